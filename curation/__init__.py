@@ -1,0 +1,1 @@
+"""Statements to facts, pictures to views, facts to questions, answers to knowledge, knowledge to splits."""

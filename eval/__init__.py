@@ -1,0 +1,1 @@
+"""Responders, tasks, scores, metrics and the report."""

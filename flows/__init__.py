@@ -1,0 +1,1 @@
+"""Composition: the command line, the build, studies; the only importer of Prefect."""

@@ -1,0 +1,1 @@
+"""Records, tables, artifacts and recipes: what every other package agrees on."""

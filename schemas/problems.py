@@ -1,0 +1,19 @@
+"""The one exception for wrong use or bad input: it becomes one line on stderr and exit status 2."""
+
+
+class BadInput(ValueError):  # noqa: N818 - reads as what it is at the place where it is raised
+    """Wrong use or bad input, said in one line: where, what was found, what to do.
+
+    `flows.cli` prints the message and ends with exit status 2; nothing has been half-written when it is raised.
+    """
+
+    def __init__(self, where: str, found: str, advice: str) -> None:
+        self.where, self.found, self.advice = where, found, advice
+        super().__init__(" ".join(f"{where}: {found}; {advice}".split()))
+
+    def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str]]:
+        return type(self), (self.where, self.found, self.advice)
+
+
+class TableProblem(BadInput):
+    """A table that does not hold what its record says; names file, row and column."""

@@ -1,0 +1,61 @@
+"""The protocol of anything that answers a prompt about an image; the target is asked through one."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from schemas.tables import Record
+
+
+class Decoding(Record):
+    """How answers are generated. temperature 0 is greedy; a seed makes sampled answers repeatable."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1)] = 48
+    seed: int = 0
+
+
+class Ask(Record):
+    """One prompt: a user turn of text with at most one image before it. `ask_id` is unique within a call."""
+
+    ask_id: str
+    text: str
+    image: bytes | None = None
+    """Encoded picture (JPEG or PNG)."""
+
+
+class Reply(Record):
+    """The answer to the Ask of the same id. A failed ask has `error` set and `text` empty; it never vanishes."""
+
+    ask_id: str
+    text: str
+    error: str = ""
+
+
+class Responder(Protocol):
+    """Something that answers prompts. Implementations: eval/responders.py (hf, openai)."""
+
+    @property
+    def identity(self) -> str:
+        """What is asked, for evidence and artifact keys: kind, model and a digest of its weights where there are any."""
+        ...
+
+    def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
+        """One Reply per Ask, in any order, each as soon as it is known.
+
+        Raises BadInput if the responder cannot be used at all (no server, no key, no such model).
+        """
+        ...
+
+
+class ChoiceScorer(Protocol):
+    """A responder that can also score given continuations."""
+
+    def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
+        """(ask_id, mean log-probability in nats per answer token) of each continuation under its prompt."""
+        ...
+
+
+ResponderKind = Literal["hf", "openai"]

@@ -1,0 +1,35 @@
+"""The closed vocabularies of the benchmark: one definition for code, columns and command line."""
+
+from typing import Literal
+
+Sensitivity = Literal[
+    "public", "biographical", "family", "location", "contact", "finance",
+    "physical", "health", "belief", "orientation", "criminal",
+]  # fmt: skip
+Task = Literal["generation", "cloze", "classification"]
+Modality = Literal["qa", "vqa"]
+Setting = Literal["complete", "selective", "personalized"]
+Role = Literal["forget", "retain"]
+Attack = Literal["random_prefix", "jailbreak_style_prompt", "paraphrase"]
+Stage = Literal["select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export"]
+
+SENSITIVITIES: tuple[Sensitivity, ...] = (
+    "public", "biographical", "family", "location", "contact", "finance",
+    "physical", "health", "belief", "orientation", "criminal",
+)  # fmt: skip
+TASKS: tuple[Task, ...] = ("generation", "cloze", "classification")
+MODALITIES: tuple[Modality, ...] = ("qa", "vqa")
+SETTINGS: tuple[Setting, ...] = ("complete", "selective", "personalized")
+ROLES: tuple[Role, ...] = ("forget", "retain")
+ATTACKS: tuple[Attack, ...] = ("random_prefix", "jailbreak_style_prompt", "paraphrase")
+STAGES: tuple[Stage, ...] = (
+    "select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export",
+)  # fmt: skip
+RATIOS: tuple[int, ...] = (5, 10, 15, 30)
+VIEWS: tuple[str, ...] = ("001", "002", "003", "004")
+OPTION_LABELS: tuple[str, ...] = ("A", "B", "C", "D")
+
+PUBLISHED_MODALITY: dict[Modality, str] = {"qa": "text", "vqa": "text_image"}
+"""Values of the published `modality` column."""
+PUBLISHED_SETTING: dict[Setting, str] = {"complete": "complete", "selective": "selective", "personalized": "persona"}
+"""Settings as the published file and config names spell them."""

@@ -1,0 +1,1 @@
+"""Where subjects, statements and pictures come from: one file per origin."""

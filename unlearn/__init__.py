@@ -1,0 +1,1 @@
+"""Unlearning methods under one loop, on any Hugging Face vision-language model."""
