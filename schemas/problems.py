@@ -1,7 +1,7 @@
 """The one exception for wrong use or bad input: it becomes one line on stderr and exit status 2."""
 
 
-class BadInput(ValueError):  # noqa: N818 - reads as what it is at the place where it is raised
+class BadInput(ValueError):
     """Wrong use or bad input, said in one line: where, what was found, what to do.
 
     `flows.cli` prints the message and ends with exit status 2; nothing has been half-written when it is raised.

@@ -39,7 +39,7 @@ class Responder(Protocol):
 
     @property
     def identity(self) -> str:
-        """What is asked, for evidence and artifact keys: kind, model and a digest of its weights where there are any."""
+        """What is asked, for evidence and artifact keys: kind, model, digest of its weights if any."""
         ...
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:

@@ -73,7 +73,7 @@ def _arrow_type(annotation: object) -> pa.DataType:
 
 def _arrow_fields(record: type[BaseModel], *, nested: bool) -> Iterator[pa.Field]:
     for name, info in record.model_fields.items():
-        # Inside structs and lists everything is nullable to Arrow, as `datasets` writes it; pydantic checks it on reading.
+        # Nested fields are nullable to Arrow, as `datasets` writes them; pydantic checks them on reading.
         yield pa.field(name, _arrow_type(info.annotation), nullable=nested or _unwrap(info.annotation)[1])
 
 
