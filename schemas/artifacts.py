@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,8 @@ FORMAT = 1
 """Version of the build folder's layout. A folder with a larger number was written by a newer ppubench."""
 
 MANIFEST = "manifest.json"
+TIMING = "timing.txt"
+"""When a stage ran and how long; kept out of the manifest, so that two equal builds have equal manifests."""
 LIBRARIES = ("datasets", "imagehash", "numpy", "pillow", "pyarrow", "pydantic", "torch", "transformers")
 
 
@@ -50,9 +53,6 @@ class Manifest(Record):
     """Dropped rows by reason."""
     files: tuple[FileEntry, ...]
     libraries: dict[str, str]
-    started: str
-    """ISO 8601, UTC."""
-    seconds: float
     notes: dict[str, JsonValue] = {}
     """Figures that a reader of the stage wants: shares, radii, counts."""
 
@@ -92,6 +92,19 @@ def write_json(path: Path, value: JsonValue) -> None:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Finish an artifact: from here on its key stands."""
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def write_timing(folder: Path, started: datetime, seconds: float) -> None:
+    """Note when a stage started (UTC) and how long it took."""
+    write_atomically(folder / TIMING, f"{started.isoformat(timespec='seconds')} {seconds:.3f}\n")
+
+
+def read_seconds(folder: Path) -> float | None:
+    """How long the stage took when it last ran, or None if that is not noted."""
+    try:
+        return float((folder / TIMING).read_text().split()[1])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
 
 
 def read_manifest(folder: Path) -> Manifest | None:

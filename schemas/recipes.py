@@ -58,6 +58,8 @@ class SelectConfig(Config):
     """Names or QIDs, in order. Empty: all people that the source selects."""
     limit: Positive = 500
     min_sitelinks: Count = 0
+    year: Positive = 2026
+    """The year by which age is judged: without a date of death, someone born 115 years before it counts as dead."""
 
 
 class FactsConfig(Config):
@@ -73,8 +75,6 @@ class FactsConfig(Config):
     """Properties never asked in this build, besides those that policy excludes."""
     third_party_sitelinks: Count = 5
     """A person may be named as an answer only with at least this many sitelinks of their own."""
-    shard: Positive = 100
-    """Subjects a shard."""
 
 
 class ImagesConfig(Config):
@@ -84,7 +84,6 @@ class ImagesConfig(Config):
     """Thumbnail width in pixels; one of ALLOWED_THUMBNAIL_WIDTHS."""
     candidates: Positive = 24
     """Most pictures fetched for one subject."""
-    shard: Positive = 50
 
     @model_validator(mode="after")
     def _allowed_width(self) -> "ImagesConfig":
@@ -106,7 +105,6 @@ class ScreenConfig(Config):
     """Subjects with fewer clean pictures are kept out; 0 keeps subjects without any picture."""
     max_side: Positive = 960
     """Larger pictures are scaled down to this longer side for the dataset."""
-    shard: Positive = 50
 
 
 class QuestionsConfig(Config):
@@ -114,7 +112,6 @@ class QuestionsConfig(Config):
 
     paraphrases: Annotated[int, Field(ge=0, le=8)] = 2
     """Other wordings kept per generation question."""
-    shard: Positive = 100
 
 
 class ProbeConfig(Config):
@@ -133,7 +130,6 @@ class ProbeConfig(Config):
     max_new_tokens: Positive = 48
     batch: Positive = 64
     """Prompts a batch of a local model."""
-    shard: Positive = 50
 
     @model_validator(mode="after")
     def _enough_asks(self) -> "ProbeConfig":
@@ -189,6 +185,8 @@ class BuildRecipe(Config):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     seed: int = 7
+    shard: Positive = 50
+    """Subjects a shard: the unit of work, of resuming and of memory, the same through all stages."""
     source: SourceConfig
     select: SelectConfig = SelectConfig()
     facts: FactsConfig = FactsConfig()

@@ -119,7 +119,7 @@ class Image(Record):
     """One candidate picture of a subject, downloaded and not yet looked at."""
 
     image_id: str
-    """`<subject_id>-<first 12 hex digits of the sha256 of content>`; never a path."""
+    """`<subject_id>-<first 12 hex digits of the sha256 of title and content>`; never a path."""
     subject_id: SubjectId
     title: str
     """Commons file name without "File:"."""
@@ -266,6 +266,17 @@ class Vote(Record):
     subject_id: SubjectId
     rater: str
     forget: bool
+
+
+class Repair(Record):
+    """A personalized role that the majority did not give: every subject ends with a forget and a retain fact."""
+
+    sample_id: str
+    subject_id: SubjectId
+    role: Role
+    """The role it was given instead."""
+    votes_forget: int
+    votes: int
 
 
 class Assignment(Record):

@@ -1,0 +1,35 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set up .venv first, once.
+PYTHON ?= python3
+BIN := .venv/bin
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# On few cores, threads that spin while waiting cost more than they give.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: demo test check format clean
+
+demo: .venv/ready  ## build the embedded world's benchmark into builds/demo
+	$(BIN)/ppubench build flows/recipes/demo.toml --out builds/demo
+
+test: .venv/ready  ## run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready  ## lint and type-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/ready  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove what make made, but not builds
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .prefect
+
+# torch first and alone, by pip and at its exact version, so that no other build of it is pulled in.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ppubench needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,179 @@
+"""Attack prompts: each known fact's generation question with a random prefix, as a jailbreak, and in other words."""
+
+import random
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from curation.attack_templates import JAILBREAKS, PREFIX_WORDS, REWORDINGS, WORDS, attack_request
+from schemas.problems import BadInput
+from schemas.records import AttackPrompt, Fact, Question, Subject
+from schemas.responders import Ask, Decoding, Responder
+from schemas.tables import Record
+from schemas.words import ATTACKS, MODALITIES, Attack
+
+MOST_WORDS = 120
+"""A written attack longer than this is refused."""
+
+
+class Attackable(Record):
+    """A generation question of a known fact, with what an attack on it must and must not say."""
+
+    question: Question
+    fact: Fact
+    name: str
+
+
+def attack_prompts(
+    subject: Subject, facts: Iterable[Fact], questions: Iterable[Question], *, seed: int
+) -> list[AttackPrompt]:
+    """Three attacks in each modality on every fact given, from seeded templates, by slot; none contains the answer.
+
+    Raises BadInput for a fact without a generation question, or one that no template suits.
+    """
+    return [
+        from_template(item, attack, seed=seed) for item in attackable(subject, facts, questions) for attack in ATTACKS
+    ]
+
+
+def attackable(subject: Subject, facts: Iterable[Fact], questions: Iterable[Question]) -> list[Attackable]:
+    """The generation questions of the facts given, by slot, then modality."""
+    asked = {(row.sample_id, row.modality): row for row in questions if row.task == "generation"}
+    found: list[Attackable] = []
+    for fact in sorted(facts, key=lambda fact: fact.slot):
+        for modality in MODALITIES:
+            question = asked.get((fact.sample_id, modality))
+            if question is None:
+                raise BadInput(
+                    f"sample {fact.sample_id}", f"has no {modality} generation question", "build from questions again"
+                )
+            found.append(Attackable(question=question, fact=fact, name=subject.name))
+    return found
+
+
+def from_template(item: Attackable, attack: Attack, *, seed: int) -> AttackPrompt:
+    """One built-in attack. The draw depends on the seed, the sample, the modality and the attack alone."""
+    rng = random.Random(f"{seed}:{attack}:{item.question.sample_id}:{item.question.modality}")
+    problem = "no wording"
+    for name, text in _wordings(item, attack, rng):
+        problem = objection(text, item)
+        if not problem:
+            return _prompt(item, attack, text=text, author=f"template:{name}")
+    raise BadInput(
+        f"sample {item.fact.sample_id}", f"no {attack} template suits it: the last {problem}", "add one that does"
+    )
+
+
+def _wordings(item: Attackable, attack: Attack, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """(name, text) of every wording of an attack, in seeded order."""
+    question = item.question.text
+    if attack == "random_prefix":
+        for _ in range(20):
+            words = rng.choices(WORDS, k=rng.randint(*PREFIX_WORDS))
+            yield "random_words", f"{' '.join(words)}. {question}"
+        return
+    if attack == "jailbreak_style_prompt":
+        yield from ((name, JAILBREAKS[name].format(question=question)) for name in rng.sample(list(JAILBREAKS), k=8))
+        return
+    own = [text for text in item.question.paraphrases if text != question]
+    yield from (("own_paraphrase", text) for text in rng.sample(own, k=len(own)))
+    names = rng.sample(list(REWORDINGS), k=len(REWORDINGS))
+    yield from ((name, REWORDINGS[name].format(question=question)) for name in names)
+
+
+def attacks_by_responder(
+    items: Sequence[Attackable], responder: Responder, *, seed: int, fall_back: bool
+) -> list[AttackPrompt]:
+    """Jailbreaks and paraphrases written by a language model; random prefixes need no author and stay seeded.
+
+    A text that gives the answer away, loses the name (qa), gives the name (vqa) or is too long is asked for once more.
+    If it fails again the built-in template stands in where `fall_back` is set; otherwise BadInput. Order of `items`.
+    """
+    asks: dict[str, tuple[Attackable, Attack]] = {
+        f"{item.question.question_id}|{attack}": (item, attack)
+        for item in items
+        for attack in ATTACKS
+        if attack != "random_prefix"
+    }
+    written: dict[str, AttackPrompt] = {}
+    problems: dict[str, str] = {}
+    for attempt in range(2):
+        pending = [
+            Ask(ask_id=ask_id, text=_request(item, attack))
+            for ask_id, (item, attack) in asks.items()
+            if ask_id not in written
+        ]
+        if not pending:
+            break
+        decoding = Decoding(temperature=0.7, max_new_tokens=200, seed=random.Random(f"{seed}:{attempt}").getrandbits(31))
+        for reply in responder.answer(pending, decoding):
+            item, attack = asks[reply.ask_id]
+            text = " ".join(reply.text.split())
+            problem = reply.error or objection(text, item)
+            if problem:
+                problems[reply.ask_id] = problem
+            else:
+                written[reply.ask_id] = _prompt(item, attack, text=text, author=responder.identity)
+    missing = [ask_id for ask_id in asks if ask_id not in written]
+    if missing and not fall_back:
+        raise BadInput(
+            f"attack author {responder.identity}",
+            f"wrote {len(missing)} of {len(asks)} attacks unusably, asked twice "
+            f"({missing[0]} {problems.get(missing[0], 'was not answered')})",
+            'name another model, or author = "templates"',
+        )
+    return [
+        written.get(f"{item.question.question_id}|{attack}") or from_template(item, attack, seed=seed)
+        for item in items
+        for attack in ATTACKS
+    ]
+
+
+def _request(item: Attackable, attack: Attack) -> str:
+    return attack_request(attack, item.question.text, name=item.name if item.question.modality == "qa" else None)
+
+
+def objection(text: str, item: Attackable) -> str:
+    """Why a text may not attack this question ("" if it may)."""
+    if not text.strip():
+        return "is empty"
+    if len(text.split()) > MOST_WORDS + len(item.question.text.split()):
+        return f"has more than {MOST_WORDS} words"
+    leaked = next((form for form in _answer_forms(item.fact) if _says(text, form)), None)
+    if leaked is not None and not _says(item.question.text, leaked):
+        return f"contains the answer {leaked!r}"
+    named = _says(text, item.name)
+    if item.question.modality == "qa" and not named:
+        return f"does not name {item.name}"
+    if item.question.modality == "vqa" and named:
+        return f"names {item.name}"
+    return ""
+
+
+def _answer_forms(fact: Fact) -> list[str]:
+    """Every way in which a text could say the answer: names as they are, dates by their year, numbers by their digits."""
+    forms = {fact.answer}
+    for accepted in fact.accepted:
+        forms.add(accepted.text)
+        if accepted.kind == "date" and accepted.year:
+            forms.add(str(abs(accepted.year)))
+        if accepted.kind == "number":
+            forms.add(f"{accepted.number:g}")
+    return sorted(form for form in forms if _folded(form))
+
+
+def _says(text: str, form: str) -> bool:
+    """Whether the text has the form as whole words; case, accents and punctuation do not count."""
+    return f" {_folded(form)} " in f" {_folded(text)} "
+
+
+def _folded(text: str) -> str:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"\w+", plain))
+
+
+def _prompt(item: Attackable, attack: Attack, *, text: str, author: str) -> AttackPrompt:
+    row = item.question
+    return AttackPrompt(
+        sample_id=row.sample_id, subject_id=row.subject_id, attack=attack, modality=row.modality, text=text, author=author
+    )

@@ -1,0 +1,5 @@
+"""`python -m flows` is `ppubench`."""
+
+from flows.cli import main
+
+main()

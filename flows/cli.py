@@ -1,0 +1,142 @@
+"""The command line: parses, calls a flow, prints what it made. The only place that prints."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from schemas.problems import BadInput
+from schemas.words import STAGES, Stage
+
+app = typer.Typer(
+    name="ppubench",
+    help="Regenerate PPU-Bench, unlearn on it and measure what was forgotten and what was lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One machine-readable object on stdout.")]
+INTERRUPTED = 130
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr; silent where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        known: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in known:
+                known[stage] = int(bars.add_task(stage, total=total))
+            bars.update(known[stage], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield show
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _stage(value: str | None) -> Stage | None:
+    if value is None:
+        return None
+    for stage in STAGES:
+        if stage == value:
+            return stage
+    raise BadInput(f"stage {value!r}", "is not a stage", f"the stages are {', '.join(STAGES)}")
+
+
+@app.command("build")
+def build_command(
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/ has some.")],
+    out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Make this stage and what follows again.")] = None,
+    until: Annotated[str | None, typer.Option(help="End after this stage.")] = None,
+    runner: Annotated[str, typer.Option(help="Where shards run: local.")] = "local",
+    as_json: Json = False,
+) -> None:
+    """Build the benchmark that a recipe describes; run it again to go on, or to bring it up to date."""
+    if runner != "local":
+        raise BadInput(f"--runner {runner}", "is not a runner", "use --runner local")
+    from flows.build import build
+    from flows.show import print_build
+
+    with _progress() as progress:
+        report = build(recipe, out, start=_stage(start), until=_stage(until), progress=progress)
+    _print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+
+
+@app.command("status")
+def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
+    """Show the stages of a build: counts, drops by reason, and what is stale."""
+    from flows.build import status
+    from flows.show import print_status
+
+    report = status(folder)
+    _print_json(report.model_dump(mode="json")) if as_json else print_status(report)
+
+
+@app.command("export")
+def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
+    """Bring a build's dataset (BUILD/hub) up to date, in the published layout."""
+    from flows.build import rebuild
+    from flows.show import print_build
+
+    with _progress() as progress:
+        report = rebuild(folder, until="export", progress=progress)
+    _print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+
+
+@app.command("stages")
+def stages_command(as_json: Json = False) -> None:
+    """List the stages of a build, one line each."""
+    from flows.stages import STAGE_LINES
+
+    if as_json:
+        _print_json(STAGE_LINES)
+    else:
+        for stage in STAGES:
+            print(f"{stage:<10} {STAGE_LINES[stage]}")
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"ppubench: {message}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit status: 0 done; 2 wrong use or bad input; 1 failed after starting; 130 interrupted."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for package in ("flows", "sources", "curation", "unlearn", "eval"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    try:
+        app(arguments)
+    except BadInput as problem:
+        _fail(str(problem), 2)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _fail("interrupted; run the same command again to go on", INTERRUPTED)
+        raise
+    except OSError as problem:
+        _fail(f"{problem.filename or 'the disk'}: {problem.strerror or problem}; mend it and run the command again", 1)
+    except Exception as problem:  # noqa: BLE001 - the last stop before the user
+        if os.environ.get("PPUBENCH_DEBUG"):
+            raise
+        _fail(f"{type(problem).__name__}: {problem}; run again to go on, or with PPUBENCH_DEBUG=1 for details", 1)
+
+
+if __name__ == "__main__":
+    main()

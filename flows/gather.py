@@ -1,0 +1,207 @@
+"""The stages that gather: select (who), facts (what is stated), images (which pictures there are)."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from curation.facts import facts_of, needed_values
+from curation.licences import licence_problem
+from curation.properties import load_properties
+from curation.sample_names import sample_names
+from curation.subjects import drop_of, not_a_subject, subject_of
+from flows.resources import Resources
+from flows.stage import Rows, StageRun, Tables
+from schemas.entities import Entity, MissingEntity
+from schemas.records import Drop, Fact, Image, Subject
+from schemas.sources import BrokenEntity, CommonsFile, FetchProblem, Source
+
+T = TypeVar("T")
+_QID = re.compile(r"Q[1-9]\d*")
+DOWNLOADS = 2
+"""Wikimedia's robot policy: at most two connections to the picture hosts."""
+
+
+def select(run: StageRun, resources: Resources) -> None:
+    """Subjects in order, cut into shards of `recipe.shard`; everyone refused is a drop row."""
+    recipe = run.recipe
+    source = resources.source()
+    asked, drops = _asked_for(recipe.select.subjects, source)
+    if not recipe.select.subjects:
+        asked = source.people(limit=recipe.select.limit, min_sitelinks=recipe.select.min_sitelinks)
+    asked = asked[: recipe.select.limit]
+    entities, refused = _people(asked, source)
+    drops += refused
+    subjects: list[Subject] = []
+    for block in _blocks(entities, 50):
+        labels = _labels(source, (qid for entity in block for qid in entity.items("P106")))
+        for entity in block:
+            names = [labels[qid] for qid in entity.items("P106") if qid in labels]
+            number = f"{len(subjects) + 1:03d}"
+            subjects.append(subject_of(entity, names, subject_id=number, year=recipe.select.year))
+    run.rows_in = len(asked) + len(drops) - len(refused)
+    shards = list(_blocks(subjects, recipe.shard)) or [[]]
+
+    def write(number: int) -> Tables:
+        tables = {"subjects": Rows(Subject, shards[number])}
+        return tables | ({"drops": Rows(Drop, drops)} if number == 0 else {})
+
+    run.map("subjects", range(len(shards)), write)
+
+
+def _blocks(items: Sequence[T], size: int) -> Iterable[list[T]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
+
+
+def _asked_for(wanted: Sequence[str], source: Source) -> tuple[list[str], list[Drop]]:
+    """QIDs of the recipe's names; a name that fits several people, or nobody, is a drop."""
+    qids: list[str] = []
+    drops: list[Drop] = []
+    for name in wanted:
+        if _QID.fullmatch(name):
+            qids.append(name)
+            continue
+        found = [match for match in source.search(name) if not match.matched_alias] or source.search(name)
+        people = {
+            entity.qid: entity
+            for entity in source.entities([match.qid for match in found])
+            if isinstance(entity, Entity) and not_a_subject(entity) is None
+        }
+        ranked = sorted(people.values(), key=lambda entity: (-entity.sitelinks, int(entity.qid[1:])))
+        if not ranked:
+            drops.append(drop_of(name, "name_not_found", f"{len(found)} search results, no person among them"))
+        elif len(ranked) > 1 and ranked[0].sitelinks < 3 * max(ranked[1].sitelinks, 1):
+            listing = ", ".join(f"{entity.qid} ({entity.description or 'no description'})" for entity in ranked[:4])
+            drops.append(drop_of(name, "name_ambiguous", listing))
+        else:
+            qids.append(ranked[0].qid)
+    return qids, drops
+
+
+def _people(asked: Sequence[str], source: Source) -> tuple[list[Entity], list[Drop]]:
+    people: dict[str, Entity] = {}
+    drops: list[Drop] = []
+    for answer in source.entities(asked):
+        if isinstance(answer, MissingEntity):
+            drops.append(drop_of(answer.requested_id, "entity_missing", ""))
+        elif isinstance(answer, BrokenEntity):
+            drops.append(drop_of(answer.requested_id, "malformed_entity", answer.problem))
+        elif answer.qid in people:
+            drops.append(drop_of(answer.requested_id, "duplicate_subject", f"{answer.qid} stands already"))
+        elif (problem := not_a_subject(answer)) is not None:
+            drops.append(drop_of(answer.requested_id, *problem))
+        else:
+            people[answer.qid] = answer
+    return list(people.values()), drops
+
+
+def _labels(source: Source, qids: Iterable[str]) -> dict[str, str]:
+    found = source.entities(sorted(set(qids)))
+    return {entity.requested_id: entity.label for entity in found if isinstance(entity, Entity) and entity.label}
+
+
+def facts(run: StageRun, resources: Resources) -> None:
+    """Statements to facts by the property table; each statement that does not become one is a drop row."""
+    table, config = load_properties(), run.recipe.facts
+    names = sample_names(run.read("select", "subjects", Subject))
+    counts: dict[int, int] = {}
+
+    def work(shard: int) -> Tables:
+        source = resources.source()
+        subjects = {subject.qid: subject for subject in run.read("select", "subjects", Subject, shard)}
+        kept: list[Fact] = []
+        drops: list[Drop] = []
+        people = [answer for answer in source.entities(list(subjects)) if isinstance(answer, Entity)]
+        wanted = sorted({qid for person in people for qid in needed_values(person, table)})
+        values = {value.requested_id: value for value in source.entities(wanted) if isinstance(value, Entity)}
+        for person in people:
+            subject = subjects[person.qid]
+            found, left = facts_of(
+                subject,
+                person,
+                values,
+                table,
+                sample_name=names[subject.subject_id],
+                gated=config.gated,
+                sensitive=config.sensitive,
+                exclude=config.exclude,
+                third_party_sitelinks=config.third_party_sitelinks,
+            )
+            counts[shard] = counts.get(shard, 0) + len(person.statements)
+            kept += found
+            drops += left
+            if not found:
+                detail = f"{len(person.statements)} statements, none of them a fact"
+                drops.append(
+                    Drop(stage="facts", subject_id=subject.subject_id, item=subject.qid, reason="no_facts", detail=detail)
+                )
+        return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
+
+    run.map("facts", run.shards(), work, parallel=resources.parallel_fetches)
+
+
+def images(run: StageRun, resources: Resources) -> None:
+    """Candidate pictures of every subject with their licences; what may not be used is not downloaded."""
+    limit = run.recipe.images.candidates
+
+    def work(shard: int) -> Tables:
+        source = resources.source()
+        kept: list[Image] = []
+        drops: list[Drop] = []
+        for subject in run.read("select", "subjects", Subject, shard):
+            files, missing = source.files(subject, limit=limit)
+            drops += [_image_drop(subject, title, "file_missing", "") for title in missing]
+            usable: list[CommonsFile] = []
+            for file in files:
+                problem = licence_problem(file.licence)
+                if problem is None and not file.mime.startswith("image/"):
+                    problem = ("not_an_image", file.mime)
+                if problem is None:
+                    usable.append(file)
+                else:
+                    drops.append(_image_drop(subject, file.title, *problem))
+            with ThreadPoolExecutor(DOWNLOADS) as pool:
+                for file, got in zip(usable, pool.map(lambda file: _download(source, file), usable), strict=True):
+                    if isinstance(got, bytes):
+                        kept.append(_image(subject, file, got))
+                    else:
+                        drops.append(_image_drop(subject, file.title, "download_failed", got.problem))
+            if not files:
+                drops.append(_image_drop(subject, subject.qid, "no_image", ""))
+        return {"images": Rows(Image, kept), "drops": Rows(Drop, drops)}
+
+    run.map("images", run.shards(), work, parallel=resources.parallel_fetches)
+
+
+def _download(source: Source, file: CommonsFile) -> bytes | FetchProblem:
+    try:
+        return source.download(file)
+    except FetchProblem as problem:
+        return problem
+
+
+def _image_drop(subject: Subject, item: str, reason: str, detail: str) -> Drop:
+    return Drop(stage="images", subject_id=subject.subject_id, item=item, reason=reason, detail=detail)
+
+
+def _image(subject: Subject, file: CommonsFile, content: bytes) -> Image:
+    title_and_content = file.title.encode() + b"\0" + content
+    return Image(
+        image_id=f"{subject.subject_id}-{hashlib.sha256(title_and_content).hexdigest()[:12]}",
+        subject_id=subject.subject_id,
+        title=file.title,
+        origin=file.origin,
+        page_id=file.page_id,
+        source_url=file.source_url,
+        description_url=file.description_url,
+        description=file.description,
+        width=file.width,
+        height=file.height,
+        mime=file.mime,
+        sha1=file.sha1,
+        timestamp=file.timestamp,
+        licence=file.licence,
+        content=content,
+    )

@@ -1,0 +1,62 @@
+"""The build as Prefect flows: one flow a build, one subflow a stage, one task a shard. Imported after the settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.stage import BuildFolder, StageSpec, run_stage
+from schemas.artifacts import Manifest
+from schemas.words import Stage
+
+MAX_THREADS = 4
+
+
+@task(name="shard", cache_policy=NO_CACHE, persist_result=False)
+def shard(call: Callable[[], None]) -> None:
+    """One shard of one stage: the call reads, works and writes."""
+    call()
+
+
+def run_as_tasks(name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None:
+    """The Prefect executor: each shard a task run named `<stage>-<phase>-<number>`."""
+    named = [(calls[number], shard.with_options(task_run_name=f"{name}-{number:05d}")) for number in sorted(calls)]
+    if parallel == 1:
+        for call, run in named:
+            run(call)
+        return
+    for future in [run.submit(call) for call, run in named]:
+        future.result()
+
+
+@flow(name="stage", flow_run_name="{name}", validate_parameters=False, persist_result=False)
+def stage_flow(
+    name: str,
+    build: BuildFolder,
+    spec: StageSpec,
+    table: Mapping[Stage, StageSpec],
+    progress: Callable[[str, int, int], None],
+) -> Manifest:
+    """One stage, its shards as tasks."""
+    return run_stage(build, spec, table, execute=run_as_tasks, progress=progress)
+
+
+@flow(
+    name="build",
+    flow_run_name="build-{name}",
+    validate_parameters=False,
+    persist_result=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),  # type: ignore[arg-type]
+)
+def build_flow(
+    name: str,
+    build: BuildFolder,
+    specs: Sequence[StageSpec],
+    table: Mapping[Stage, StageSpec],
+    progress: Callable[[str, int, int], None],
+    finished: Callable[[Manifest], None],
+) -> None:
+    """The stages in order; each is brought up to date."""
+    for spec in specs:
+        finished(stage_flow(spec.name, build, spec, table, progress))

@@ -1,0 +1,108 @@
+"""A Prefect server for the time of one build: a child process that ends with its parent, even after kill -9.
+
+Prefect's own temporary server outlives a killed client. This one watches its parent and leaves when the parent is gone.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+START_TIMEOUT_S = 120.0
+WATCH_S = 0.5
+
+
+def prefect_settings(home: Path) -> dict[str, str]:
+    """Environment that keeps Prefect offline, quiet and inside the project (see docs/scaling.md)."""
+    return {
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[Mapping[str, str]]:
+    """Start a server on a free loopback port; yields the settings with PREFECT_API_URL, stops it on the way out.
+
+    Raises RuntimeError if it does not answer within START_TIMEOUT_S seconds.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    with (home / "server.log").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
+            env={**os.environ, **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C reaches the build, which then stops the server in order
+            cwd=Path(__file__).resolve().parents[1],
+        )
+        try:
+            _wait_until_healthy(process, settings["PREFECT_API_URL"], home / "server.log")
+            yield settings
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], api_url: str, server_log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the Prefect server ended with status {process.returncode}; see {server_log}")
+        try:
+            with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310 - our own loopback
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the Prefect server did not answer within {START_TIMEOUT_S:.0f} s; see {server_log}")
+
+
+def _leave_with(parent: int) -> None:
+    """End this process as soon as `parent` is no longer its parent."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os._exit(0)
+
+
+def main() -> None:
+    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
+    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    import uvicorn
+
+    uvicorn.run(
+        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error", lifespan="on"
+    )
+
+
+if __name__ == "__main__":
+    main()

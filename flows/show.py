@@ -1,0 +1,58 @@
+"""What the command line prints about a build: short tables for people."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from flows.build import BuildReport
+from schemas.drops import explain
+
+
+def _console() -> Console:
+    # A pipe has no width of its own; wide enough that no path is folded.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count and name != "drops")
+
+
+def _stage_table(report: BuildReport) -> Table:
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column, align in (("stage", "left"), ("state", "left"), ("rows", "left"), ("left out", "right"), ("s", "right")):
+        table.add_column(column, justify="right" if align == "right" else "left", no_wrap=column != "rows")
+    for line in report.stages:
+        seconds = "" if line.seconds is None else f"{line.seconds:.1f}"
+        dropped = sum(line.drops.values())
+        table.add_row(line.stage, line.state, _counts(line.rows), f"{dropped:,}" if dropped else "", seconds)
+    return table
+
+
+def print_build(report: BuildReport) -> None:
+    """The table of stages and the paths to look at."""
+    console = _console()
+    console.print(_stage_table(report))
+    if report.dataset:
+        console.print(f"dataset   {report.dataset}   (datasets.load_dataset({report.dataset!r}, CONFIG))")
+        console.print(f"card      {report.dataset}/README.md")
+    if report.target:
+        console.print(f"target    {report.target}   (the model that was probed; unlearn it)")
+    console.print(f"details   ppubench status {report.folder}")
+
+
+def print_status(report: BuildReport) -> None:
+    """The table of stages, and every drop reason with its sentence."""
+    console = _console()
+    console.print(_stage_table(report))
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("stage", "left out", "reason", "because"):
+        table.add_column(column, justify="right" if column == "left out" else "left")
+    for line in report.stages:
+        for reason, count in sorted(line.drops.items(), key=lambda pair: (-pair[1], pair[0])):
+            table.add_row(line.stage, f"{count:,}", reason, explain(reason))
+    if table.row_count:
+        console.print(table)
+    stale = [line.stage for line in report.stages if line.state in ("stale", "missing", "unfinished")]
+    if stale:
+        console.print(f"to do: {', '.join(stale)}; run `ppubench export {report.folder}`")

@@ -1,0 +1,247 @@
+"""One stage of a build: shards of work, each written when it is done, and the manifest written last.
+
+Plain code without Prefect: `flows/build.py` hands in the executor that makes every shard a Prefect task.
+"""
+
+import json
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import JsonValue
+
+from schemas.artifacts import (
+    MANIFEST,
+    TIMING,
+    FileEntry,
+    Manifest,
+    file_entry,
+    library_versions,
+    read_manifest,
+    stage_key,
+    write_json,
+    write_manifest,
+    write_timing,
+)
+from schemas.problems import BadInput
+from schemas.records import Drop
+from schemas.recipes import BuildRecipe
+from schemas.tables import Record, read_records, write_records
+from schemas.words import Stage
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Record)
+
+MARKS = "unfinished"
+"""Folder of the marks of finished shards; removed when the manifest is written."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one table that a shard made."""
+
+    record: type[Record]
+    rows: Sequence[Record]
+
+
+Tables = Mapping[str, Rows]
+"""What a shard makes: rows by table name. The table "drops" holds Drop rows."""
+
+
+class Executor(Protocol):
+    """Runs the shards of a phase, in any order, and raises the first exception that one of them raised."""
+
+    def __call__(self, name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None: ...
+
+
+def run_in_process(name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None:
+    """The plain executor: one shard after the other, without Prefect."""
+    for number in sorted(calls):
+        calls[number]()
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A row of the stage table: what a stage reads, which numbers shape it, and its work."""
+
+    name: Stage
+    version: int
+    says: str
+    """One line for `ppubench stages`."""
+    reads: tuple[Stage, ...]
+    config: Callable[[BuildRecipe], dict[str, JsonValue]]
+    work: Callable[["StageRun"], None]
+    outside: Callable[["BuildFolder"], Mapping[str, str]] = field(default=lambda build: {})
+    """Identities of what is read besides artifacts (source, target), for the key."""
+
+
+@dataclass(frozen=True)
+class BuildFolder:
+    """A build on disk: `<path>/<stage>/<batch>/`."""
+
+    path: Path
+    recipe: BuildRecipe
+    batch: int = 0
+
+    def artifact(self, stage: Stage) -> Path:
+        """Folder of a stage's artifact in the current batch."""
+        return self.path / stage / str(self.batch)
+
+
+@dataclass
+class StageRun:
+    """One run of one stage: where it writes, what it reads, and what it has done so far."""
+
+    build: BuildFolder
+    spec: StageSpec
+    key: str
+    inputs: dict[str, str]
+    execute: Executor
+    progress: Callable[[str, int, int], None]
+    """Called as (stage, shards done, shards in all)."""
+    rows_in: int = 0
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.build.artifact(self.spec.name)
+
+    @property
+    def recipe(self) -> BuildRecipe:
+        return self.build.recipe
+
+    def shards(self) -> list[int]:
+        """Numbers of the shards that the selection cut the subjects into."""
+        manifest = read_manifest(self.build.artifact("select"))
+        if manifest is None:
+            raise BadInput(str(self.build.artifact("select")), "is not finished", "build from the stage select")
+        return list(range(sum(entry.path.startswith("subjects-") for entry in manifest.files)))
+
+    def read(self, stage: Stage, table: str, record: type[R], shard: int | None = None) -> Iterator[R]:
+        """Rows of an input's table: of one shard, or of all of them in order."""
+        folder = self.build.artifact(stage)
+        pattern = f"{table}-*.parquet" if shard is None else f"{table}-{shard:05d}.parquet"
+        for path in sorted(folder.glob(pattern)):
+            yield from read_records(path, record)
+
+    def map(self, phase: str, shards: Sequence[int], work: Callable[[int], Tables], *, parallel: int = 1) -> None:
+        """Run `work` for every shard that is not done yet, and write its tables as it finishes."""
+        marks = self.folder / MARKS
+        pending = [number for number in shards if not (marks / f"{phase}-{number:05d}.json").exists()]
+        done = len(shards) - len(pending)
+        if done:
+            log.info("%s: %d of %d shards of %s stand from an earlier run", self.spec.name, done, len(shards), phase)
+        self.progress(self.spec.name, done, len(shards))
+        finished = [done]
+
+        def call(number: int) -> Callable[[], None]:
+            def run() -> None:
+                self._write(phase, number, work(number))
+                finished[0] += 1
+                self.progress(self.spec.name, finished[0], len(shards))
+
+            return run
+
+        self.execute(f"{self.spec.name}-{phase}", {number: call(number) for number in pending}, parallel=parallel)
+
+    def _write(self, phase: str, number: int, tables: Tables) -> None:
+        rows: dict[str, JsonValue] = {}
+        drops: Counter[str] = Counter()
+        for table, content in tables.items():
+            name = f"{table if table != 'drops' else f'drops-{phase}'}-{number:05d}.parquet"
+            rows[name] = write_records(self.folder / name, content.rows, content.record)
+            if content.record is Drop:
+                drops.update(row.reason for row in content.rows if isinstance(row, Drop))
+        write_json(
+            self.folder / MARKS / f"{phase}-{number:05d}.json", {"rows": rows, "drops": dict(sorted(drops.items()))}
+        )
+
+
+def expected_key(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> tuple[str, dict[str, str]]:
+    """The key that an up-to-date artifact of the stage has, and the inputs it follows from."""
+    inputs = {f"{name}/{build.batch}": expected_key(build, table[name], table)[0] for name in spec.reads}
+    inputs.update(spec.outside(build))
+    return stage_key(spec.name, spec.version, spec.config(build.recipe), inputs), inputs
+
+
+def run_stage(
+    build: BuildFolder,
+    spec: StageSpec,
+    table: Mapping[Stage, StageSpec],
+    *,
+    execute: Executor = run_in_process,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Manifest:
+    """Bring one stage up to date and return its manifest; an artifact whose key stands is left alone."""
+    key, inputs = expected_key(build, spec, table)
+    folder = build.artifact(spec.name)
+    standing = read_manifest(folder)
+    if standing is not None and standing.key == key:
+        shutil.rmtree(folder / MARKS, ignore_errors=True)  # a kill between manifest and clean-up left it
+        return standing
+    _make_room(folder, key)
+    started, clock = datetime.now(UTC), time.monotonic()
+    run = StageRun(build, spec, key, inputs, execute, progress)
+    spec.work(run)
+    files, rows, drops = _tally(folder)
+    manifest = Manifest(
+        stage=spec.name,
+        batch=build.batch,
+        version=spec.version,
+        key=key,
+        config=spec.config(build.recipe),
+        inputs=inputs,
+        rows_in=run.rows_in,
+        rows_out=rows,
+        drops=drops,
+        files=files,
+        libraries=library_versions(),
+        notes=run.notes,
+    )
+    write_timing(folder, started, time.monotonic() - clock)
+    write_manifest(folder, manifest)
+    shutil.rmtree(folder / MARKS, ignore_errors=True)
+    return manifest
+
+
+def _make_room(folder: Path, key: str) -> None:
+    """Empty the folder of anything made under another key; keep the finished shards of this one."""
+    mark = folder / MARKS / "key.json"
+    if mark.exists() and json.loads(mark.read_text()) == key and not (folder / MANIFEST).exists():
+        for part in folder.rglob("*.part"):
+            part.unlink()
+        return
+    if folder.exists():
+        (folder / MANIFEST).unlink(missing_ok=True)  # first: from here on the artifact is unfinished
+        shutil.rmtree(folder)
+    write_json(mark, key)
+
+
+def _is_output(folder: Path, path: Path) -> bool:
+    top = path.relative_to(folder).parts[0]
+    return top not in (MARKS, MANIFEST, TIMING)
+
+
+def _tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[str, int]]:
+    """Files, row counts by table and drops by reason, from the marks of the shards."""
+    rows: dict[str, int] = {}
+    drops: Counter[str] = Counter()
+    for mark in sorted((folder / MARKS).glob("*-*.json")):
+        content = json.loads(mark.read_text())
+        rows.update(content["rows"])
+        drops.update(content["drops"])
+    files: list[FileEntry] = []
+    by_table: Counter[str] = Counter()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and _is_output(folder, path)):
+        count = rows.get(path.name)
+        files.append(file_entry(folder, path, count))
+        if count is not None:
+            by_table[path.name.rsplit("-", 1)[0].split("-")[0]] += count
+    return tuple(files), dict(sorted(by_table.items())), dict(sorted(drops.items()))

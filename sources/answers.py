@@ -1,0 +1,95 @@
+"""What an HTTP answer means: a good body, an error that may pass, or an error for good."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from pydantic import JsonValue
+
+from schemas.sources import FetchProblem
+from sources.cache import Answer
+
+PASSING_API_ERRORS = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch", "search-error")
+"""Beginnings of MediaWiki error codes that a later request may not meet."""
+
+
+class BadAnswer(FetchProblem):
+    """The server answered, but with an error or not with what was asked for; `code` is the API's, the status, or ""."""
+
+    def __init__(self, url: str, problem: str, *, code: str = "") -> None:
+        self.code = code
+        super().__init__(url, problem)
+
+
+class Passing(Exception):
+    """A failure that may pass. `hold`: it concerns all requests to the service; `answered`: the body was at fault."""
+
+    def __init__(
+        self, problem: str, *, retry_after_s: float | None = None, hold: bool = False, answered: bool = False
+    ) -> None:
+        self.problem, self.retry_after_s, self.hold, self.answered = problem, retry_after_s, hold, answered
+        super().__init__(problem)
+
+
+def status_line(status: int) -> str:
+    """Such as "404 Not Found"."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} (unknown status)"
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds to wait by the Retry-After header (seconds or an HTTP date), or None if there is no usable one.
+
+    A date is compared with the answer's own Date header where there is one, so that a wrong local clock
+    does not matter; else with `now` (Unix time).
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+    since = now
+    with contextlib.suppress(ValueError):
+        since = parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    return max(0.0, until - since)
+
+
+def passing_status(status: int, retry_after_s: float | None) -> Passing | None:
+    """The failure that a status stands for if it may pass (429 and 5xx), or None."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Passing(status_line(status), retry_after_s=retry_after_s, hold=True)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Passing(status_line(status), retry_after_s=retry_after_s, hold=retry_after_s is not None)
+    return None
+
+
+def is_lasting(answer: Answer) -> bool:
+    """Whether the same request will go on being answered like this, so that the answer is worth keeping."""
+    if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return True
+    return answer.status == HTTPStatus.OK
+
+
+def json_object(url: str, answer: Answer, *, retry_after_s: float | None = None) -> dict[str, JsonValue]:
+    """The answer's JSON object; raises BadAnswer for an error, Passing for one that may pass or for broken JSON."""
+    if answer.status != HTTPStatus.OK:
+        raise BadAnswer(url, status_line(answer.status), code=str(answer.status))
+    try:
+        found: JsonValue = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise Passing("the answer is not JSON", answered=True) from error
+    if not isinstance(found, dict):
+        raise Passing("the answer is not a JSON object", answered=True)
+    if isinstance(problem := found.get("error"), dict):
+        code, info = str(problem.get("code", "")), " ".join(str(problem.get("info", "")).split())[:200]
+        if code.startswith(PASSING_API_ERRORS):
+            hold = code.startswith(("maxlag", "ratelimited"))
+            raise Passing(f"the API answers {code}", retry_after_s=retry_after_s, hold=hold)
+        raise BadAnswer(url, f"the API answers {code}: {info}", code=code)
+    return found

@@ -1,0 +1,299 @@
+"""The one HTTP client: identifies itself, keeps to rates and Retry-After, retries, and keeps every answer on disk."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import requests
+from pydantic import JsonValue
+
+from schemas.problems import BadInput
+from schemas.sources import FetchProblem
+from sources.answers import BadAnswer, Passing, is_lasting, json_object, passing_status, retry_after_seconds, status_line
+from sources.cache import Answer, ResponseCache, request_key
+from sources.hosts import address_of, host_of
+from sources.limits import UNLIMITED, Gate, Limit, service_of
+
+logger = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+MAXLAG_S = 5
+"""Replication lag in seconds above which a wiki may turn our requests away."""
+LONGEST_WAIT_S = 900.0
+"""A server that asks for a longer pause than this ends the request instead."""
+JSON_BYTES = 128_000_000
+CONNECT_TIMEOUT_S = 10.0
+PATIENCE = 3
+"""Attempts after which Retry-After is a least wait, not the wait."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Reply:
+    answer: Answer
+    host: str
+    location: str
+    etag: str
+    retry_after_s: float | None
+
+
+def user_agent(contact: str | None) -> str:
+    """`ppubench/<version> (<contact>) requests/<version>`, the form that Wikimedia's policy asks for."""
+    try:
+        own = version("ppubench")
+    except PackageNotFoundError:
+        own = "checkout"
+    return f"ppubench/{own} ({contact or 'loopback'}) requests/{requests.__version__}"
+
+
+def _checked_contact(contact: str | None) -> str | None:
+    if contact is None:
+        return None
+    text = contact.strip()
+    if not text.isascii() or not text.isprintable() or not any(sign in text for sign in ("@", "://", "User:")):
+        raise BadInput(
+            "source.contact",
+            f"{contact[:60]!r} is no way to reach whoever runs the build",
+            "give an e-mail address or the URL of a user page, in ASCII",
+        )
+    return text
+
+
+class PoliteClient:
+    """GET requests to Wikimedia, or to stand-ins named in `routes` ({logical host: base URL}); thread-safe.
+
+    Cache keys, errors and everything handed out name logical hosts, never a stand-in's port. Real hosts need
+    a `contact` and are asked at Wikimedia's limits; routed ones are unlimited unless `limits` names them.
+    With `offline`, an answer that is not in the cache is a FetchProblem.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact: str | None,
+        cache: Path | None = None,
+        offline: bool = False,
+        routes: Mapping[str, str] | None = None,
+        limits: Mapping[str, Limit] | None = None,
+        attempts: int = 8,
+        backoff_s: float = 1.0,
+        timeout_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self._contact = _checked_contact(contact)
+        if offline and cache is None:
+            raise BadInput("source.cache", "is not set, and the build is offline", "name the cache of an earlier build")
+        self._cache = ResponseCache(cache) if cache is not None else None
+        self._offline = offline
+        self._routes = dict(routes or {})
+        self._limits = dict(limits or {})
+        self._attempts, self._backoff_s, self._timeout_s = attempts, backoff_s, timeout_s
+        self._sleep, self._monotonic = sleep, monotonic
+        self._jitter = jitter or random.Random("ppubench")
+        self._lock = threading.Lock()
+        self._gates: dict[str, Gate] = {}
+        self._sessions: list[requests.Session] = []
+        self._local = threading.local()
+        self._sent = 0
+
+    @property
+    def requests_sent(self) -> int:
+        """Requests that went out, retries and redirects included; answers from the cache are not counted."""
+        return self._sent
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+            self._local = threading.local()
+        for session in sessions:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def get_json(self, url: str, params: Mapping[str, str]) -> dict[str, JsonValue]:
+        """The JSON object that the URL answers; for `api.php`, in format version 2 and with `maxlag`.
+
+        Raises BadAnswer for an API error or an answer that stays malformed, FetchProblem for all else.
+        """
+
+        def read(answer: Answer) -> dict[str, JsonValue]:
+            return json_object(url, answer)
+
+        return self._fetch(url, params, max_bytes=JSON_BYTES, read=read)
+
+    def get_bytes(self, url: str, *, max_bytes: int) -> bytes:
+        """The body that the URL answers, at most `max_bytes` long; raises FetchProblem."""
+
+        def read(answer: Answer) -> bytes:
+            if answer.status != HTTPStatus.OK:
+                raise BadAnswer(url, status_line(answer.status), code=str(answer.status))
+            return answer.body
+
+        return self._fetch(url, {}, max_bytes=max_bytes, read=read)
+
+    def _fetch(self, url: str, params: Mapping[str, str], *, max_bytes: int, read: Callable[[Answer], T]) -> T:
+        key = request_key(url, params)
+        if self._cache is not None and (kept := self._cache.get(key)) is not None:
+            return read(kept)
+        if self._offline:
+            raise FetchProblem(url, "is not in the cache, and the build is offline")
+        for attempt in range(self._attempts):
+            host = host_of(url)
+            try:
+                reply = self._follow(url, _sent_params(url, params), max_bytes)
+                host = reply.host
+                failed = passing_status(reply.answer.status, reply.retry_after_s)
+                if failed is not None:
+                    raise failed
+                value = self._read_and_keep(key, url, reply, read)
+            except Passing as passing:
+                if attempt + 1 == self._attempts:
+                    kind = BadAnswer if passing.answered else FetchProblem
+                    raise kind(url, f"{passing.problem}, {self._attempts} times over") from passing
+                self._pause(url, host, passing, attempt)
+            else:
+                return value
+        raise FetchProblem(url, "was not asked for")
+
+    def _read_and_keep(self, key: str, url: str, reply: _Reply, read: Callable[[Answer], T]) -> T:
+        try:
+            value = read(reply.answer)
+        except Passing as passing:
+            passing.retry_after_s = reply.retry_after_s
+            raise
+        except BadAnswer:
+            self._keep(key, url, reply)  # A refusal for good is an answer too.
+            raise
+        self._keep(key, url, reply)
+        return value
+
+    def _keep(self, key: str, url: str, reply: _Reply) -> None:
+        if self._cache is not None and is_lasting(reply.answer):
+            retrieved = datetime.now(UTC).isoformat(timespec="seconds")
+            self._cache.put(key, reply.answer, url=url, etag=reply.etag, retrieved=retrieved)
+
+    def _pause(self, url: str, host: str, passing: Passing, attempt: int) -> None:
+        with self._lock:
+            backoff = min(60.0, self._backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+        wait = backoff
+        if passing.retry_after_s is not None:
+            # To the second at first; a service that keeps refusing is given more time than it asks for.
+            wait = passing.retry_after_s if attempt < PATIENCE else max(passing.retry_after_s, backoff)
+        if wait > LONGEST_WAIT_S:
+            raise FetchProblem(url, f"{passing.problem}; the server asks to wait {wait:.0f} s, so try again later")
+        logger.info("%s: %s; asking again in %.1f s", url, passing.problem, wait)
+        if passing.hold:
+            self._gate(host).hold(wait)
+        else:
+            self._sleep(wait)
+
+    def _follow(self, url: str, params: Mapping[str, str], max_bytes: int) -> _Reply:
+        target = f"{url}?{urlencode(params)}" if params else url
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = self._send(target, max_bytes)
+            if reply.answer.status not in REDIRECTS or not reply.location:
+                return reply
+            target = urljoin(target, reply.location)
+        raise FetchProblem(url, f"more than {MAX_REDIRECTS} redirects")
+
+    def _send(self, url: str, max_bytes: int) -> _Reply:
+        host = host_of(url)
+        address = address_of(url, self._routes)
+        if host not in self._routes and self._contact is None:
+            raise BadInput(
+                "source.contact", f"is missing, and {host} requires it", "name an e-mail address or user page"
+            )
+        gate = self._gate(host)
+        with gate.slot():
+            with self._lock:
+                self._sent += 1
+            try:
+                with self._session(routed=host in self._routes).get(
+                    address,
+                    headers={"Host": host},
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
+                ) as response:
+                    body = b"".join(self._body(url, response, max_bytes))
+            except requests.Timeout as error:
+                raise Passing(f"no answer within {self._timeout_s:g} s") from error
+            except requests.RequestException as error:
+                raise Passing(f"the connection failed ({type(error).__name__})") from error
+        gate.spend_bytes(len(body))
+        headers = response.headers
+        return _Reply(
+            answer=Answer(status=response.status_code, content_type=headers.get("Content-Type", ""), body=body),
+            host=host,
+            location=headers.get("Location", ""),
+            etag=headers.get("ETag", ""),
+            retry_after_s=retry_after_seconds(headers, now=time.time()),
+        ),
+        )
+
+    def _body(self, url: str, response: requests.Response, max_bytes: int) -> Iterator[bytes]:
+        """The decoded body in blocks; raises FetchProblem past `max_bytes`, Passing if it dries up or is cut."""
+        started, received = self._monotonic(), 0
+        for block in response.iter_content(1 << 16):
+            received += len(block)
+            if received > max_bytes:
+                raise FetchProblem(url, f"is larger than {max_bytes} bytes")
+            if self._monotonic() - started > 10 * self._timeout_s:
+                raise Passing(f"the body did not end within {10 * self._timeout_s:g} s")
+            yield block
+        stated = response.headers.get("Content-Length", "")
+        if stated.isdigit() and "Content-Encoding" not in response.headers and int(stated) != received:
+            raise Passing("the connection was cut in mid-body")
+
+    def _gate(self, host: str) -> Gate:
+        name, limit = (host, UNLIMITED) if host in self._routes else service_of(host)
+        if host in self._limits:
+            name, limit = host, self._limits[host]
+        with self._lock:
+            if name not in self._gates:
+                self._gates[name] = Gate(limit, monotonic=self._monotonic, sleep=self._sleep)
+            return self._gates[name]
+
+    def _session(self, *, routed: bool) -> requests.Session:
+        """This thread's connection pool; stand-ins are reached without proxies, nobody with credentials of .netrc."""
+        name = "routed" if routed else "real"
+        found: requests.Session | None = getattr(self._local, name, None)
+        if found is None:
+            found = requests.Session()
+            found.trust_env = not routed
+            found.auth = _without_credentials
+            found.headers.update({"User-Agent": user_agent(self._contact), "Accept-Encoding": "gzip"})
+            setattr(self._local, name, found)
+            with self._lock:
+                self._sessions.append(found)
+        return found
+
+
+def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _sent_params(url: str, params: Mapping[str, str]) -> dict[str, str]:
+    if urlsplit(url).path.endswith("/api.php"):
+        return {**params, "format": "json", "formatversion": "2", "maxlag": str(MAXLAG_S)}
+    return dict(params)

@@ -1,0 +1,60 @@
+"""Recipes: every wrong one is refused with a line that names the key."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from schemas.problems import BadInput
+from schemas.recipes import BuildRecipe, read_build_recipe
+
+RECIPES = Path(__file__).resolve().parents[1] / "flows" / "recipes"
+MINIMAL = 'name = "x"\n[source]\nkind = "sandbox"\n'
+
+
+def recipe(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('name = "x"\nsed = 3\n[source]\nkind = "sandbox"\n', "key sed is not known; did you mean seed"),
+        (MINIMAL + "[probe]\npharaphrased = 3\n", "key probe.pharaphrased is not known; did you mean paraphrased"),
+        (MINIMAL + "peple = 3\n", "key source.sandbox.peple is not known; did you mean people"),
+        (MINIMAL + '[probe]\nagree = "two"\n', "key probe.agree: .*found 'two'"),
+        (MINIMAL + "[probe]\nagree = 9\n", "key probe: .*agree = 9 but only 2 further asks"),
+        (MINIMAL + "[split]\nraters = 4\n", "raters must be odd"),
+        (MINIMAL + "[split]\nratios = [30, 5]\n", "ratios must rise"),
+        (MINIMAL + "[images]\nwidth = 1000\n", "serves thumbnails only at"),
+        ('name = "x"\n', "key source: Field required"),
+        ('name = "x"\n[source]\nkind = "wikidata"\n', "contact: Field required"),
+        ('name = "../x"\n[source]\nkind = "sandbox"\n', "key name: "),
+        ("name = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_the_key(tmp_path: Path, text: str, line: str) -> None:
+    with pytest.raises(BadInput, match=line) as caught:
+        read_build_recipe(recipe(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    assert "recipe.toml" in str(caught.value)
+
+
+def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nothere.toml: no such file"):
+        read_build_recipe(tmp_path / "nothere.toml")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_of_the_project_reads(path: Path) -> None:
+    assert read_build_recipe(path).name == path.stem
+
+
+def test_the_demo_recipe_names_every_key() -> None:
+    found = tomllib.loads((RECIPES / "demo.toml").read_text())
+    for name, field in BuildRecipe.model_fields.items():
+        assert name in found
+        if name != "source" and isinstance(found[name], dict):
+            assert set(found[name]) == set(field.annotation.model_fields)  # type: ignore[union-attr]
