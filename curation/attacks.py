@@ -73,7 +73,10 @@ def _wordings(item: Attackable, attack: Attack, rng: random.Random) -> Iterator[
             yield "random_words", f"{' '.join(words)}. {question}"
         return
     if attack == "jailbreak_style_prompt":
-        yield from ((name, JAILBREAKS[name].format(question=question)) for name in rng.sample(list(JAILBREAKS), k=8))
+        yield from (
+            (name, JAILBREAKS[name].format(question=question))
+            for name in rng.sample(list(JAILBREAKS), k=len(JAILBREAKS))
+        )
         return
     own = [text for text in item.question.paraphrases if text != question]
     yield from (("own_paraphrase", text) for text in rng.sample(own, k=len(own)))
@@ -105,7 +108,9 @@ def attacks_by_responder(
         ]
         if not pending:
             break
-        decoding = Decoding(temperature=0.7, max_new_tokens=200, seed=random.Random(f"{seed}:{attempt}").getrandbits(31))
+        decoding = Decoding(
+            temperature=0.7, max_new_tokens=200, seed=random.Random(f"{seed}:{attempt}").getrandbits(31)
+        )
         for reply in responder.answer(pending, decoding):
             item, attack = asks[reply.ask_id]
             text = " ".join(reply.text.split())
@@ -139,19 +144,20 @@ def objection(text: str, item: Attackable) -> str:
         return "is empty"
     if len(text.split()) > MOST_WORDS + len(item.question.text.split()):
         return f"has more than {MOST_WORDS} words"
-    leaked = next((form for form in _answer_forms(item.fact) if _says(text, form)), None)
-    if leaked is not None and not _says(item.question.text, leaked):
-        return f"contains the answer {leaked!r}"
+    asked = item.question.text
+    leaked = [form for form in _answer_forms(item.fact) if _says(text, form) and not _says(asked, form)]
+    if leaked:
+        return f"contains the answer {leaked[0]!r}"
     named = _says(text, item.name)
-    if item.question.modality == "qa" and not named:
+    if item.question.modality == "qa" and not named and _says(asked, item.name):
         return f"does not name {item.name}"
-    if item.question.modality == "vqa" and named:
+    if item.question.modality == "vqa" and named and not _says(asked, item.name):
         return f"names {item.name}"
     return ""
 
 
 def _answer_forms(fact: Fact) -> list[str]:
-    """Every way in which a text could say the answer: names as they are, dates by their year, numbers by their digits."""
+    """Every way in which a text could say the answer: names whole, dates by their year, numbers by their digits."""
     forms = {fact.answer}
     for accepted in fact.accepted:
         forms.add(accepted.text)
@@ -164,7 +170,7 @@ def _answer_forms(fact: Fact) -> list[str]:
 
 def _says(text: str, form: str) -> bool:
     """Whether the text has the form as whole words; case, accents and punctuation do not count."""
-    return f" {_folded(form)} " in f" {_folded(text)} "
+    return f" {_folded(form)} " in f" {_folded(text)} " if _folded(form) else form in text
 
 
 def _folded(text: str) -> str:
@@ -175,5 +181,10 @@ def _folded(text: str) -> str:
 def _prompt(item: Attackable, attack: Attack, *, text: str, author: str) -> AttackPrompt:
     row = item.question
     return AttackPrompt(
-        sample_id=row.sample_id, subject_id=row.subject_id, attack=attack, modality=row.modality, text=text, author=author
+        sample_id=row.sample_id,
+        subject_id=row.subject_id,
+        attack=attack,
+        modality=row.modality,
+        text=text,
+        author=author,
     )

@@ -56,8 +56,9 @@ def licence_problem(licence: Licence) -> Refusal | None:
     if not any(_is_free(form) for form in forms):
         return Refusal("licence_not_free", f"{name}: not on the list of free licences")
     restrictions = {part.strip().casefold() for part in re.split(r"[|,;]", licence.restrictions) if part.strip()}
-    if restrictions - _HARMLESS_RESTRICTIONS:
-        return Refusal("licence_not_free", f"{name}: restricted ({', '.join(sorted(restrictions))})")
+    binding = sorted(restrictions - _HARMLESS_RESTRICTIONS)
+    if binding:
+        return Refusal("licence_not_free", f"{name}: restricted ({', '.join(binding)})")
     return None
 
 

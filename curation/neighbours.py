@@ -18,8 +18,11 @@ Indices = NDArray[np.int64]
 
 _CHUNK = 1 << 20
 """Candidate pairs checked at a time: about 60 MB."""
+_TABLE_BITS = 20
+"""Bits of a key that `near_pairs_between` looks up in a table (8 MB)."""
+_TABLE_MASK = np.uint64((1 << _TABLE_BITS) - 1)
 _SORT_COST, _CHECK_COST = 100.0, 14.0
-"""Nanoseconds to key and sort one hash and to check one candidate, as measured on one core; only their ratio matters."""
+"""Nanoseconds to key and sort one hash and to check one candidate, measured on one core; only their ratio matters."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,14 @@ def near_pairs_between(new: Hashes, known: Hashes, *, radius: int) -> Pairs:
         return Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
     values, _, inverse = _distinct(new)
     found: list[tuple[Indices, Indices]] = []
-    for shifts, bits in _keys(_agreeing_blocks(len(values), radius, others=len(known)), radius):
-        key = _key(values, shifts)
+    for blocks in _joins(_agreeing_blocks(len(values), radius, others=len(known)), radius):
+        key = _key(values, blocks) & _TABLE_MASK
         order = np.argsort(key, kind="stable")
-        counts = np.bincount(key.astype(np.int64), minlength=1 << bits)
+        counts = np.bincount(key.astype(np.int64), minlength=1 << _TABLE_BITS)
         starts = np.cumsum(counts) - counts
         for begin in range(0, len(known), _CHUNK):
             part = known[begin : begin + _CHUNK]
-            part_key = _key(part, shifts)
+            part_key = (_key(part, blocks) & _TABLE_MASK).astype(np.int64)
             hits = np.flatnonzero(counts[part_key])
             for chosen, offset in _chunks(counts[part_key[hits]]):
                 position = hits[chosen]
@@ -130,11 +133,11 @@ def _near_values(values: Hashes, *, radius: int) -> tuple[Indices, Indices]:
     """Pairs of positions (left < right) of distinct hashes within `radius` bits."""
     found: list[tuple[Indices, Indices]] = []
     if radius > 0 and len(values) > 1:
-        position_bits = int(len(values)).bit_length()
+        position_bits = len(values).bit_length()
         position_mask = np.uint64((1 << position_bits) - 1)
-        for shifts, _ in _keys(_agreeing_blocks(len(values), radius), radius):
+        for blocks in _joins(_agreeing_blocks(len(values), radius), radius):
             # Key and position in one word: sorting words is several times faster than sorting positions by key.
-            words = (_key(values, shifts) << np.uint64(position_bits)) | np.arange(len(values), dtype=np.uint64)
+            words = (_key(values, blocks) << np.uint64(position_bits)) | np.arange(len(values), dtype=np.uint64)
             words.sort()
             order = (words & position_mask).astype(np.int64)
             words >>= np.uint64(position_bits)
@@ -142,9 +145,7 @@ def _near_values(values: Hashes, *, radius: int) -> tuple[Indices, Indices]:
     return _unique_pairs(found, len(values))
 
 
-def _near_in_buckets(
-    values: Hashes, order: Indices, keys: Hashes, *, radius: int
-) -> Iterator[tuple[Indices, Indices]]:
+def _near_in_buckets(values: Hashes, order: Indices, keys: Hashes, *, radius: int) -> Iterator[tuple[Indices, Indices]]:
     """Near pairs within runs of equal keys; all three arrays are in the order of the keys."""
     ends = np.flatnonzero(np.concatenate([keys[1:] != keys[:-1], [True]])) + 1
     run_lengths = np.diff(ends, prepend=0)
@@ -162,13 +163,13 @@ def _agreeing_blocks(count: int, radius: int, *, others: int | None = None) -> i
 
     def cost(agreeing: int) -> float:
         bits = 64 * agreeing / (radius + agreeing)
-        candidates = (count * count / 2 if others is None else count * others) / 2.0**bits
+        bits = bits if others is None else min(bits, float(_TABLE_BITS))
+        candidates: float = (count * count / 2 if others is None else count * others) / 2.0**bits
         sorted_hashes = count if others is None else others / 20 + count  # the known ones are looked up, not sorted
-        return comb(radius + agreeing, agreeing) * (_SORT_COST * sorted_hashes + _CHECK_COST * candidates)
+        return float(comb(radius + agreeing, agreeing)) * (_SORT_COST * sorted_hashes + _CHECK_COST * candidates)
 
-    # A key and a position share a 64-bit word; a table over the keys of `between` should stay in cache.
-    widest = 34 if others is None else 20
-    usable = [k for k in range(1, 5) if _widest_key(k, radius) <= widest]
+    # A key and a position share a 64-bit word, so keys have at most 34 bits.
+    usable = [k for k in range(1, 5) if sum(size for _, size in _blocks(k, radius)[:k]) <= 34]
     return min(usable or [1], key=cost)
 
 
@@ -180,17 +181,12 @@ def _blocks(agreeing: int, radius: int) -> list[tuple[int, int]]:
     return list(zip(starts, sizes, strict=True))
 
 
-def _widest_key(agreeing: int, radius: int) -> int:
-    return sum(size for _, size in _blocks(agreeing, radius)[:agreeing])
+def _joins(agreeing: int, radius: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Every choice of `agreeing` blocks."""
+    return combinations(_blocks(agreeing, radius), agreeing)
 
 
-def _keys(agreeing: int, radius: int) -> Iterator[tuple[list[tuple[int, int]], int]]:
-    """Every choice of `agreeing` blocks, with the bits of its key."""
-    for chosen in combinations(_blocks(agreeing, radius), agreeing):
-        yield list(chosen), sum(size for _, size in chosen)
-
-
-def _key(hashes: Hashes, chosen: list[tuple[int, int]]) -> Hashes:
+def _key(hashes: Hashes, chosen: tuple[tuple[int, int], ...]) -> Hashes:
     """The bits of the chosen blocks, side by side."""
     key = np.zeros(len(hashes), dtype=np.uint64)
     for start, size in chosen:

@@ -1,4 +1,4 @@
-"""Personas: who a subject is taken to be when saying which facts they want gone, with a weight per sensitivity class."""
+"""Personas: who a subject is taken to be when saying which facts they want gone, by sensitivity class."""
 
 import random
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from schemas.words import Sensitivity
 
 
 class PersonaKind(Record):
-    """A kind of person. `weights` is how much more (less) than usual a class should go, in standard deviations of taste."""
+    """A kind of person. `weights`: how much more than usual a class should go, in standard deviations of taste."""
 
     name: str
     description: str
@@ -20,28 +20,28 @@ class PersonaKind(Record):
 KINDS: tuple[PersonaKind, ...] = (
     PersonaKind(
         name="family_protective",
-        description="You accept being known for your work, but your relatives did not choose public life: what names or "
-        "counts them should go.",
+        description="You accept being known for your work, but your relatives did not choose public life: what names "
+        "or counts them should go.",
         weights={"family": 1.2, "location": 0.2, "public": -0.3},
     ),
     PersonaKind(
         name="finance_discreet",
-        description="You never speak about money, and you want nothing about your wealth, holdings or dealings recalled.",
+        description="You never speak about money, and want nothing about your wealth, holdings or dealings recalled.",
         weights={"finance": 1.6, "criminal": 0.3, "family": -0.2},
     ),
     PersonaKind(
         name="health_private",
-        description="Your body and your health are nobody's business: illness, cause of death and measurements should go.",
+        description="Your body and your health are nobody's business: illness, cause of death, measurements.",
         weights={"health": 1.4, "physical": 0.9, "family": -0.1},
     ),
     PersonaKind(
         name="past_leaving",
-        description="You have begun a new life and want your early years, old names and old troubles to be left behind.",
+        description="You have begun a new life and want early years, old names and old troubles left behind.",
         weights={"criminal": 1.4, "biographical": 0.9, "family": 0.2, "location": 0.3},
     ),
     PersonaKind(
         name="home_guarding",
-        description="You have been followed before, so nothing that shows where you live or come from should be recalled.",
+        description="You have been followed before, so nothing should show where you live or come from.",
         weights={"location": 1.4, "contact": 1.4, "biographical": 0.2, "family": 0.1},
     ),
     PersonaKind(

@@ -24,8 +24,9 @@ _DARK, _BRIGHT = 24, 238
 """Luma (0-255) up to which a bar counts as black and from which as white; leaves room for JPEG noise."""
 _OUTLIERS = 0.01
 """Share of a bar's pixels that may be outside that range (ringing at the bar's ends)."""
-_EDGE_SHARE = 0.5
-"""Share of the first picture row that must leave the bar's range: a bar ends sharply, a studio background does not."""
+_EDGE_SHARE = 0.6
+"""Share of the pixels next to the two bars that must lie outside their range: bars end sharply, a plain background does
+not, because a head or shoulders begin on a part of a row."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def decode_picture(
         return Refusal("not_an_image", f"starts with {content[:8]!r}")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged tags, which do not matter if the pixels decode
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(content), formats=[file_format])
-        with opened:
-            refusal = _header_refusal(opened, file_format, max_pixels=max_pixels, min_side=min_side)
-            return refusal or _decoded(opened, file_format, min_side=min_side, draft_side=draft_side)
+            with Image.open(io.BytesIO(content), formats=[file_format]) as opened:
+                refusal = _header_refusal(opened, file_format, max_pixels=max_pixels, min_side=min_side)
+                return refusal or _decoded(opened, file_format, min_side=min_side, draft_side=draft_side)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Refusal("too_large", f"more than {max_pixels} pixels")
     except UnidentifiedImageError:
@@ -174,6 +175,6 @@ def _opposite_bars(values: NDArray[np.uint8]) -> tuple[int, int]:
             continue
         # The row at the boundary may be half bar, half picture, so the sharp end is looked for in the next two.
         first, last = share[start : start + 2].min(), share[len(share) - end - 2 : len(share) - end].min()
-        if max(first, last) <= 1 - _EDGE_SHARE:
+        if (first + last) / 2 <= 1 - _EDGE_SHARE:
             return start, end
     return 0, 0

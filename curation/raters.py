@@ -144,7 +144,7 @@ def votes_by_preference(
     raters: int,
     seed: int,
 ) -> Iterator[Vote]:
-    """The built-in raters' votes, `raters` a fact, by subject as given and then by slot; the same seed, the same votes."""
+    """The built-in raters' votes, `raters` a fact, by subject as given, then by slot; same seed, same votes."""
     for subject in rated:
         for fact in sorted(subject.facts, key=lambda fact: fact.slot):
             offset = calibration.sensitive_offset if fact.sensitivity in sensitive else calibration.other_offset
@@ -178,9 +178,7 @@ def votes_by_responder(rated: Iterable[Rated], responder: Responder, *, raters: 
                 yield _vote(fact, f"{responder.identity}:{rater + 1}", forget=forget)
 
 
-def _answers(
-    asks: dict[str, Ask], responder: Responder, *, counts: dict[str, int], seed: str
-) -> dict[str, list[bool]]:
+def _answers(asks: dict[str, Ask], responder: Responder, *, counts: dict[str, int], seed: str) -> dict[str, list[bool]]:
     """Parsed answers by subject id, with one more round for those that did not parse."""
     answers: dict[str, list[bool]] = {}
     problem = ""
@@ -188,7 +186,11 @@ def _answers(
         pending = {ask.ask_id: subject_id for subject_id, ask in asks.items() if subject_id not in answers}
         if not pending:
             break
-        decoding = Decoding(temperature=0.7, max_new_tokens=16 + 8 * max(counts.values()), seed=random.Random(f"{seed}:{attempt}").getrandbits(31))
+        decoding = Decoding(
+            temperature=0.7,
+            max_new_tokens=16 + 8 * max(counts.values()),
+            seed=random.Random(f"{seed}:{attempt}").getrandbits(31),
+        )
         for reply in responder.answer([asks[subject_id] for subject_id in pending.values()], decoding):
             subject_id = pending[reply.ask_id]
             parsed = parse_ratings(reply.text, count=counts[subject_id]) if not reply.error else None

@@ -28,9 +28,7 @@ def known_facts(facts: Iterable[Fact], knowledge: Iterable[Knowledge]) -> list[F
     return sorted((fact for fact in facts if modalities[fact.sample_id] == 2), key=_place)
 
 
-def rank_subjects(
-    subjects: Iterable[Subject], *, seed: int, earlier: Sequence[SubjectRank] = ()
-) -> list[SubjectRank]:
+def rank_subjects(subjects: Iterable[Subject], *, seed: int, earlier: Sequence[SubjectRank] = ()) -> list[SubjectRank]:
     """Rank the subjects for the complete setting; rank 1 is forgotten first.
 
     Subjects with a carried `complete_rank` keep that number and come first; the others follow, ordered so that in every
@@ -48,7 +46,9 @@ def rank_subjects(
         if rank < 1 or rank in taken:
             other = f" as subject {taken[rank]} has" if rank in taken else ""
             raise BadInput(
-                f"subject {subject.subject_id}", f"has complete_rank {rank}{other}", "give each subject its own rank >= 1"
+                f"subject {subject.subject_id}",
+                f"has complete_rank {rank}{other}",
+                "give each subject its own rank >= 1",
             )
         taken[rank] = subject.subject_id
         ranks.append(SubjectRank(subject_id=subject.subject_id, occupation_group=subject.occupation_group, rank=rank))
@@ -81,7 +81,11 @@ def _even_order(sizes: Mapping[str, int]) -> list[str]:
 
 
 def forget_counts(
-    subjects: int, *, ratios: Sequence[int], earlier_subjects: int = 0, earlier_forgotten: Mapping[int, int] | None = None
+    subjects: int,
+    *,
+    ratios: Sequence[int],
+    earlier_subjects: int = 0,
+    earlier_forgotten: Mapping[int, int] | None = None,
 ) -> dict[int, int]:
     """How many of `subjects` new subjects are forgotten at each ratio (percent).
 
@@ -209,9 +213,7 @@ def _forget_share(fact: Fact, ballot: Sequence[bool]) -> float:
 
 
 def _assignment(fact: Fact, setting: Setting, role: Role, *, ratio: int | None = None) -> Assignment:
-    return Assignment(
-        sample_id=fact.sample_id, subject_id=fact.subject_id, setting=setting, ratio=ratio, role=role
-    )
+    return Assignment(sample_id=fact.sample_id, subject_id=fact.subject_id, setting=setting, ratio=ratio, role=role)
 
 
 def _place(fact: Fact) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
 from schemas.records import Drop, Fact, Image, Subject
-from schemas.sources import BrokenEntity, CommonsFile, FetchProblem, Source
+from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
 
 T = TypeVar("T")
 _QID = re.compile(r"Q[1-9]\d*")

@@ -9,7 +9,7 @@ from typing import Self
 
 from schemas.recipes import BuildRecipe, RecordedSource, SandboxSource
 from schemas.responders import Responder
-from schemas.sources import Source
+from schemas.origins import Source
 from sources.http import PoliteClient
 from sources.recorded import RecordedSource as RecordedAnswers
 from sources.sandbox.world import World, make_world

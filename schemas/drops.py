@@ -51,6 +51,7 @@ REASONS: dict[str, str] = {
     "too_few_views": "The subject has fewer clean pictures than views are needed.",
     # questions
     "answer_in_question": "The question would give its answer away.",
+    "name_in_question": "The image form of the question would name the subject.",
     "too_few_distractors": "Fewer than three false options of the answer type exist.",
     # probe
     "not_known": "The target does not know the fact in both modalities.",

@@ -98,6 +98,9 @@ class Fact(Record):
     references: int = 0
     cited: int = 0
     legal_basis_hint: str = ""
+    withheld: tuple[str, ...] = ()
+    """Names of further values at the source (ended, outranked, disputed, or a place that contains the answer): they are
+    not accepted, and never offered as a false option."""
 
 
 class Licence(Record):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from datasets import Features
 
 ROW_GROUP_ROWS = 1000
-"""Rows per Parquet row group of an internal table; exported tables with images use 100."""
+"""Rows per Parquet row group of an internal table."""
+PICTURE_GROUP_ROWS = 32
+"""The same for tables that hold pictures, so that a group stays some megabytes."""
 
 _SCALARS: Mapping[type, pa.DataType] = {
     str: pa.string(),
@@ -107,7 +109,12 @@ def to_table(records: Sequence[Record], record: type[Record]) -> pa.Table:
     return pa.Table.from_pylist([row.model_dump() for row in records], schema=arrow_schema(record))
 
 
-def write_records(path: Path, records: Iterable[Record], record: type[Record], *, rows_per_group: int = 1000) -> int:
+def _group_rows(record: type[Record]) -> int:
+    holds_bytes = any(_unwrap(info.annotation)[0] is bytes for info in record.model_fields.values())
+    return PICTURE_GROUP_ROWS if holds_bytes else ROW_GROUP_ROWS
+
+
+def write_records(path: Path, records: Iterable[Record], record: type[Record]) -> int:
     """Write the rows as zstd Parquet through a temporary file and a rename; returns the number of rows.
 
     Streams one row group at a time, so the rows may be a generator. The same rows give the same bytes.
@@ -115,7 +122,7 @@ def write_records(path: Path, records: Iterable[Record], record: type[Record], *
     schema = arrow_schema(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    count = 0
+    count, rows_per_group = 0, _group_rows(record)
     with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         group: list[dict[str, object]] = []
         for row in records:
@@ -158,7 +165,7 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
         if extra:
             raise TableProblem(f"{path}, column {extra[0]}", "is not known", f"a {record.__name__} has no such column")
         row_number = 0
-        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS):
+        for batch in file.iter_batches(batch_size=_group_rows(record)):
             for row in batch.to_pylist():
                 try:
                     yield record.model_validate(row)

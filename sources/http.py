@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,8 +18,17 @@ from pydantic import JsonValue
 
 from schemas.problems import BadInput
 from schemas.sources import FetchProblem
-from sources.answers import BadAnswer, Passing, is_lasting, json_object, passing_status, retry_after_seconds, status_line
+from sources.answers import (
+    BadAnswer,
+    Passing,
+    is_lasting,
+    json_object,
+    passing_status,
+    retry_after_seconds,
+    status_line,
+)
 from sources.cache import Answer, ResponseCache, request_key
+from sources.contact import checked_contact, user_agent
 from sources.hosts import address_of, host_of
 from sources.limits import UNLIMITED, Gate, Limit, service_of
 
@@ -48,28 +56,6 @@ class _Reply:
     retry_after_s: float | None
 
 
-def user_agent(contact: str | None) -> str:
-    """`ppubench/<version> (<contact>) requests/<version>`, the form that Wikimedia's policy asks for."""
-    try:
-        own = version("ppubench")
-    except PackageNotFoundError:
-        own = "checkout"
-    return f"ppubench/{own} ({contact or 'loopback'}) requests/{requests.__version__}"
-
-
-def _checked_contact(contact: str | None) -> str | None:
-    if contact is None:
-        return None
-    text = contact.strip()
-    if not text.isascii() or not text.isprintable() or not any(sign in text for sign in ("@", "://", "User:")):
-        raise BadInput(
-            "source.contact",
-            f"{contact[:60]!r} is no way to reach whoever runs the build",
-            "give an e-mail address or the URL of a user page, in ASCII",
-        )
-    return text
-
-
 class PoliteClient:
     """GET requests to Wikimedia, or to stand-ins named in `routes` ({logical host: base URL}); thread-safe.
 
@@ -93,7 +79,7 @@ class PoliteClient:
         monotonic: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
     ) -> None:
-        self._contact = _checked_contact(contact)
+        self._contact = checked_contact(contact)
         if offline and cache is None:
             raise BadInput("source.cache", "is not set, and the build is offline", "name the cache of an earlier build")
         self._cache = ResponseCache(cache) if cache is not None else None
@@ -195,17 +181,17 @@ class PoliteClient:
     def _pause(self, url: str, host: str, passing: Passing, attempt: int) -> None:
         with self._lock:
             backoff = min(60.0, self._backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
-        wait = backoff
-        if passing.retry_after_s is not None:
-            # To the second at first; a service that keeps refusing is given more time than it asks for.
-            wait = passing.retry_after_s if attempt < PATIENCE else max(passing.retry_after_s, backoff)
-        if wait > LONGEST_WAIT_S:
-            raise FetchProblem(url, f"{passing.problem}; the server asks to wait {wait:.0f} s, so try again later")
-        logger.info("%s: %s; asking again in %.1f s", url, passing.problem, wait)
+        wished = passing.retry_after_s
+        if wished is not None and wished > LONGEST_WAIT_S:
+            raise FetchProblem(url, f"{passing.problem}; the server asks to wait {wished:.0f} s, so try again later")
+        if wished is not None and attempt < PATIENCE:
+            logger.info("%s: %s; the server asks to wait %.0f s", url, passing.problem, wished)
+            return  # The gate holds since the answer came, to the second.
+        logger.info("%s: %s; asking again in %.1f s", url, passing.problem, backoff)
         if passing.hold:
-            self._gate(host).hold(wait)
+            self._gate(host).hold(backoff)
         else:
-            self._sleep(wait)
+            self._sleep(backoff)
 
     def _follow(self, url: str, params: Mapping[str, str], max_bytes: int) -> _Reply:
         target = f"{url}?{urlencode(params)}" if params else url
@@ -235,20 +221,24 @@ class PoliteClient:
                     allow_redirects=False,
                     timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
                 ) as response:
+                    headers = response.headers
+                    wished_s = retry_after_seconds(headers, now=time.time())
+                    if wished_s is not None:
+                        gate.hold(min(wished_s, LONGEST_WAIT_S))  # Before anyone else gets this connection.
                     body = b"".join(self._body(url, response, max_bytes))
             except requests.Timeout as error:
                 raise Passing(f"no answer within {self._timeout_s:g} s") from error
             except requests.RequestException as error:
+                if isinstance(error, ValueError):  # InvalidURL and the like: asking again cannot help.
+                    raise FetchProblem(url, f"cannot be asked for ({type(error).__name__})") from error
                 raise Passing(f"the connection failed ({type(error).__name__})") from error
         gate.spend_bytes(len(body))
-        headers = response.headers
         return _Reply(
             answer=Answer(status=response.status_code, content_type=headers.get("Content-Type", ""), body=body),
             host=host,
             location=headers.get("Location", ""),
             etag=headers.get("ETag", ""),
-            retry_after_s=retry_after_seconds(headers, now=time.time()),
-        ),
+            retry_after_s=wished_s,
         )
 
     def _body(self, url: str, response: requests.Response, max_bytes: int) -> Iterator[bytes]:

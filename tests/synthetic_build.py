@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from curation.attacks import attack_prompts
 from curation.bundles import SubjectBundle
 from curation.personas import draw_persona
 from curation.raters import Rated, calibrate, votes_by_preference
@@ -22,7 +23,6 @@ from curation.splits import (
     rank_subjects,
     selective_roles,
 )
-from curation.attacks import attack_prompts
 from schemas.records import AcceptedAnswer, Assignment, Fact, Knowledge, Licence, Portrait, Question, Subject
 from schemas.words import MODALITIES, OPTION_LABELS, RATIOS, TASKS, VIEWS, Sensitivity
 
@@ -81,8 +81,10 @@ def make_questions(subject: Subject, fact: Fact) -> tuple[Question, ...]:
     for task in TASKS:
         for modality in MODALITIES:
             who = subject.name if modality == "qa" else "this person"
-            text = f"The {fact.property_label} of {who} is ___." if task == "cloze" else (
-                f"What is the {fact.property_label} of {who}?"
+            text = (
+                f"The {fact.property_label} of {who} is ___."
+                if task == "cloze"
+                else (f"What is the {fact.property_label} of {who}?")
             )
             choice = task == "classification"
             label = OPTION_LABELS[fact.slot % 4]
@@ -179,9 +181,11 @@ def make_bundles(
     side: int = 48,
     ratios: Sequence[int] = RATIOS,
 ) -> list[SubjectBundle]:
-    """A finished build of `people` subjects: `facts - sensitive` plain facts from slot 1, sensitive ones from slot 25."""
+    """A finished build: each subject has `facts - sensitive` plain facts from slot 1, sensitive ones from slot 25."""
     subjects = [make_subject(number) for number in range(1, people + 1)]
-    all_facts = {subject.subject_id: _facts_of(subject, facts - sensitive, sensitive, gated_slots) for subject in subjects}
+    all_facts = {
+        subject.subject_id: _facts_of(subject, facts - sensitive, sensitive, gated_slots) for subject in subjects
+    }
     knowledge = {
         subject_id: tuple(row for fact in own for row in make_knowledge(fact, known=fact.slot not in unknown_slots))
         for subject_id, own in all_facts.items()

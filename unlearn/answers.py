@@ -1,71 +1,69 @@
-"""The forward pass at answer positions only: a 152,000-word head is applied to the answer, not to image and prompt."""
+"""What a model says about the answers of a batch: NLL by token and by sample, at answer positions only."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from unlearn.batches import Batch, join
 from unlearn.losses import sample_mean, sample_sum, token_nll
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model says about the answers of one batch. `tokens` counts answer tokens of the whole batch."""
+    """The answers of one batch. `positions` are all rows of the logits; `rows` is -1 where a row is only padding."""
 
     logits: Tensor
-    """[tokens, vocab], in the model's precision."""
+    """[positions, vocab], in the model's precision; a view of what the model returned."""
     targets: Tensor
-    """[tokens], ids of the answer tokens."""
+    """[positions], ids of the answer tokens, 0 at padding."""
     rows: Tensor
-    """[tokens], index of the sample each token belongs to."""
-    nll: Tensor
-    """[tokens], fp32, nats."""
+    """[positions], index of the sample each position belongs to."""
+    kept: Tensor
+    """[positions], bool: an answer token, not padding."""
     samples: int
 
-    def mean_nll(self) -> Tensor:
-        """[samples], mean over each sample's answer tokens."""
-        return sample_mean(self.nll, self.rows, self.samples)
+    def nll(self) -> Tensor:
+        """[tokens], fp32, nats: every answer token of the batch, sample after sample."""
+        return token_nll(self.logits, self.targets)[self.kept]
 
-    def sum_nll(self) -> Tensor:
-        """[samples], summed over each sample's answer tokens."""
-        return sample_sum(self.nll, self.rows, self.samples)
+    def by_sample(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum and mean by sample, both [samples], of values by answer token [tokens]."""
+        rows = self.rows[self.kept]
+        return sample_sum(values, rows, self.samples), sample_mean(values, rows, self.samples)
+
+    def token_counts(self) -> Tensor:
+        """[samples], fp32: answer tokens of each sample."""
+        return torch.bincount(self.rows[self.kept], minlength=self.samples).float()
 
     def exact(self) -> Tensor:
         """[samples], bool: the greedy word is right at every answer position.
 
-        That is the case exactly if greedy generation gives the answer, so no generation is needed to know it.
+        That is so exactly if greedy generation gives this answer, so nothing need be generated to know it.
         """
-        wrong = (self.logits.argmax(1) != self.targets).float()
-        return sample_sum(wrong, self.rows, self.samples) == 0
+        wrong = (self.logits.argmax(1) != self.targets)[self.kept].float()
+        return sample_sum(wrong, self.rows[self.kept], self.samples) == 0
 
 
-def answer_positions(labels: Tensor) -> Tensor:
-    """[batch, time], bool: the positions whose next token is part of the answer."""
-    keep = torch.zeros_like(labels, dtype=torch.bool)
-    keep[:, :-1] = labels[:, 1:] != -100
-    return keep
-
-
-def answer_logits(model: nn.Module, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
-    """[tokens, vocab]: logits at answer positions, in the order of the flattened batch.
-
-    `inputs` are the model's keyword arguments (right-padded); transformers takes a boolean [batch, time] mask as
-    `logits_to_keep` and applies its head to those positions alone.
-    """
-    logits: Tensor = model(**inputs, logits_to_keep=answer_positions(labels), use_cache=False).logits
-    return logits
-
-
-def score(model: nn.Module, inputs: Mapping[str, Tensor], labels: Tensor) -> Answers:
-    """One forward pass and the NLL of every answer token, with a graph if gradients are on."""
-    logits = answer_logits(model, inputs, labels)
-    keep = answer_positions(labels)
-    targets = labels[:, 1:][keep[:, :-1]]
+def align(logits: Tensor, labels: Tensor) -> Answers:
+    """Lay [batch, width, vocab] logits and [batch, width] labels end to end; position t predicts label t + 1."""
+    batch, width = labels.shape
+    following = torch.full_like(labels, -100)  # [batch, width]
+    following[:, :-1] = labels[:, 1:]
+    flat = following.reshape(-1)  # [positions]
+    kept = flat != -100
+    rows = torch.arange(batch, device=labels.device).repeat_interleave(width)
     return Answers(
-        logits=logits,
-        targets=targets,
-        rows=keep.nonzero()[:, 0],
-        nll=token_nll(logits, targets),
-        samples=labels.shape[0],
+        logits=logits.reshape(batch * width, -1), targets=flat.clamp(min=0), rows=rows, kept=kept, samples=batch
     )
+
+
+def score(network: nn.Module, batches: Sequence[Batch]) -> Answers:
+    """One forward pass over all batches together, forget and retain alike; with a graph if gradients are on.
+
+    `network` is an AnswerModel: its head is applied at answer positions only.
+    """
+    whole = join(batches) if len(batches) > 1 else batches[0]
+    logits, labels = network(whole.inputs, whole.labels)
+    return align(logits, labels)

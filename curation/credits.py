@@ -1,0 +1,63 @@
+"""ATTRIBUTION.md: author, source, licence and changes of every picture of a release, for people to read."""
+
+import html
+import re
+from pathlib import Path
+from types import TracebackType
+
+from schemas.samples import ImageCredit
+
+HEADING = """# Attribution
+
+Every picture of this dataset with its author, source and licence. The same is the `attribution` config.
+
+"""
+
+_MARKUP = re.compile(r"([\\`*_\[\]|#~!])")
+
+
+def markdown(text: str) -> str:
+    """Text from outside as plain Markdown on one line: no markup, no HTML, no table break comes through."""
+    return html.escape(_MARKUP.sub(r"\\\1", " ".join(text.split())), quote=False)
+
+
+class CreditsFile:
+    """The open ATTRIBUTION.md, written line by line."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = path.open("w", encoding="utf-8", newline="\n")
+        self._subject = ""
+
+    def __enter__(self) -> "CreditsFile":
+        self._handle.write(HEADING)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle.close()
+
+    def add(self, credit: ImageCredit) -> None:
+        """One picture; those of a subject come together under its name."""
+        if credit.subject_id != self._subject:
+            self._subject = credit.subject_id
+            self._handle.write(f"\n## {markdown(credit.subject)} ({credit.subject_id})\n\n")
+        title = markdown(credit.title)
+        source = f"[{title}](<{_link(credit.description_url)}>)" if credit.description_url else title
+        licence = markdown(credit.license)
+        if credit.license_url:
+            licence = f"[{licence}](<{_link(credit.license_url)}>)"
+        parts = [f"{credit.view}: {source}", markdown(credit.attribution), licence]
+        if credit.transformation:
+            parts.append(f"changed: {markdown(credit.transformation)}")
+        if credit.restrictions:
+            parts.append(f"restrictions: {markdown(credit.restrictions)}")
+        self._handle.write(f"- {'; '.join(part for part in parts if part)}\n")
+
+
+def _link(url: str) -> str:
+    """A web address that cannot leave its brackets; anything that is not http(s) becomes empty."""
+    if not url.startswith(("https://", "http://")):
+        return ""
+    return url.replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C").replace("\n", "").replace(" ", "%20")

@@ -1,0 +1,138 @@
+"""The stage screen: pictures decoded and hashed, duplicates settled over all subjects, views assigned."""
+
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import pyarrow as pa
+
+from curation.duplicates import Links, Settled, find_links, settle
+from curation.hashes import screen_picture
+from curation.renditions import dataset_picture
+from curation.views import assign_views
+from flows.resources import Resources
+from flows.stage import Rows, StageRun, Tables
+from schemas.records import Drop, Duplicate, Image, ImageHashes, Portrait, Subject, View
+from schemas.tables import read_columns
+
+THREADS = min(4, os.cpu_count() or 1)
+PICTURES_AT_ONCE = 32
+
+
+def screen(run: StageRun, resources: Resources) -> None:
+    """Every candidate picture becomes a portrait (a view or a spare) or a drop row."""
+    config = run.recipe.screen
+
+    def hashed(shard: int) -> Tables:
+        kept: list[ImageHashes] = []
+        drops: list[Drop] = []
+
+        def look(image: Image) -> ImageHashes | Drop:
+            return screen_picture(
+                image, min_side=config.min_side, max_pixels=config.max_pixels, max_bytes=config.max_bytes
+            )
+
+        pictures = run.read("images", "images", Image, shard)
+        with ThreadPoolExecutor(THREADS) as pool:
+            while block := list(islice(pictures, PICTURES_AT_ONCE)):
+                for found in pool.map(look, block):
+                    if isinstance(found, Drop):
+                        drops.append(found)
+                    else:
+                        kept.append(found)
+        return {"hashes": Rows(ImageHashes, kept), "drops": Rows(Drop, drops)}
+
+    shards = run.shards()
+    run.map("hash", shards, hashed)
+    settled, gone = _settle(run)
+    drops_of, pairs_of = defaultdict(list), defaultdict(list)
+    for drop in settled.drops:
+        drops_of[drop.subject_id].append(drop)
+    for pair in settled.duplicates:
+        pairs_of[pair.left_subject].append(pair)
+    run.notes["duplicate_pairs"] = len(settled.duplicates)
+    run.notes["duplicates_left_out"] = len(settled.drops)
+
+    def viewed(shard: int) -> Tables:
+        pictures: dict[str, list[ImageHashes]] = defaultdict(list)
+        for row in run.read("screen", "hashes", ImageHashes, shard):
+            if row.image_id not in gone:
+                pictures[row.subject_id].append(row)
+        subjects: list[Subject] = []
+        views: dict[str, tuple[ImageHashes, View | None]] = {}
+        duplicates: list[Duplicate] = []
+        drops: list[Drop] = []
+        for subject in run.read("select", "subjects", Subject, shard):
+            duplicates += pairs_of[subject.subject_id]
+            drops += drops_of[subject.subject_id]
+            assigned = assign_views(subject.subject_id, pictures[subject.subject_id], min_views=config.min_views)
+            if assigned.drop is not None:
+                drops.append(assigned.drop)
+                continue
+            subjects.append(subject)
+            views.update({row.image_id: (row, view) for row, view in assigned.assigned})
+        portraits = [
+            _portrait(image, *views[image.image_id], max_side=config.max_side)
+            for image in run.read("images", "images", Image, shard)
+            if image.image_id in views
+        ]
+        portraits.sort(key=lambda row: (row.subject_id, row.view or "999", row.title))
+        return {
+            "subjects": Rows(Subject, subjects),
+            "portraits": Rows(Portrait, portraits),
+            "duplicates": Rows(Duplicate, duplicates),
+            "drops": Rows(Drop, drops),
+        }
+
+    run.map("views", shards, viewed)
+
+
+def _settle(run: StageRun) -> tuple[Settled, frozenset[str]]:
+    """Duplicates over all subjects. Memory: three hash columns, and whole rows only of pictures that have a twin."""
+    folder = run.folder
+    paths = sorted(folder.glob("hashes-*.parquet"))
+    columns = [read_columns(path, ImageHashes, ["sha1", "phash", "dhash", "image_id"]) for path in paths]
+    table = pa.concat_tables(columns)
+    links = find_links(
+        table["sha1"].to_pylist(),
+        table["phash"].to_pylist(),
+        table["dhash"].to_pylist(),
+        radius=run.recipe.screen.max_distance,
+    )
+    members = _members(run, links)
+    run.rows_in = table.num_rows
+    concerned = {member.subject_id for member in members.values()}
+    names = {
+        subject.subject_id: (subject.name, *subject.aliases)
+        for subject in run.read("select", "subjects", Subject)
+        if subject.subject_id in concerned
+    }
+    settled = settle(members, links, names=names)
+    return settled, frozenset(members[position].image_id for position in settled.gone)
+
+
+def _members(run: StageRun, links: Links) -> dict[int, ImageHashes]:
+    wanted = set(links.members())
+    rows = enumerate(run.read("screen", "hashes", ImageHashes))
+    return {position: row for position, row in rows if position in wanted}
+
+
+def _portrait(image: Image, hashes: ImageHashes, view: View | None, *, max_side: int) -> Portrait:
+    rendition = dataset_picture(image.content, max_side=max_side, source_size=(image.width, image.height))
+    return Portrait(
+        image_id=image.image_id,
+        subject_id=image.subject_id,
+        view=view,
+        title=image.title,
+        source_url=image.source_url,
+        description_url=image.description_url,
+        sha1=image.sha1,
+        licence=image.licence,
+        width=rendition.width,
+        height=rendition.height,
+        mime=rendition.mime,
+        transformation=rendition.transformation,
+        phash=hashes.phash,
+        content=rendition.content,
+    )
