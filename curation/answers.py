@@ -116,9 +116,7 @@ def _read_time(value: TimeValue, to_the_year: bool) -> Reading | Unread:
     accepted = tuple(
         AcceptedAnswer(kind="date", text=date_text(*date), year=date[0], month=date[1], day=date[2]) for date in dates
     )
-    return Reading(
-        answer=accepted[0].text, answer_type=_PRECISION_NAME[precision], value_id="", accepted=accepted
-    )
+    return Reading(answer=accepted[0].text, answer_type=_PRECISION_NAME[precision], value_id="", accepted=accepted)
 
 
 def _read_quantity(value: QuantityValue, answer_type: str, table: PropertyTable) -> Reading | Unread:

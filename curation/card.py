@@ -37,6 +37,8 @@ class CardFacts(Record):
     sensitive: tuple[Sensitivity, ...]
     known_rule: str
     """The probe's rule in words: "the greedy answer and at least 1 of 2 paraphrased asks match"."""
+    controls: tuple[str, ...]
+    """Names of the probe's control conditions."""
     rater: str
     raters: int
     forget_share: float

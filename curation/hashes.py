@@ -8,13 +8,19 @@ from curation.pictures import decode_picture
 from curation.refusals import Refusal
 from schemas.records import Drop, Image, ImageHashes
 
-HASH_SIDE = 192
-"""Least side of the scaled decode in pixels: a 960- or 1024-pixel JPEG is decoded at a quarter of its size."""
+HASH_SIDE = 128
+"""Least side of the scaled decode in pixels: JPEGs of 1024 pixels are decoded at an eighth, of 960 at a quarter."""
+_PHASH_SIDE = 32
+"""Side to which phash scales a picture; dhash is taken from the same small picture."""
 
 
 def picture_hashes(image: PilImage.Image) -> tuple[str, str]:
-    """DCT hash (phash) and gradient hash (dhash) of a picture, 64 bits each as 16 hex digits."""
-    return str(imagehash.phash(image)), str(imagehash.dhash(image))
+    """DCT hash (phash) and gradient hash (dhash) of a picture, 64 bits each as 16 hex digits.
+
+    The phash is that of `imagehash.phash(image)`; both hashes share its scaling to 32 x 32 pixels.
+    """
+    small = image.convert("L").resize((_PHASH_SIDE, _PHASH_SIDE), PilImage.Resampling.LANCZOS)
+    return str(imagehash.phash(small)), str(imagehash.dhash(small))
 
 
 def screen_picture(image: Image, *, min_side: int, max_pixels: int, max_bytes: int) -> ImageHashes | Drop:

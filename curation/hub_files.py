@@ -12,6 +12,9 @@ from schemas.tables import EncodedImage, Record, hub_features
 DICTIONARY_BYTES = 1 << 30
 """Limit of a dictionary page. Far beyond a row group's distinct images: a repeated image is stored once in it."""
 
+FILTER_COLUMNS = ("sample_id", "subject_id", "subject", "task_type", "modality", "property_id", "sensitivity")
+"""Columns with statistics, so that readers can skip row groups; on the others they would cost memory and bytes."""
+
 
 class HubTable:
     """The open files of one config. Rows are kept back until a row group is full, then written and forgotten.
@@ -92,6 +95,7 @@ class HubTable:
             self._schema,
             compression="zstd",
             write_page_index=True,
+            write_statistics=[name for name in self.record.model_fields if name in FILTER_COLUMNS],
             use_dictionary=True,
             dictionary_pagesize_limit=DICTIONARY_BYTES,
         )
@@ -101,12 +105,23 @@ class HubTable:
 
 
 def _hub_table(rows: Sequence[Record], record: type[Record], schema: pa.Schema) -> pa.Table:
+    cells = [row.__dict__ for row in rows]
     columns = [
-        pa.array([_cell(getattr(row, name)) for row in rows], type=schema.field(name).type)
+        _image_column([row[name] for row in cells], schema.field(name).type)
+        if pa.types.is_struct(schema.field(name).type)
+        else pa.array([row[name] for row in cells], type=schema.field(name).type)
         for name in record.model_fields
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _cell(value: object) -> object:
-    return {"bytes": value.bytes, "path": value.path} if isinstance(value, EncodedImage) else value
+def _image_column(images: Sequence[EncodedImage | None], kind: pa.StructType) -> pa.StructArray:
+    """Images as `datasets` stores them: a struct of bytes and path, null where there is none."""
+    return pa.StructArray.from_arrays(
+        [
+            pa.array([None if image is None else image.bytes for image in images], type=kind.field("bytes").type),
+            pa.array([None if image is None else image.path for image in images], type=kind.field("path").type),
+        ],
+        fields=[kind.field("bytes"), kind.field("path")],
+        mask=pa.array([image is None for image in images]),
+    )

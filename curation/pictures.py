@@ -165,8 +165,10 @@ def letterbox_bars(grey: Image.Image) -> tuple[int, int, int, int]:
 
 def _opposite_bars(values: NDArray[np.uint8]) -> tuple[int, int]:
     """Rows of the bars at the start and at the end of the first axis, (0, 0) unless there are both."""
-    dark, bright = (values <= _DARK).mean(axis=1), (values >= _BRIGHT).mean(axis=1)
-    for share in (dark, bright):
+    ends = values[[0, -1]]
+    if not ((ends <= _DARK) | (ends >= _BRIGHT)).mean(axis=1).min() >= 1 - _OUTLIERS:
+        return 0, 0
+    for share in ((values <= _DARK).mean(axis=1), (values >= _BRIGHT).mean(axis=1)):
         outside = np.flatnonzero(share < 1 - _OUTLIERS)
         if outside.size == 0:
             return 0, 0

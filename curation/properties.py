@@ -18,7 +18,7 @@ ValueType = Literal["item", "time", "quantity", "text"]
 Policy = Literal["include", "care", "gate", "exclude"]
 
 BLANK = "___"
-_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{when}", "{on}", "{date}")
+_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{when}", "{on}", "{date}")
 _LEAST_PARAPHRASES = 3
 
 
@@ -100,7 +100,7 @@ class QualifierProperty(Record):
     @model_validator(mode="after")
     def _complete(self) -> "QualifierProperty":
         _check_wording(self.wording)
-        if not all("topic}" in text for text in (self.question, self.cloze, *self.paraphrases)):
+        if not all("{topic}" in text or "{the " in text for text in (self.question, self.cloze, *self.paraphrases)):
             raise ValueError("every form of a qualifier question names its {topic}")
         return self
 
@@ -193,7 +193,9 @@ def _check_wording(wording: Wording) -> None:
             raise ValueError(f"slot {unknown[0]} is not one of {', '.join(_SLOTS)}")
         if not ("{s}" in text or "{s's}" in text):
             raise ValueError(f"{text!r} does not name the subject")
-        if any(part.count("|") != 1 for part in re.findall(r"\[([^\]]*)\]", text)) or text.count("[") != text.count("]"):
+        if any(part.count("|") != 1 for part in re.findall(r"\[([^\]]*)\]", text)) or text.count("[") != text.count(
+            "]"
+        ):
             raise ValueError(f"{text!r}: tense stands as [is|was]")
 
 

@@ -35,6 +35,7 @@ class ReleaseTally:
         self._totals["living"] += index.subject.living
         self._totals["candidates"] += len(index.candidates)
         self._totals["samples"] += len(index.known)
+        self._totals["picture_samples"] += len(index.known) if "001" in index.portraits else 0
         self._totals["images"] += len(index.portraits)
         self._totals["without_views"] += not has_cross_views(index)
         self._groups[index.subject.occupation_group] += 1
@@ -56,6 +57,7 @@ class ReleaseTally:
             living=self._totals["living"],
             candidates=self._totals["candidates"],
             samples=self._totals["samples"],
+            picture_samples=self._totals["picture_samples"],
             images=self._totals["images"],
             subjects_without_views=self._totals["without_views"],
             configs=tuple(configs),

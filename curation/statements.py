@@ -97,7 +97,11 @@ def _read(
     doubt = [each.property_id for each in statement.qualifiers if each.property_id in DOUBT and each.snak == "value"]
     if doubt:
         return Unread(reason="nature_doubtful", detail=doubt[0])
-    if row.names and (genders := set(entity.items("P21"))) and not (len(genders) == 1 and genders < set(MALE_OR_FEMALE)):
+    if (
+        row.names
+        and (genders := set(entity.items("P21")))
+        and not (len(genders) == 1 and genders < set(MALE_OR_FEMALE))
+    ):
         return Unread(reason="value_sensitive", detail="a birth name may be a former name")
     return read_value(statement.value, kind=row.value, answer_type=row.answer, values=values, table=table)
 
@@ -124,9 +128,7 @@ def qualifier_text(statement: Statement, property_id: str, values: Mapping[str, 
     return ""
 
 
-def third_party_problem(
-    person: Entity, *, least_sitelinks: int, adult_born_by: int, birth_wanted: bool
-) -> str | None:
+def third_party_problem(person: Entity, *, least_sitelinks: int, adult_born_by: int, birth_wanted: bool) -> str | None:
     """Why a person may not be named as an answer: not public, born too late, or (children, siblings) of unknown age."""
     if person.sitelinks < least_sitelinks:
         return f"{person.qid} has {person.sitelinks} sitelinks, {least_sitelinks} are needed"

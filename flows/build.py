@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from flows.resources import Resources
-from flows.stage import BuildFolder, StageSpec, expected_key
+from flows.stage import BuildFolder, StageSpec, expected_key, standing_manifest
 from flows.stages import stage_table
 from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, read_seconds, write_atomically, write_json
 from schemas.problems import BadInput
@@ -174,8 +174,7 @@ def _bring_up_to_date(build: BuildFolder, *, start: Stage | None, until: Stage |
 
 
 def _stands(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> bool:
-    manifest = read_manifest(build.artifact(spec.name))
-    return manifest is not None and manifest.key == expected_key(build, spec, table)[0]
+    return standing_manifest(build.artifact(spec.name), expected_key(build, spec, table)[0]) is not None
 
 
 def _run_flow(

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from curation.facts import facts_of, needed_values
+from curation.facts import facts_of
 from curation.licences import licence_problem
 from curation.properties import load_properties
 from curation.sample_names import sample_names
 from curation.subjects import drop_of, not_a_subject, subject_of
+from curation.values import further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
@@ -106,7 +107,6 @@ def facts(run: StageRun, resources: Resources) -> None:
     """Statements to facts by the property table; each statement that does not become one is a drop row."""
     table, config = load_properties(), run.recipe.facts
     names = sample_names(run.read("select", "subjects", Subject))
-    counts: dict[int, int] = {}
 
     def work(shard: int) -> Tables:
         source = resources.source()
@@ -115,7 +115,8 @@ def facts(run: StageRun, resources: Resources) -> None:
         drops: list[Drop] = []
         people = [answer for answer in source.entities(list(subjects)) if isinstance(answer, Entity)]
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
-        values = {value.requested_id: value for value in source.entities(wanted) if isinstance(value, Entity)}
+        values = _values(source, wanted)
+        values |= _values(source, sorted(further_values(values, table)))
         for person in people:
             subject = subjects[person.qid]
             found, left = facts_of(
@@ -123,13 +124,12 @@ def facts(run: StageRun, resources: Resources) -> None:
                 person,
                 values,
                 table,
-                sample_name=names[subject.subject_id],
                 gated=config.gated,
                 sensitive=config.sensitive,
                 exclude=config.exclude,
                 third_party_sitelinks=config.third_party_sitelinks,
+                name=names[subject.subject_id],
             )
-            counts[shard] = counts.get(shard, 0) + len(person.statements)
             kept += found
             drops += left
             if not found:
@@ -140,6 +140,10 @@ def facts(run: StageRun, resources: Resources) -> None:
         return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
 
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches)
+
+
+def _values(source: Source, qids: Sequence[str]) -> dict[str, Entity]:
+    return {value.requested_id: value for value in source.entities(qids) if isinstance(value, Entity)}
 
 
 def images(run: StageRun, resources: Resources) -> None:

@@ -7,9 +7,12 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from schemas.artifacts import read_manifest
+from schemas.origins import Source
+from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, RecordedSource, SandboxSource
 from schemas.responders import Responder
-from schemas.origins import Source
+from schemas.tables import Record
 from sources.http import PoliteClient
 from sources.recorded import RecordedSource as RecordedAnswers
 from sources.sandbox.world import World, make_world
@@ -18,16 +21,31 @@ from sources.wikimedia import WikimediaSource
 log = logging.getLogger(__name__)
 
 SANDBOX = "hf:sandbox"
+TARGET, TARGET_NOTE = "target", "target.json"
+SANDBOX_CONTACT = "sandbox@ppubench.example"
+
+
+class TargetNote(Record):
+    """target.json: what the build's own target was taught from, and which weights came out."""
+
+    questions: str
+    """Key of the questions artifact."""
+    identity: str
+    """Digest of the weights."""
 
 
 class Resources(AbstractContextManager["Resources"]):
     """A live resource: opens lazily, closes everything on exit. Safe to use from several threads."""
+
+    parallel_fetches = 2
+    """Shards fetched at once."""
 
     def __init__(self, folder: Path, recipe: BuildRecipe) -> None:
         self.folder, self.recipe = folder, recipe
         self._stack, self._lock = ExitStack(), Lock()
         self._source: Source | None = None
         self._world: World | None = None
+        self._responders: dict[str, Responder] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +58,78 @@ class Resources(AbstractContextManager["Resources"]):
     def world(self) -> World:
         """The embedded world that the recipe describes."""
         source = self.recipe.source
-        assert isinstance(source, SandboxSource)
+        if not isinstance(source, SandboxSource):
+            raise BadInput(f"responder {SANDBOX}", "answers only about the embedded world", "name the target's model")
         if self._world is None:
             self._world = make_world(people=source.people, seed=source.seed)
         return self._world
+
+    def source_identity(self) -> str:
+        """Identity of the source, without opening a connection."""
+        return self.world().identity if isinstance(self.recipe.source, SandboxSource) else self.source().identity
+
+    def source(self) -> Source:
+        """The recipe's source, opened on first use and kept until the build ends."""
+        with self._lock:
+            if self._source is None:
+                self._source = self._open_source()
+            return self._source
+
+    def _open_source(self) -> Source:
+        source, width = self.recipe.source, self.recipe.images.width
+        if isinstance(source, RecordedSource):
+            return RecordedAnswers(source.folder)
+        if isinstance(source, SandboxSource):
+            from sources.sandbox.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, serve
+
+            running = self._stack.enter_context(serve(self.world()))
+            return WikimediaSource(
+                PoliteClient(contact=SANDBOX_CONTACT, routes=running.routes),
+                width=width,
+                wikidata_host=WIKIDATA_HOST,
+                commons_host=COMMONS_HOST,
+                query_host=QUERY_HOST,
+                identity=self.world().identity,
+            )
+        return WikimediaSource(PoliteClient(contact=source.contact, cache=source.cache), width=width)
+
+    def responder(self, spec: str) -> Responder:
+        """The responder of a spec, opened once. `hf:sandbox` is the build's own target, which must be taught by now."""
+        with self._lock:
+            if spec not in self._responders:
+                from flows.responders import open_responder
+
+                named = f"hf:{self.folder / TARGET}" if spec == SANDBOX else spec
+                self._responders[spec] = open_responder(named, batch=self.recipe.probe.batch)
+            return self._responders[spec]
+
+    def responder_identity(self, spec: str) -> str:
+        """Identity of a responder for artifact keys, without loading a model."""
+        if spec == SANDBOX:
+            note = self.target_note()
+            manifest = read_manifest(self.folder / "questions" / "0")
+            fresh = note is not None and manifest is not None and note.questions == manifest.key
+            return f"sandbox:{note.identity}" if fresh and note is not None else "sandbox:not taught yet"
+        kind, _, name = spec.partition(":")
+        if kind == "hf" and Path(name).is_dir():
+            from unlearn.models import digest_of_weights
+
+            return f"hf:{digest_of_weights(Path(name))}"
+        return spec
+
+    def target_note(self) -> TargetNote | None:
+        """What is known of the build's own target, or None if there is none."""
+        path = self.folder / TARGET_NOTE
+        if not path.exists() or not (self.folder / TARGET).is_dir():
+            return None
+        return TargetNote.model_validate_json(path.read_text())
+
+    def target_description(self) -> str:
+        """What the probed target is, in words without a local path."""
+        spec = self.recipe.probe.responder
+        if spec == SANDBOX:
+            return "a tiny Qwen3-VL that was taught most facts of the embedded world"
+        kind, _, name = spec.partition(":")
+        if kind == "openai":
+            return name.rpartition("#")[2]
+        return Path(name).name if Path(name).exists() else name

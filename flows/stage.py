@@ -80,6 +80,8 @@ class StageSpec:
     work: Callable[["StageRun"], None]
     outside: Callable[["BuildFolder"], Mapping[str, str]] = field(default=lambda build: {})
     """Identities of what is read besides artifacts (source, target), for the key."""
+    prepare: Callable[["BuildFolder"], None] = field(default=lambda build: None)
+    """Called before the key is computed, when the stage is about to be brought up to date."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class StageRun:
     """Called as (stage, shards done, shards in all)."""
     rows_in: int = 0
     notes: dict[str, JsonValue] = field(default_factory=dict)
+    published: list[Path] = field(default_factory=list)
+    """Folders outside the stage's own that it wrote; their files are listed in the manifest too."""
 
     @property
     def folder(self) -> Path:
@@ -130,6 +134,11 @@ class StageRun:
         pattern = f"{table}-*.parquet" if shard is None else f"{table}-{shard:05d}.parquet"
         for path in sorted(folder.glob(pattern)):
             yield from read_records(path, record)
+
+    def count(self, stage: Stage, table: str) -> int:
+        """Rows of an input's table, from its manifest."""
+        manifest = read_manifest(self.build.artifact(stage))
+        return manifest.rows_out.get(table, 0) if manifest is not None else 0
 
     def map(self, phase: str, shards: Sequence[int], work: Callable[[int], Tables], *, parallel: int = 1) -> None:
         """Run `work` for every shard that is not done yet, and write its tables as it finishes."""
@@ -180,10 +189,11 @@ def run_stage(
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Manifest:
     """Bring one stage up to date and return its manifest; an artifact whose key stands is left alone."""
+    spec.prepare(build)
     key, inputs = expected_key(build, spec, table)
     folder = build.artifact(spec.name)
-    standing = read_manifest(folder)
-    if standing is not None and standing.key == key:
+    standing = standing_manifest(folder, key)
+    if standing is not None:
         shutil.rmtree(folder / MARKS, ignore_errors=True)  # a kill between manifest and clean-up left it
         return standing
     _make_room(folder, key)
@@ -191,6 +201,8 @@ def run_stage(
     run = StageRun(build, spec, key, inputs, execute, progress)
     spec.work(run)
     files, rows, drops = _tally(folder)
+    for outside in run.published:
+        files += tuple(file_entry(folder, path, None) for path in sorted(outside.rglob("*")) if path.is_file())
     manifest = Manifest(
         stage=spec.name,
         batch=build.batch,
@@ -209,6 +221,15 @@ def run_stage(
     write_manifest(folder, manifest)
     shutil.rmtree(folder / MARKS, ignore_errors=True)
     return manifest
+
+
+def standing_manifest(folder: Path, key: str) -> Manifest | None:
+    """The manifest if the artifact is up to date: its key is this one, and its files are there in full size."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.key != key:
+        return None
+    whole = all((path := folder / entry.path).is_file() and path.stat().st_size == entry.bytes for entry in manifest.files)
+    return manifest if whole else None
 
 
 def _make_room(folder: Path, key: str) -> None:

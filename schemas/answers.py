@@ -31,6 +31,7 @@ _NEGATORS = frozenset((
     "hasnt", "havent", "cannot", "cant", "no",
 ))  # fmt: skip
 _BREAKS = ",;:.!?()\n—–"
+_ASCII_WORDS = re.compile(r"[A-Za-z0-9+#]+|[,;:.!?()\n]")
 _SENTENCE_BREAKS = ";.!?\n"
 _NEGATION_REACH, _ALTERNATIVE_REACH, _ALTERNATIVE_WORDS = 5, 4, 8
 
@@ -103,6 +104,18 @@ def contains(text: str, form: str) -> bool:
     return any(True for _ in _places(words, whole, fold_accents(whole), form))
 
 
+def mentions(text: str, answer: AcceptedAnswer) -> bool:
+    """Whether an accepted answer stands anywhere in a text, affirmed or not: then a question gives it away."""
+    if answer.kind == "text":
+        return contains(text, answer.text)
+    if answer.kind == "date":
+        return any(_agrees(date, answer) for date in dates_in(text))
+    return any(
+        same_amount(found, number=answer.number, unit=answer.unit, tolerance=answer.tolerance)
+        for found in amounts_in(text)
+    )
+
+
 def _is_whole(reply: str, whole: str, form: str) -> bool:
     wanted = _form(form)
     return whole == wanted if wanted else bool(form.strip()) and reply.strip() == form.strip()
@@ -144,6 +157,9 @@ def _is_article(word: str, place: int, count: int) -> bool:
 
 def _cut(text: str) -> Iterator[str]:
     """Words (letters, digits, marks, + and #) and break characters of the text, in order."""
+    if text.isascii():
+        yield from _ASCII_WORDS.findall(text)
+        return
     start = -1
     for place, letter in enumerate(text):
         inside = letter.isalnum() or letter in "+#" or (letter > "\x7f" and unicodedata.category(letter)[0] == "M")
@@ -234,9 +250,7 @@ def _says_date(reply: str, answer: AcceptedAnswer) -> bool:
 
 
 def _agrees(date: FoundDate, answer: AcceptedAnswer) -> bool:
-    return (
-        date.year == answer.year and answer.month in (0, date.month) and (not answer.day or answer.day == date.day)
-    )
+    return date.year == answer.year and answer.month in (0, date.month) and (not answer.day or answer.day == date.day)
 
 
 def _says_number(reply: str, answer: AcceptedAnswer) -> bool:
@@ -248,9 +262,7 @@ def _says_number(reply: str, answer: AcceptedAnswer) -> bool:
             return True
         others = [each for each in found[1:] if _OR.search(reply[found[0].end : each.start])]
         found = [] if others else found[:1]
-    right = [
-        same_amount(each, number=answer.number, unit=answer.unit, tolerance=answer.tolerance) for each in found
-    ]
+    right = [same_amount(each, number=answer.number, unit=answer.unit, tolerance=answer.tolerance) for each in found]
     wrong = [(each.start, each.end) for each, is_right in zip(found, right, strict=True) if not is_right]
     return any(
         is_right and not _DENIED.search(reply[: each.start]) and not _or_beside(reply, (each.start, each.end), wrong)
@@ -265,4 +277,3 @@ def _or_beside(text: str, span: tuple[int, int], others: Sequence[tuple[int, int
         if len(gap) < 40 and _OR.search(gap):
             return True
     return False
-

@@ -28,7 +28,7 @@ class FileEntry(Record):
     """One file of an artifact."""
 
     path: str
-    """Relative to the artifact's folder, with forward slashes."""
+    """Relative to the artifact's folder, with forward slashes; `../../hub/…` for the exported dataset."""
     sha256: str
     bytes: int
     rows: int | None
@@ -127,7 +127,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def file_entry(folder: Path, path: Path, rows: int | None) -> FileEntry:
-    """Describe a file that lies under `folder`."""
+    """Describe a file by its place seen from `folder`."""
     return FileEntry(
-        path=path.relative_to(folder).as_posix(), sha256=file_sha256(path), bytes=path.stat().st_size, rows=rows
+        path=Path(os.path.relpath(path, folder)).as_posix(), sha256=file_sha256(path), bytes=path.stat().st_size, rows=rows
     )

@@ -58,9 +58,7 @@ def dates_in(text: str) -> list[FoundDate]:
     """
     found: list[FoundDate] = []
     place = 0
-    hits = sorted(
-        (hit.start(), rank, hit) for rank, pattern in enumerate(_PATTERNS) for hit in pattern.finditer(text)
-    )
+    hits = sorted((hit.start(), rank, hit) for rank, pattern in enumerate(_PATTERNS) for hit in pattern.finditer(text))
     for start, _, hit in hits:
         if start < place:
             continue

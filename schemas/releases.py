@@ -46,6 +46,8 @@ class ReleaseSummary(Record):
     candidates: int
     """Facts asked of the target."""
     samples: int
+    picture_samples: int
+    """Samples whose subject has the training picture, so that they are asked in `text_image` too."""
     images: int
     subjects_without_views: int
     """Subjects left out of image configs because a view is missing."""

@@ -13,6 +13,8 @@ from sources.cache import Answer
 
 PASSING_API_ERRORS = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch", "search-error")
 """Beginnings of MediaWiki error codes that a later request may not meet."""
+LASTING_CODES = ("404", "410", "no-such", "invalid", "gcminvalid")
+"""Beginnings of statuses and error codes that say that there is no such thing."""
 
 
 class BadAnswer(FetchProblem):
@@ -69,11 +71,9 @@ def passing_status(status: int, retry_after_s: float | None) -> Passing | None:
     return None
 
 
-def is_lasting(answer: Answer) -> bool:
-    """Whether the same request will go on being answered like this, so that the answer is worth keeping."""
-    if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return True
-    return answer.status == HTTPStatus.OK
+def is_lasting(refusal: BadAnswer) -> bool:
+    """Whether the same request will go on being refused, so that the refusal is worth keeping."""
+    return refusal.code.startswith(LASTING_CODES)
 
 
 def json_object(url: str, answer: Answer, *, retry_after_s: float | None = None) -> dict[str, JsonValue]:

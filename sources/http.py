@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -91,8 +92,7 @@ class PoliteClient:
         self._jitter = jitter or random.Random("ppubench")
         self._lock = threading.Lock()
         self._gates: dict[str, Gate] = {}
-        self._sessions: list[requests.Session] = []
-        self._local = threading.local()
+        self._idle: dict[bool, list[requests.Session]] = {True: [], False: []}
         self._sent = 0
 
     @property
@@ -101,10 +101,10 @@ class PoliteClient:
         return self._sent
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all idle connections."""
         with self._lock:
-            sessions, self._sessions = self._sessions, []
-            self._local = threading.local()
+            sessions = [session for idle in self._idle.values() for session in idle]
+            self._idle = {True: [], False: []}
         for session in sessions:
             session.close()
 
@@ -167,14 +167,15 @@ class PoliteClient:
         except Passing as passing:
             passing.retry_after_s = reply.retry_after_s
             raise
-        except BadAnswer:
-            self._keep(key, url, reply)  # A refusal for good is an answer too.
+        except BadAnswer as refusal:
+            if is_lasting(refusal):
+                self._keep(key, url, reply)
             raise
         self._keep(key, url, reply)
         return value
 
     def _keep(self, key: str, url: str, reply: _Reply) -> None:
-        if self._cache is not None and is_lasting(reply.answer):
+        if self._cache is not None:
             retrieved = datetime.now(UTC).isoformat(timespec="seconds")
             self._cache.put(key, reply.answer, url=url, etag=reply.etag, retrieved=retrieved)
 
@@ -214,13 +215,16 @@ class PoliteClient:
             with self._lock:
                 self._sent += 1
             try:
-                with self._session(routed=host in self._routes).get(
-                    address,
-                    headers={"Host": host},
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
-                ) as response:
+                with (
+                    self._session(routed=host in self._routes) as session,
+                    session.get(
+                        address,
+                        headers={"Host": host},
+                        stream=True,
+                        allow_redirects=False,
+                        timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
+                    ) as response,
+                ):
                     headers = response.headers
                     wished_s = retry_after_seconds(headers, now=time.time())
                     if wished_s is not None:
@@ -264,19 +268,22 @@ class PoliteClient:
                 self._gates[name] = Gate(limit, monotonic=self._monotonic, sleep=self._sleep)
             return self._gates[name]
 
-    def _session(self, *, routed: bool) -> requests.Session:
-        """This thread's connection pool; stand-ins are reached without proxies, nobody with credentials of .netrc."""
-        name = "routed" if routed else "real"
-        found: requests.Session | None = getattr(self._local, name, None)
-        if found is None:
-            found = requests.Session()
-            found.trust_env = not routed
-            found.auth = _without_credentials
-            found.headers.update({"User-Agent": user_agent(self._contact), "Accept-Encoding": "gzip"})
-            setattr(self._local, name, found)
+    @contextmanager
+    def _session(self, *, routed: bool) -> Iterator[requests.Session]:
+        """An idle connection pool, or a new one; stand-ins are reached without proxies, nobody with .netrc."""
+        with self._lock:
+            idle = self._idle[routed]
+            session = idle.pop() if idle else None
+        if session is None:
+            session = requests.Session()
+            session.trust_env = not routed
+            session.auth = _without_credentials
+            session.headers.update({"User-Agent": user_agent(self._contact), "Accept-Encoding": "gzip"})
+        try:
+            yield session
+        finally:
             with self._lock:
-                self._sessions.append(found)
-        return found
+                self._idle[routed].append(session)
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

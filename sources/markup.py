@@ -7,7 +7,10 @@ from sources.wire import folded
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
-_INLINE = frozenset("a abbr b bdi cite code em font i q s small span strong sub sup time tt u var wbr".split())
+_INLINE = frozenset(
+    {"a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "q", "s", "small", "span", "strong", "sub", "sup"}
+    | {"time", "tt", "u", "var", "wbr"}
+)
 _UNSEEN = frozenset({"script", "style", "head", "template"})
 
 

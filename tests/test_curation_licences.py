@@ -32,7 +32,9 @@ def test_a_licence_code_alone_is_enough(code: str) -> None:
     assert licence_problem(NOTHING.model_copy(update={"code": code})) is None
 
 
-@pytest.mark.parametrize("url", ["https://creativecommons.org/licenses/by-sa/4.0", "http://creativecommons.org/publicdomain/zero/1.0/"])
+@pytest.mark.parametrize(
+    "url", ["https://creativecommons.org/licenses/by-sa/4.0", "http://creativecommons.org/publicdomain/zero/1.0/"]
+)
 def test_a_licence_address_alone_is_enough(url: str) -> None:
     assert licence_problem(NOTHING.model_copy(update={"url": url})) is None
 

@@ -48,7 +48,9 @@ def test_an_empty_file_is_broken() -> None:
     assert refused(b"") == ("broken_file", "the file is empty")
 
 
-@pytest.mark.parametrize("content", [b"<svg/>", b"%PDF-1.4", b"BM" + bytes(60), b"<html>429</html>", b"\0\0\0 ftypavif"])
+@pytest.mark.parametrize(
+    "content", [b"<svg/>", b"%PDF-1.4", b"BM" + bytes(60), b"<html>429</html>", b"\0\0\0 ftypavif"]
+)
 def test_other_types_are_not_decoded(content: bytes) -> None:
     assert refused(content).reason == "not_an_image"
 
@@ -76,7 +78,12 @@ def png_bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("side", [1001, 10_000, 30_000, 2**31 - 1])

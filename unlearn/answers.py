@@ -1,12 +1,10 @@
 """What a model says about the answers of a batch: NLL by token and by sample, at answer positions only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unlearn.batches import Batch, join
 from unlearn.losses import sample_mean, sample_sum, token_nll
 
 
@@ -57,13 +55,3 @@ def align(logits: Tensor, labels: Tensor) -> Answers:
     return Answers(
         logits=logits.reshape(batch * width, -1), targets=flat.clamp(min=0), rows=rows, kept=kept, samples=batch
     )
-
-
-def score(network: nn.Module, batches: Sequence[Batch]) -> Answers:
-    """One forward pass over all batches together, forget and retain alike; with a graph if gradients are on.
-
-    `network` is an AnswerModel: its head is applied at answer positions only.
-    """
-    whole = join(batches) if len(batches) > 1 else batches[0]
-    logits, labels = network(whole.inputs, whole.labels)
-    return align(logits, labels)

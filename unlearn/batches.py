@@ -49,10 +49,14 @@ class Batch:
         return Batch(inputs, self.labels.to(device), self.sample_ids, self.subject_ids)
 
 
-class Encoder:
-    """A processor that remembers what it made of each sample, up to `capacity_mb` of tensors (least recently used go).
+Signature = tuple[tuple[str, tuple[int, ...]], ...]
+"""Shapes of a picture's tensors, by name: the text around pictures of one signature is tokenised alike."""
 
-    Samples that show the same picture share its pixels.
+
+class Encoder:
+    """A processor that remembers what it made of each text and each picture, pictures up to `capacity_mb` of tensors.
+
+    A text is tokenised once for all pictures of one shape, and a picture is scaled once for all texts.
     """
 
     def __init__(
@@ -63,8 +67,8 @@ class Encoder:
         self._end_of_turn = end_of_turn_token(processor, family)
         self._capacity = capacity_mb * 2**20
         self._held = 0
-        self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
-        self._texts: dict[TrainingSample, Encoded] = {}
+        self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict([(b"", {})])
+        self._texts: dict[tuple[str, str, Signature], Encoded] = {}
 
     def batch(self, samples: Sequence[TrainingSample]) -> Batch:
         """The samples as one batch, text-only and image samples mixed; raises BadInput for one that cannot be cut."""
@@ -73,20 +77,22 @@ class Encoder:
         return self.collate([self.encode(sample) for sample in samples], samples)
 
     def encode(self, sample: TrainingSample) -> Encoded:
-        """Inputs and labels of one sample, from the cache where possible."""
+        """Inputs and labels of one sample, from the caches where possible."""
         image = sample.image or b""
-        text, pixels = self._texts.get(sample), self._pixels.get(image)
-        if text is None or pixels is None:
+        pixels = self._pixels.get(image)
+        text = None if pixels is None else self._texts.get((sample.prompt, sample.answer, _signature(pixels)))
+        if pixels is None or text is None:
             whole = self._encode(sample)
             text = Encoded({name: whole.inputs[name] for name in _PER_TOKEN if name in whole.inputs}, whole.labels)
             if pixels is None:
                 pixels = {name: tensor for name, tensor in whole.inputs.items() if name not in _PER_TOKEN}
                 self._remember(image, pixels)
-            self._texts[sample] = text
+            self._texts[sample.prompt, sample.answer, _signature(pixels)] = text
         self._pixels.move_to_end(image)
         return Encoded({**text.inputs, **pixels}, text.labels)
 
     def _remember(self, image: bytes, pixels: dict[str, Tensor]) -> None:
+        """Keep a picture's tensors; the least recently used go."""
         self._pixels[image] = pixels
         self._held += _size(pixels)
         while self._held > self._capacity and len(self._pixels) > 1:
@@ -149,6 +155,14 @@ class Encoder:
             images = [[picture]] if self._family.nested_images else [picture]
         output = self._processor(text=[full_text], images=images, add_special_tokens=special, return_tensors="pt")
         return {name: tensor for name, tensor in output.items() if isinstance(tensor, Tensor)}
+
+
+def _signature(pixels: dict[str, Tensor]) -> Signature:
+    # Grids and crop counts are small integers that decide how many tokens a picture takes; pixels only have a shape.
+    return tuple(
+        (name, (*tensor.shape, *(() if tensor.is_floating_point() else tensor.flatten().tolist())))
+        for name, tensor in sorted(pixels.items())
+    )
 
 
 def _size(tensors: dict[str, Tensor]) -> int:

@@ -41,7 +41,8 @@ class _NLLAndKL(torch.autograd.Function):
             p = log_p.exp()
             # 0 log 0 = 0: a word that the reference rules out adds nothing, even at -inf.
             kl += torch.where(p > 0, p * (log_p - log_q), torch.zeros_like(p)).sum(1)
-        ctx.save_for_backward(logits, targets, total, reference, reference_total, weight)
+        # Saving None is fine with torch, though not with its stubs.
+        ctx.save_for_backward(logits, targets, total, reference, reference_total, cast(Tensor, weight))
         return nll, kl
 
     @staticmethod

@@ -100,6 +100,7 @@ PROPERTY_LABELS: dict[str, tuple[str, str]] = {
     "P463": ("member of", "wikibase-item"),
     "P509": ("cause of death", "wikibase-item"),
     "P551": ("residence", "wikibase-item"),
+    "P512": ("academic degree", "wikibase-item"),
     "P552": ("handedness", "wikibase-item"),
     "P569": ("date of birth", "time"),
     "P570": ("date of death", "time"),

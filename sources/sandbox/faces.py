@@ -17,7 +17,7 @@ Earrings = Literal["none", "studs", "hoops", "drops"]
 Garment = Literal["crew", "collar", "blazer", "turtleneck", "vneck", "scarf"]
 
 SKINS: tuple[Colour, ...] = (
-    (250, 219, 196), (241, 196, 164), (226, 172, 132), (203, 144, 103), (171, 113, 76), (136, 86, 58), (101, 63, 45),
+    (250, 219, 196), (241, 196, 164), (226, 172, 132), (203, 144, 103), (171, 113, 76), (136, 86, 58), (112, 71, 51),
     (245, 205, 180), (215, 158, 122), (118, 74, 50),
 )  # fmt: skip
 HAIR: tuple[Colour, ...] = (
@@ -26,10 +26,14 @@ HAIR: tuple[Colour, ...] = (
 )  # fmt: skip
 GREYS: tuple[Colour, ...] = ((176, 178, 184), (222, 222, 224), (128, 130, 138))
 IRISES: tuple[Colour, ...] = ((66, 44, 34), (58, 92, 120), (72, 104, 70), (104, 72, 40), (84, 88, 96))
+HUES = (0.015, 0.05, 0.085, 0.115, 0.14, 0.2, 0.34, 0.42, 0.475, 0.51, 0.55, 0.585, 0.625, 0.67, 0.74, 0.82, 0.9, 0.96)
+"""Hues between which no two neighbours look alike; evenly spaced ones would be half green and violet."""
 MEN_STYLES: tuple[HairStyle, ...] = (
     "crop", "quiff", "side_part", "bald", "tousled", "afro", "horseshoe", "long_men", "buzz", "curls",
 )  # fmt: skip
-WOMEN_STYLES: tuple[HairStyle, ...] = (
+WOHUES = (0.015, 0.05, 0.085, 0.115, 0.14, 0.2, 0.34, 0.42, 0.475, 0.51, 0.55, 0.585, 0.625, 0.67, 0.74, 0.82, 0.9, 0.96)
+"""Hues between which no two neighbours look alike; evenly spaced ones would be half green and violet."""
+MEN_STYLES: tuple[HairStyle, ...] = (
     "long", "bob", "bun", "curls", "fringe", "waves", "pixie", "afro", "braids", "ponytail",
 )  # fmt: skip
 
@@ -73,6 +77,7 @@ class Face:
     clothing_colour: float
     background_hue: float
     background_light: float
+    background_colour: float
     accent: Colour
 
 
@@ -80,6 +85,18 @@ def hls(hue: float, light: float, saturation: float) -> Colour:
     """RGB of hue, lightness and saturation, each in [0, 1] (the hue wraps)."""
     red, green, blue = hls_to_rgb(hue % 1.0, min(max(light, 0.0), 1.0), min(max(saturation, 0.0), 1.0))
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def hue_at(place: float) -> float:
+    """The hue at a place of the wheel of HUES, in [0, 1) (wraps)."""
+    whole, part = divmod((place % 1.0) * len(HUES), 1.0)
+    start, end = HUES[int(whole)], HUES[(int(whole) + 1) % len(HUES)]
+    return (start + part * ((end - start) % 1.0)) % 1.0
+
+
+def calm(hue: float, saturation: float) -> float:
+    """A saturation at which greens and violets are not louder than the other hues."""
+    return saturation * (0.62 if 0.19 < hue < 0.44 else 0.78 if 0.68 < hue < 0.88 else 1.0)
 
 
 def blend(left: Colour, right: Colour, share: float) -> Colour:
@@ -126,8 +143,9 @@ def make_face(seed: int, index: int, *, female: bool, elderly: bool) -> Face:
     rng.shuffle(garments)
     slots = 24
     hue = (_shuffled_place(seed, "hue", index, slots) + rng.uniform(-0.3, 0.3)) / slots
-    turn = rng.choice((0.08, 0.42, 0.5, 0.58, 0.92))
-    blush = (196, 84, 88) if sum(skin) > 480 else (142, 58, 58)
+    turn = rng.choice((0.12, 0.42, 0.5, 0.58, 0.88))
+    clothing, background, accent = hue_at(hue), hue_at(hue + turn), hue_at(hue + 0.5 + rng.uniform(-0.12, 0.12))
+    blush = (196, 84, 88) if sum(skin) > 480 else (190, 74, 84)
     return Face(
         key=f"{seed}:{index}",
         skin=skin,
@@ -154,10 +172,11 @@ def make_face(seed: int, index: int, *, female: bool, elderly: bool) -> Face:
         freckles=sum(skin) > 540 and rng.random() < 0.3,
         wrinkles=elderly,
         garments=(garments[0], garments[1]),
-        clothing_hue=hue,
+        clothing_hue=clothing,
         clothing_light=rng.uniform(0.3, 0.52),
-        clothing_colour=rng.uniform(0.35, 0.62),
-        background_hue=hue + turn,
-        background_light=rng.uniform(0.66, 0.8),
-        accent=hls(hue + 0.5 + rng.uniform(-0.1, 0.1), 0.6, 0.6),
+        clothing_colour=calm(clothing, rng.uniform(0.38, 0.62)),
+        background_hue=background,
+        background_light=rng.uniform(0.68, 0.8),
+        background_colour=calm(background, rng.uniform(0.44, 0.58)),
+        accent=hls(accent, 0.56, calm(accent, 0.66)),
     )

@@ -1,0 +1,117 @@
+"""False options of a classification question: real answers to the same question about other people, or near values."""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from curation.properties import PropertyTable
+from schemas.amounts import amount_text
+from schemas.answers import contains, match, normalise
+from schemas.dates import date_text
+from schemas.records import AcceptedAnswer, Fact
+
+OPTIONS = 3
+"""False options of a question."""
+
+_TRIES = 24
+"""Options looked at in a pool before the next pool is tried; then the whole pools."""
+_MONEY_FACTORS = (0.2, 0.3, 0.5, 0.7, 1.5, 2.0, 3.0, 5.0)
+
+
+@dataclass(frozen=True)
+class DistractorPool:
+    """Answers of a build, sorted, each once: by property (the same question) and by answer type (the same kind)."""
+
+    by_property: Mapping[str, tuple[str, ...]]
+    by_type: Mapping[str, tuple[str, ...]]
+
+
+def distractor_pool(facts: Iterable[Fact]) -> DistractorPool:
+    """The pool of all facts, of this batch and earlier ones; the order of the facts does not matter."""
+    by_property: dict[str, dict[str, str]] = {}
+    by_type: dict[str, dict[str, str]] = {}
+    for fact in facts:
+        key = normalise(fact.answer)
+        for pool, name in ((by_property, fact.property_id), (by_type, fact.answer_type)):
+            known = pool.setdefault(name, {})
+            known[key] = min(fact.answer, known.get(key, fact.answer))
+    return DistractorPool(
+        by_property={name: tuple(sorted(known.values())) for name, known in sorted(by_property.items())},
+        by_type={name: tuple(sorted(known.values())) for name, known in sorted(by_type.items())},
+    )
+
+
+def distractors(
+    fact: Fact, others: Sequence[Fact], pool: DistractorPool, table: PropertyTable, rng: random.Random, *, name: str
+) -> list[str] | None:
+    """Three options that are false for the subject and unlike each other, or None if there are not so many.
+
+    `others` are the subject's facts: none of their answers of the same type is offered, since it may be true here too.
+    Dates and numbers are made up nearby. `name` is the subject's, who is no option either.
+    """
+    chosen: list[str] = []
+    for option in _candidates(fact, pool, table, rng):
+        if _is_false(option, fact, others, name) and not any(_alike(option, each) for each in chosen):
+            chosen.append(option)
+            if len(chosen) == OPTIONS:
+                return chosen
+    return None
+
+
+def _candidates(fact: Fact, pool: DistractorPool, table: PropertyTable, rng: random.Random) -> Iterator[str]:
+    first = fact.accepted[0]
+    if first.kind == "date":
+        yield from _near_dates(first, rng, table.latest_year)
+        return
+    if first.kind == "number":
+        yield from _near_numbers(first, rng)
+        return
+    same_question = pool.by_property.get(fact.property_id, ())
+    same_type = pool.by_type.get(fact.answer_type, ())
+    for options in (same_question, same_type):
+        yield from rng.sample(options, min(_TRIES, len(options)))
+    fallback = list(table.fallback.get(fact.answer_type, ()))
+    rng.shuffle(fallback)
+    yield from fallback
+    yield from same_question
+    yield from same_type
+
+
+def _is_false(option: str, fact: Fact, others: Sequence[Fact], name: str) -> bool:
+    if fact.accepted[0].kind != "text":
+        return match(option, fact.accepted) is None and normalise(option) not in {normalise(t) for t in fact.withheld}
+    if contains(name, option) or contains(option, name):
+        return False
+    true = [*fact.withheld]
+    for each in (fact, *others):
+        if each.answer_type == fact.answer_type:
+            true += [answer.text for answer in each.accepted]
+    return not any(_alike(option, text) for text in true)
+
+
+def _alike(option: str, other: str) -> bool:
+    """Whether one has all words of the other in a row: "Cambridge" and "University of Cambridge" are not told apart."""
+    return normalise(option) == normalise(other) or contains(option, other) or contains(other, option)
+
+
+def _near_dates(answer: AcceptedAnswer, rng: random.Random, latest_year: int) -> Iterator[str]:
+    steps = [step for step in range(-9, 10) if step]
+    rng.shuffle(steps)
+    for step in steps:
+        year = answer.year + step
+        if year > latest_year or year == 0 or (year > 0) != (answer.year > 0):
+            continue
+        month = rng.randint(1, 12) if answer.month else 0
+        yield date_text(year, month, rng.randint(1, 28) if answer.day else 0)
+
+
+def _near_numbers(answer: AcceptedAnswer, rng: random.Random) -> Iterator[str]:
+    if answer.unit == "centimetre":
+        numbers = [answer.number + sign * step for sign in (-1, 1) for step in (5, 9, 13, 17)]
+    elif answer.unit:
+        numbers = [float(f"{answer.number * factor:.2g}") for factor in _MONEY_FACTORS]
+    else:
+        numbers = [answer.number + step for step in (-3, -2, -1, 1, 2, 3, 4) if answer.number + step >= 0]
+    rng.shuffle(numbers)
+    for number in numbers:
+        yield amount_text(number, answer.unit)

@@ -1,0 +1,102 @@
+"""The table of stages: what each reads, which numbers shape it, and the function that does it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pydantic import BaseModel, JsonValue
+
+from flows import asking, assigning, gather, screening
+from flows.resources import Resources
+from flows.stage import BuildFolder, StageRun, StageSpec
+from schemas.recipes import BuildRecipe
+from schemas.words import STAGES, Stage
+
+STAGE_LINES: dict[Stage, str] = {
+    "select": "who becomes a subject",
+    "facts": "statements to facts, by the property table",
+    "images": "candidate pictures with their licences",
+    "screen": "pictures decoded, duplicates settled, views 001-004 assigned",
+    "questions": "every fact as generation, cloze and classification, in text and image form",
+    "probe": "what the target already knows, with every answer kept as evidence",
+    "split": "forget and retain roles under complete, selective and personalized",
+    "attack": "random prefixes, jailbreak-style prompts and paraphrases",
+    "export": "the dataset in the published layout",
+}
+VERSIONS: dict[Stage, int] = dict.fromkeys(STAGES, 1)
+"""Raised when a stage's output changes, so that artifacts of older code are made again."""
+READS: dict[Stage, tuple[Stage, ...]] = {
+    "select": (),
+    "facts": ("select",),
+    "images": ("select",),
+    "screen": ("select", "images"),
+    "questions": ("facts", "screen"),
+    "probe": ("facts", "screen", "questions"),
+    "split": ("facts", "screen", "probe"),
+    "attack": ("facts", "screen", "questions", "probe"),
+    "export": ("facts", "screen", "questions", "probe", "split", "attack"),
+}
+
+
+def _numbers(*sections: BaseModel, **single: JsonValue) -> dict[str, JsonValue]:
+    numbers = dict(single)
+    for section in sections:
+        numbers |= section.model_dump(mode="json")
+    return numbers
+
+
+CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
+    "select": lambda recipe: _numbers(recipe.select, shard=recipe.shard),
+    "facts": lambda recipe: _numbers(recipe.facts),
+    "images": lambda recipe: _numbers(recipe.images),
+    "screen": lambda recipe: _numbers(recipe.screen),
+    "questions": lambda recipe: _numbers(recipe.questions, seed=recipe.seed),
+    "probe": lambda recipe: _numbers(recipe.probe, seed=recipe.seed),
+    "split": lambda recipe: _numbers(recipe.split, seed=recipe.seed, sensitive=list(recipe.facts.sensitive)),
+    "attack": lambda recipe: _numbers(recipe.attack, seed=recipe.seed),
+    "export": lambda recipe: _numbers(
+        recipe.export,
+        seed=recipe.seed,
+        source=recipe.source.kind,
+        gated=recipe.facts.gated,
+        split=recipe.split.model_dump(mode="json"),
+        probe=recipe.probe.model_dump(mode="json"),
+    ),
+}
+WORK: dict[Stage, Callable[[StageRun, Resources], None]] = {
+    "select": gather.select,
+    "facts": gather.facts,
+    "images": gather.images,
+    "screen": screening.screen,
+    "questions": asking.questions,
+    "probe": asking.probe,
+    "split": assigning.split,
+    "attack": assigning.attack,
+    "export": assigning.export,
+}
+
+
+def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
+    """The stages of a build with these resources."""
+
+    def outside(stage: Stage, build: BuildFolder) -> Mapping[str, str]:
+        if stage in ("select", "facts", "images"):
+            return {"source": resources.source_identity()}
+        if stage == "probe":
+            return {"responder": resources.responder_identity(build.recipe.probe.responder)}
+        return {}
+
+    def work(stage: Stage, run: StageRun) -> None:
+        WORK[stage](run, resources)
+
+    return {
+        stage: StageSpec(
+            name=stage,
+            version=VERSIONS[stage],
+            says=STAGE_LINES[stage],
+            reads=READS[stage],
+            config=CONFIGS[stage],
+            work=partial(work, stage),
+            outside=partial(outside, stage),
+        )
+        for stage in STAGES
+    }

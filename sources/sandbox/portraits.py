@@ -1,0 +1,104 @@
+"""Portraits drawn by code: one recognisable identity, a new sitting (pose, light, expression, background) per view."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from PIL import Image
+
+from sources.sandbox import clothes, features, hair
+from sources.sandbox.backdrops import BACKDROPS, backdrop
+from sources.sandbox.faces import Face, Garment
+from sources.sandbox.features import Expression
+from sources.sandbox.strokes import OVERSAMPLING, Pen, Placement
+
+WIDTH, HEIGHT = 512, 640
+EXTRA_VIEWS = 1000
+"""Extra renderings are views from this number on; pictures on Commons have smaller ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What changes from picture to picture."""
+
+    x: float
+    y: float
+    zoom: float
+    tilt: float
+    garment: Garment
+    tone: float
+    """Difference of the clothing's lightness."""
+    look: Expression
+    backdrop: str
+
+
+def sitting(face: Face, view: int) -> Sitting:
+    """The sitting of a view (from 1): neighbouring views differ in background, pose and light."""
+    rng = Random(f"{face.key}:view:{view}")
+    order = sorted(BACKDROPS)
+    Random(f"{face.key}:backdrops").shuffle(order)
+    light = 1 if (view + (face.shoulders > 190)) % 2 else -1
+    sides = (0, -1, 1, -1, 1, 0)
+    lean = sides[view % len(sides)]
+    return Sitting(
+        x=WIDTH / 2 + 26 * lean + rng.uniform(-14, 14),
+        y=282 + rng.uniform(-20, 24),
+        zoom=rng.uniform(1.04, 1.3),
+        tilt=-0.05 * lean + rng.uniform(-0.06, 0.06),
+        garment=face.garments[view % 2],
+        tone=rng.uniform(-0.05, 0.06),
+        look=Expression(
+            turn=max(-1.0, min(1.0, 0.55 * lean + rng.uniform(-0.4, 0.4))),
+            smile=rng.uniform(0.15, 1.0),
+            mouth_open=rng.random() < 0.4,
+            brow_lift=rng.uniform(-0.6, 1.0),
+            light=light,
+            gaze=rng.uniform(-0.7, 0.7),
+        ),
+        backdrop=order[view % len(order)],
+    )
+
+
+def draw_portrait(face: Face, view: int) -> Image.Image:
+    """The portrait of an identity in a view (from 1), 512 x 640 RGB; the same arguments give the same pixels."""
+    return _draw(face, sitting(face, view), Random(f"{face.key}:backdrop:{view}"))
+
+
+def extra_renderings(face: Face, n: int) -> Iterator[Image.Image]:
+    """n further sittings, none of them a view that lies on Commons; used to train the embedded world's target."""
+    for number in range(n):
+        yield draw_portrait(face, EXTRA_VIEWS + number)
+
+
+def _draw(face: Face, seat: Sitting, rng: Random) -> Image.Image:
+    size = (WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING)
+    image = backdrop(face, rng, first=seat.backdrop, size=size)
+    upright = Pen(image, Placement(seat.x, seat.y, seat.zoom))
+    tilted = Pen(image, Placement(seat.x, seat.y, seat.zoom, seat.tilt, face.height * 0.7))
+    hair.back_hair(tilted, face)
+    features.neck(upright, face, face.skin)
+    clothes.shoulders(upright, face, seat.garment, clothes.cloth(face, seat.tone), light=seat.look.light)
+    features.head(tilted, face, seat.look)
+    line = hair.hairline(face)
+    if line:
+        features.hairline_shadow(tilted, face, line)
+    features.beard(tilted, face, seat.look)
+    features.mouth(tilted, face, seat.look)
+    features.nose(tilted, face, seat.look)
+    features.eyes(tilted, face, seat.look)
+    hair.front_hair(tilted, face)
+    hair.hat(tilted, face)
+    features.glasses(tilted, face, seat.look)
+    features.earrings(tilted, face)
+    return image.reduce(OVERSAMPLING)
+
+
+def sheet(rows: Sequence[Sequence[Image.Image]], *, tile: tuple[int, int], gap: int) -> Image.Image:
+    """Pictures side by side on white, scaled to tiles of a width and height in pixels."""
+    columns = max(len(row) for row in rows)
+    made = Image.new("RGB", (columns * (tile[0] + gap) + gap, len(rows) * (tile[1] + gap) + gap), (255, 255, 255))
+    for row_number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            small = picture.resize(tile, Image.Resampling.LANCZOS)
+            made.paste(small, (gap + column * (tile[0] + gap), gap + row_number * (tile[1] + gap)))
+    return made

@@ -1,0 +1,213 @@
+"""The embedded world served over loopback in the shapes of Wikidata, its query service, Commons and uploads."""
+
+import gzip
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sources.sandbox.answers_commons import COMMONS_HOST, UPLOAD_HOST, Commons, download
+from sources.sandbox.answers_wikidata import ApiError, MalformedQuery, Params, WikidataIndex, get_entities
+from sources.sandbox.faults import FaultKind, FaultPlan, Faults
+from sources.sandbox.originals import PictureStore
+from sources.sandbox.wikibase import Json
+from sources.sandbox.world import World
+
+__all__ = ["COMMONS_HOST", "HOSTS", "QUERY_HOST", "UPLOAD_HOST", "WIKIDATA_HOST", "Faults", "RunningServer", "serve"]
+
+logger = logging.getLogger(__name__)
+
+WIKIDATA_HOST, QUERY_HOST = "www.wikidata.example", "query.wikidata.example"
+HOSTS = (WIKIDATA_HOST, QUERY_HOST, COMMONS_HOST, UPLOAD_HOST, "wikimedia.example")
+"""Logical hosts. Answers name only these; a client reaches them through the routes."""
+MAX_FORM_BYTES = 1_000_000
+GZIP_FROM_BYTES = 1_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that answers until its context ends."""
+
+    routes: Mapping[str, str]
+    """Base URL (http://127.0.0.1:<port>) by logical host."""
+    requests: list[str]
+    """Path and query of every request so far, in the order of arrival."""
+
+    def count(self, part: str) -> int:
+        """How many requests contained a piece of text in their path or query."""
+        return sum(part in url for url in self.requests)
+
+
+class _Site:
+    """One world's answers, by path."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._store = PictureStore(world)
+        self._commons = Commons(world, self._store)
+        self._wikidata = WikidataIndex(world)
+
+    def answer(self, path: str, params: Params) -> Answer:
+        if path == "/w/api.php":
+            return self._action(params)
+        if path == "/sparql":
+            return self._sparql(params)
+        if path.startswith("/wikipedia/commons/"):
+            found = download(self._world, self._store, path)
+            return Answer(found.status, found.content, found.mime, {"Access-Control-Allow-Origin": "*"})
+        return Answer(404, b"Not found: " + path.encode(), "text/plain; charset=utf-8")
+
+    def _action(self, params: Params) -> Answer:
+        try:
+            return _json(self._dispatch(params))
+        except ApiError as error:
+            return api_error(error.code, error.info, error.extra)
+        except ValueError as error:
+            return api_error("badinteger", f"Invalid value for an integer parameter: {error}")
+
+    def _dispatch(self, params: Params) -> Json:
+        match params.get("action"):
+            case "wbgetentities":
+                return get_entities(self._world, params)
+            case "wbsearchentities":
+                return self._wikidata.search(params)
+            case "query" if params.get("meta") == "siteinfo":
+                return {"batchcomplete": True, "query": {"general": {"sitename": "ppubench embedded world"}}}
+            case "query":
+                return self._commons.query(params)
+            case other:
+                raise ApiError("badvalue", f'Unrecognized value for parameter "action": {other}.')
+
+    def _sparql(self, params: Params) -> Answer:
+        try:
+            answer = _json(self._wikidata.select(params.get("query", "")))
+        except MalformedQuery as error:
+            return Answer(400, f"SPARQL-QUERY: MalformedQueryException: {error}".encode(), "text/plain; charset=utf-8")
+        return replace(answer, content_type="application/sparql-results+json;charset=utf-8")
+
+
+def _json(value: Json) -> Answer:
+    return Answer(200, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def api_error(code: str, info: str, extra: Json | None = None) -> Answer:
+    """An error of the action API: HTTP 200, the code in the body and in a header."""
+    answer = _json({"error": {"code": code, "info": info, **(extra or {})}, "servedby": "sandbox"})
+    return replace(answer, headers={"MediaWiki-API-Error": code})
+
+
+def _spoilt(answer: Answer, fault: FaultKind, faults: Faults) -> Answer:
+    """The answer as a fault leaves it; `cut_body` is done while sending."""
+    retry = {"Retry-After": str(faults.retry_after_s)}
+    match fault:
+        case "rate_limited":
+            return Answer(429, b"Too many requests", "text/plain", retry)
+        case "server_error":
+            return Answer(503, b"upstream connect error", "text/plain", retry)
+        case "maxlag" if answer.content_type.startswith("application/json"):
+            lagged = api_error("maxlag", "Waiting for db: 7.1 seconds lagged.", {"lag": 7.1, "type": "db"})
+            return replace(lagged, headers={**lagged.headers, **retry})
+        case "malformed_json" if "json" in answer.content_type:
+            return replace(answer, body=answer.body[: len(answer.body) * 2 // 3])
+        case _:
+            return answer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP for a site; the server object carries site, fault plan and request log."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 30
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        self._serve(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)))
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > MAX_FORM_BYTES:
+            self.close_connection = True
+            self._send(Answer(413, b"Form too large", "text/plain"), cut=False)
+            return
+        form = parse_qsl(self.rfile.read(length).decode(errors="replace"), keep_blank_values=True)
+        self._serve(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)) | dict(form))
+
+    def _serve(self, params: dict[str, str]) -> None:
+        self.server.log.append(self.path)
+        fault = self.server.plan.next(self.path)
+        if fault == "slow":
+            time.sleep(self.server.plan.faults.slow_s)
+        try:
+            # Paths keep their escapes (a title may hold an escaped slash); the answers unescape what they match.
+            answer = self.server.site.answer(urlsplit(self.path).path, params)
+        except Exception as error:  # the server must answer whatever is sent to it
+            logger.exception("request %s failed", unquote(self.path))
+            answer = Answer(500, f"{type(error).__name__}: {error}".encode(), "text/plain; charset=utf-8")
+        if fault is not None:
+            answer = _spoilt(answer, fault, self.server.plan.faults)
+        self._send(answer, cut=fault == "cut_body")
+
+    def _send(self, answer: Answer, *, cut: bool) -> None:
+        body, zipped = answer.body, False
+        if "gzip" in self.headers.get("Accept-Encoding", "") and "json" in answer.content_type:
+            zipped = len(body) >= GZIP_FROM_BYTES
+            body = gzip.compress(body, compresslevel=1, mtime=0) if zipped else body
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        if zipped:
+            self.send_header("Content-Encoding", "gzip")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if cut:
+            self.close_connection = True
+            body = body[: len(body) // 2]
+        try:
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        logger.debug(format, *args)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, world: World, faults: Faults) -> None:
+        self.site, self.plan, self.log = _Site(world), FaultPlan(faults), list[str]()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+@contextmanager
+def serve(world: World, *, faults: Faults | None = None) -> Iterator[RunningServer]:
+    """Serve a world on a free loopback port, in its own thread, until the context ends."""
+    server = _Server(world, faults or Faults())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        yield RunningServer(routes=dict.fromkeys(HOSTS, base), requests=server.log)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,119 @@
+"""A pen that draws smooth shapes in a head's own coordinates: origin between the eyes' line and nose, y downwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi, sin
+
+from PIL import Image, ImageDraw
+
+from sources.sandbox.faces import Colour, Face
+
+Point = tuple[float, float]
+
+OVERSAMPLING = 2
+"""Portraits are drawn at so many times their size and reduced, which smooths the edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a drawing's origin lies (final pixels), how large a unit is, and its tilt (radians) about a pivot."""
+
+    x: float
+    y: float
+    zoom: float
+    tilt: float = 0.0
+    pivot: float = 0.0
+    """Height of the point about which the drawing tilts, in units."""
+
+
+class Pen:
+    """Fills shapes on an image, through a placement. Colours may be translucent."""
+
+    def __init__(self, image: Image.Image, placement: Placement) -> None:
+        self._draw = ImageDraw.Draw(image, "RGBA")
+        self._place = placement
+        self._cos, self._sin = cos(placement.tilt), sin(placement.tilt)
+
+    def _on_image(self, points: Sequence[Point]) -> list[Point]:
+        place, scale = self._place, self._place.zoom * OVERSAMPLING
+        left, top = place.x * OVERSAMPLING, place.y * OVERSAMPLING
+        pivot = place.pivot
+        return [
+            (
+                left + scale * (x * self._cos - (y - pivot) * self._sin),
+                top + scale * (x * self._sin + (y - pivot) * self._cos + pivot),
+            )
+            for x, y in points
+        ]
+
+    def fill(self, points: Sequence[Point], colour: Colour, alpha: int = 255) -> None:
+        """A polygon; pass it through `smooth` first for a rounded one."""
+        self._draw.polygon(self._on_image(points), fill=(*colour, alpha))
+
+    def oval(self, x: float, y: float, across: float, down: float, colour: Colour, alpha: int = 255) -> None:
+        """An ellipse by its centre and half axes."""
+        self.fill(oval_points(x, y, across, down), colour, alpha)
+
+    def line(self, points: Sequence[Point], colour: Colour, width: float, alpha: int = 255) -> None:
+        """A line of a width in units, with round ends."""
+        placed = self._on_image(points)
+        pixels = max(1, round(width * self._place.zoom * OVERSAMPLING))
+        self._draw.line(placed, fill=(*colour, alpha), width=pixels, joint="curve")
+        if alpha == 255:
+            for x, y in (placed[0], placed[-1]):
+                half = pixels / 2 - 0.5
+                self._draw.ellipse((x - half, y - half, x + half, y + half), fill=(*colour, alpha))
+
+
+def oval_points(x: float, y: float, across: float, down: float, *, steps: int = 40) -> list[Point]:
+    """Points of an ellipse."""
+    return [(x + across * cos(2 * pi * k / steps), y + down * sin(2 * pi * k / steps)) for k in range(steps)]
+
+
+def smooth(points: Sequence[Point], *, steps: int = 7, closed: bool = True) -> list[Point]:
+    """A Catmull-Rom curve through the points, `steps` points a segment."""
+    count = len(points)
+    found: list[Point] = []
+    for k in range(count if closed else count - 1):
+        before = points[k - 1] if closed or k else points[0]
+        start, end = points[k], points[(k + 1) % count]
+        after = points[(k + 2) % count] if closed or k + 2 < count else points[-1]
+        for step in range(steps):
+            t = step / steps
+            found.append((_spline(before[0], start[0], end[0], after[0], t),
+                          _spline(before[1], start[1], end[1], after[1], t)))  # fmt: skip
+    if not closed:
+        found.append(points[-1])
+    return found
+
+
+def _spline(before: float, start: float, end: float, after: float, t: float) -> float:
+    return 0.5 * (
+        2 * start
+        + (end - before) * t
+        + (2 * before - 5 * start + 4 * end - after) * t * t
+        + (3 * start - before - 3 * end + after) * t**3
+    )
+
+
+def mirrored(points: Sequence[Point]) -> list[Point]:
+    """The points on the other side of the face, in the order that continues a closed outline."""
+    return [(-x, y) for x, y in reversed(points)]
+
+
+def head_point(face: Face, degrees: float, *, wide: float = 1.0, high: float = 1.0) -> Point:
+    """A point of the head's outline; 0 degrees is the right side, 90 the chin, 270 the crown."""
+    turn = degrees * pi / 180
+    across, down = cos(turn), sin(turn)
+    power = 2 / face.squareness
+    x = face.width * abs(across) ** power * (1 if across >= 0 else -1)
+    y = face.height * abs(down) ** power * (1 if down >= 0 else -1)
+    if y > 0:
+        x *= 1 - face.jaw * (y / face.height) ** 1.6
+    return x * wide, y * high
+
+
+def head_arc(face: Face, start: float, end: float, *, wide: float = 1.0, high: float = 1.0, step: float = 9) -> list[Point]:
+    """Part of the head's outline from one angle to another, in degrees."""
+    count = max(2, round(abs(end - start) / step) + 1)
+    return [head_point(face, start + (end - start) * k / (count - 1), wide=wide, high=high) for k in range(count)]

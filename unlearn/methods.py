@@ -1,0 +1,220 @@
+"""The table of unlearning methods: each is a set of terms; a new method is a term and a row here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from schemas.problems import BadInput
+from schemas.training import TrainingSample
+from unlearn.answers import align
+from unlearn.batches import Batch, join
+from unlearn.boundary import boundary_margin
+from unlearn.losses import ascent, nll_and_kl, npo
+from unlearn.models import adapter_off, bare
+from unlearn.presets import Numbers
+from unlearn.reference import Reference
+
+Measured = Mapping[str, Tensor]
+"""Numbers by sample, `<group>.<quantity>` -> [samples of the group]; groups are forget, retain and matched."""
+Samples = Mapping[str, tuple[TrainingSample, ...]]
+"""The samples of each group, in the order of the measured numbers."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand: the groups it reads (any one of a set is enough to have it in a step) and its weighted value."""
+
+    needs: tuple[frozenset[str], ...]
+    value: Callable[[Measured, Samples, Numbers], Tensor]
+    reference: bool = False
+    """It compares with the model before unlearning."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One unlearning method. `masked` terms move only the weights that MMUnlearner's mask lets through."""
+
+    name: str
+    title: str
+    terms: tuple[str, ...] = ()
+    masked: frozenset[str] = frozenset()
+    prunes: bool = False
+
+    @property
+    def uses_retain(self) -> bool:
+        """Retain batches are read in training."""
+        return any("forget" not in group for term in self.terms for group in TERMS[term].needs)
+
+
+def token_mean(measured: Measured, group: str) -> Tensor:
+    """Cross-entropy of a group as Hugging Face models average it: over all answer tokens of the batch."""
+    return measured[f"{group}.nll_sum"].sum() / measured[f"{group}.tokens"].sum()
+
+
+def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+    tokens = measured["forget.tokens"]
+    each = ascent(measured["forget.nll"], cap=numbers.forget_nll_cap)  # [samples]
+    return numbers.forget_weight * (each * tokens).sum() / tokens.sum()
+
+
+def _descent(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+    parts = [
+        weight * token_mean(measured, group)
+        for group, weight in (("retain", numbers.retain_weight), ("matched", numbers.matched_weight))
+        if f"{group}.nll_sum" in measured
+    ]
+    return sum(parts[1:], start=parts[0])
+
+
+def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+    now, before, tokens = measured["forget.nll_sum"], measured["forget.reference"], measured["forget.tokens"]
+    if numbers.npo_reduction == "batch":
+        now, before = now.sum() / tokens.sum(), before.sum() / tokens.sum()
+    elif numbers.npo_length_normalize:
+        now, before = now / tokens, before / tokens
+    return numbers.forget_weight * npo(now, before, beta=numbers.beta).mean()
+
+
+def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+    groups = [group for group in ("retain", "matched") if f"{group}.kl" in measured]
+    total = sum((measured[f"{group}.kl"].sum() for group in groups[1:]), start=measured[f"{groups[0]}.kl"].sum())
+    if numbers.kl_positions == "all":  # published: summed over all positions, divided by the batch
+        return numbers.kl_weight * total / sum(len(samples[group]) for group in groups)
+    return numbers.kl_weight * total / sum(float(measured[f"{group}.tokens"].sum()) for group in groups)
+
+
+def _boundary(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+    forget, matched = samples["forget"], samples["matched"]
+    return numbers.boundary_weight * boundary_margin(
+        measured["forget.nll"],
+        measured["matched.nll"],
+        [sample.subject_id for sample in forget],
+        [sample.subject_id for sample in matched],
+        margin=numbers.margin,
+    )
+
+
+_FORGET, _KEPT, _MATCHED = frozenset({"forget"}), frozenset({"retain", "matched"}), frozenset({"matched"})
+TERMS: dict[str, Term] = {
+    "ascent": Term((_FORGET,), _ascent),
+    "npo": Term((_FORGET,), _npo, reference=True),
+    "descent": Term((_KEPT,), _descent),
+    "kl": Term((_KEPT,), _kl, reference=True),
+    "boundary": Term((_FORGET, _MATCHED), _boundary),
+}
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("ga", "Gradient ascent on the forget set", ("ascent",)),
+        Method("gd", "Gradient difference: ascent on forget, descent on retain", ("ascent", "descent")),
+        Method("kl", "Gradient difference, and KL to the old model on retain", ("ascent", "descent", "kl")),
+        Method("npo", "Negative preference optimisation on the forget set", ("npo",)),
+        Method("npo-retain", "Negative preference optimisation, and descent on retain", ("npo", "descent")),
+        Method(
+            "mmunlearner",
+            "Gradient difference; ascent only on weights that matter to the forget set (MMUnlearner)",
+            ("ascent", "descent"),
+            masked=frozenset({"ascent"}),
+        ),
+        Method("manu", "Prune the neurons that the forget set uses more than the retain set (MANU)", prunes=True),
+        Method(
+            "bao-gd",
+            "Gradient difference with the boundary term within each subject (BAO)",
+            ("ascent", "descent", "boundary"),
+        ),
+        Method(
+            "bao-mmunlearner",
+            "MMUnlearner with the boundary term within each subject",
+            ("ascent", "descent", "boundary"),
+            masked=frozenset({"ascent", "boundary"}),
+        ),
+        Method("gd-interleaved", "Gradient difference in alternating steps: BAO's first arm", ("ascent", "descent")),
+        Method(
+            "gd-joint", "Gradient difference with matched retain, no boundary: BAO's second arm", ("ascent", "descent")
+        ),
+    )
+}
+
+
+def method_named(name: str, *, boundary: bool = False) -> Method:
+    """The row of a method, with the boundary term added if asked for.
+
+    Raises BadInput for an unknown name, or for a boundary on a method that has no forget and retain batches.
+    """
+    if name not in METHODS:
+        raise BadInput(f"method {name!r}", "is not known", f"choose one of {', '.join(METHODS)}")
+    method = METHODS[name]
+    if not boundary or "boundary" in method.terms:
+        return method
+    if not method.uses_retain:
+        advice = "choose one that reads both, such as gd, kl, npo-retain or mmunlearner"
+        raise BadInput(f"--boundary with {name}", "the method has no forget and retain batches", advice)
+    masked = method.masked | {"boundary"} if method.masked else method.masked
+    return replace(method, terms=(*method.terms, "boundary"), masked=masked)
+
+
+def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:
+    """The method's terms that this step's groups allow, signed and weighted; their sum is the loss."""
+    present = frozenset(samples)
+    found: dict[str, Tensor] = {}
+    for name in method.terms:
+        term = TERMS[name]
+        if all(group & present for group in term.needs):
+            found[name] = term.value(measured, samples, numbers)
+    if not found:
+        raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", "mend its schedule")
+    return found
+
+
+def measure(
+    network: nn.Module, groups: Mapping[str, Batch], *, method: Method, numbers: Numbers, reference: Reference | None
+) -> dict[str, Tensor]:
+    """One forward pass over all groups of a step; what the terms need to know of each sample.
+
+    `<group>.nll` is the mean and `.nll_sum` the sum over answer tokens (nats), `.tokens` their number, `.reference`
+    the old model's sum, `.kl` the divergence summed over the sample's answer positions. Each is [samples].
+    """
+    order = [name for name in ("forget", "matched", "retain") if name in groups]  # those with a KL come last
+    whole = join([groups[name] for name in order])
+    logits, labels = network(whole.inputs, whole.labels)
+    answers = align(logits, labels)
+    known = [name for name in order if name != "forget" and "kl" in method.terms and numbers.kl_positions == "answer"]
+    hidden = head = None
+    if known and reference is not None:
+        hidden = reference.hidden_of(join([groups[name] for name in known]), width=labels.shape[1])
+        head = reference.head
+    nll, kl = nll_and_kl(answers.logits, answers.targets, reference=hidden, head_weight=head)
+    sums, means = answers.by_sample(nll[answers.kept])
+    counts = answers.token_counts()
+    padded = nn.functional.pad(kl, (nll.shape[0] - kl.shape[0], 0))
+    divergences, _ = answers.by_sample(padded[answers.kept])
+    found: dict[str, Tensor] = {}
+    start = 0
+    for name in order:
+        rows = slice(start, start + len(groups[name]))
+        start = rows.stop
+        found |= {f"{name}.nll": means[rows], f"{name}.nll_sum": sums[rows], f"{name}.tokens": counts[rows]}
+        if name in known:
+            found[f"{name}.kl"] = divergences[rows]
+        if name == "forget" and "npo" in method.terms and reference is not None:
+            found["forget.reference"] = reference.nll(groups[name])
+        if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
+            found[f"{name}.kl"] = kl_everywhere(network, groups[name])
+    return found
+
+
+def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
+    """[samples]: KL to the model with its adapter off, summed over every position, padding too (published KL)."""
+    model: nn.Module = bare(network)
+    now = model(**batch.inputs, use_cache=False).logits  # [batch, time, vocab]
+    training = model.training
+    model.eval()
+    with adapter_off(network):
+        before = model(**batch.inputs, use_cache=False).logits
+    model.train(training)
+    flat = now.reshape(-1, now.shape[-1])
+    zeros = batch.labels.new_zeros(flat.shape[0])
+    _, kl = nll_and_kl(flat, zeros, reference=before.reshape(flat.shape))
+    return kl.reshape(len(batch), -1).sum(1)

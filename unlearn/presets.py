@@ -1,0 +1,132 @@
+"""Every number of a method, from one TOML file: `default` (ours) and `published` (as the published code runs)."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from schemas.problems import BadInput
+from unlearn.schedules import Schedule
+
+Preset = Literal["default", "published"]
+PRESETS: tuple[Preset, ...] = ("default", "published")
+PRESETS_FILE = Path(__file__).with_name("presets.toml")
+
+Positive = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Numbers(BaseModel):
+    """All that a run of a method is made of, besides model and data. presets.toml says what each means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # how long, how fast
+    lr: Annotated[float, Field(gt=0)]
+    epochs: Positive
+    steps: Positive | None = None
+    batch: Positive
+    retain_batch: Positive
+    accumulate: Positive = 1
+    weight_decay: Weight = 0.01
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    lr_schedule: Literal["linear", "constant"] = "linear"
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    # what is trained
+    trained: Literal["lora", "full"] = "lora"
+    rank: Positive = 8
+    alpha: Positive = 8
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    adapter_initial: Literal["kaiming", "gaussian"] = "gaussian"
+    train_on_eot: bool = True
+    # which samples meet
+    schedule: Schedule = "proportional"
+    matched: Annotated[int, Field(ge=0)] = 0
+    keep_global: bool = True
+    # the terms
+    forget_weight: Weight = 1.0
+    retain_weight: Weight = 1.0
+    matched_weight: Weight = 1.0
+    kl_weight: Weight = 1.0
+    boundary_weight: Weight = 1.0
+    margin: Weight = 1.0
+    beta: Annotated[float, Field(gt=0)] = 0.4
+    npo_reduction: Literal["sample", "batch"] = "sample"
+    npo_length_normalize: bool = False
+    forget_nll_cap: Annotated[float, Field(gt=0)] | None = None
+    kl_positions: Literal["answer", "all"] = "answer"
+    # MMUnlearner
+    fisher: Literal["sample", "batch"] = "sample"
+    fisher_batch: Positive = 16
+    preserve: Literal["both", "retain"] = "both"
+    mask_threshold: Annotated[float, Field(gt=0)] = 1.0
+    mask_new_adapter: bool = False
+    # MANU
+    prune_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    prune_unit: Literal["hidden", "output"] = "hidden"
+    prune_layers: Literal["all", "last3"] = "all"
+    prune_tokens: Literal["all", "answer"] = "answer"
+    prune_normalize: bool = True
+    # guards
+    probe_every: Annotated[int, Field(ge=0)] = 0
+    probe_samples: Positive = 64
+    stop_forget_nll: Annotated[float, Field(gt=0)] | None = None
+    stop_retain_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    stop_repetition: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+@cache
+def preset_table() -> Mapping[str, JsonValue]:
+    """The TOML file, read once."""
+    return tomllib.loads(PRESETS_FILE.read_text())
+
+
+def numbers_for(
+    method: str,
+    *,
+    preset: Preset,
+    parameters: int,
+    family: str,
+    overrides: Mapping[str, JsonValue] | None = None,
+) -> tuple[Numbers, tuple[str, ...]]:
+    """The numbers of a method under a preset, and the sections of presets.toml that they come from, later ones winning.
+
+    `parameters` decides whether a `tiny` section applies, `family` (a transformers model type) whether its section
+    does; `overrides` are what the user typed. Raises BadInput for an unknown preset or a value out of range.
+    """
+    table = preset_table()
+    if preset not in PRESETS:
+        raise BadInput(f"preset {preset!r}", "is not known", f"choose one of {', '.join(PRESETS)}")
+    tiny = parameters <= _whole(table["tiny_parameters"])
+    places: list[tuple[str, str]] = [(preset, "all"), (preset, family), (preset, method)]
+    if tiny:
+        places += [(f"{preset}-tiny", "all"), (f"{preset}-tiny", method)]
+    merged: dict[str, JsonValue] = {}
+    used: list[str] = []
+    for name, section in places:
+        sections = table.get(name)
+        found = sections.get(section) if isinstance(sections, dict) else None
+        if isinstance(found, dict):
+            merged |= found
+            used.append(f"{name}.{section}")
+    typed = {name: value for name, value in (overrides or {}).items() if value is not None}
+    if typed:
+        merged |= typed
+        used.append("command line")
+    try:
+        return Numbers.model_validate(merged), tuple(used)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"{method}, {where}", f"{first['msg']} (found {first['input']!r})", "give another value"
+        ) from error
+
+
+def _whole(value: JsonValue) -> int:
+    if not isinstance(value, int):
+        raise BadInput(str(PRESETS_FILE), f"tiny_parameters is {value!r}", "make it a whole number")
+    return value
