@@ -43,12 +43,8 @@ class CreditsFile:
         if credit.subject_id != self._subject:
             self._subject = credit.subject_id
             self._handle.write(f"\n## {markdown(credit.subject)} ({credit.subject_id})\n\n")
-        title = markdown(credit.title)
-        source = f"[{title}](<{_link(credit.description_url)}>)" if credit.description_url else title
-        licence = markdown(credit.license)
-        if credit.license_url:
-            licence = f"[{licence}](<{_link(credit.license_url)}>)"
-        parts = [f"{credit.view}: {source}", markdown(credit.attribution), licence]
+        source = f"{credit.view}: {_linked(credit.title, credit.description_url)}"
+        parts = [source, markdown(credit.attribution), _linked(credit.license, credit.license_url)]
         if credit.transformation:
             parts.append(f"changed: {markdown(credit.transformation)}")
         if credit.restrictions:
@@ -56,8 +52,9 @@ class CreditsFile:
         self._handle.write(f"- {'; '.join(part for part in parts if part)}\n")
 
 
-def _link(url: str) -> str:
-    """A web address that cannot leave its brackets; anything that is not http(s) becomes empty."""
+def _linked(text: str, url: str) -> str:
+    """The text as a link that cannot leave its brackets; plain text where the address is not http(s)."""
     if not url.startswith(("https://", "http://")):
-        return ""
-    return url.replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C").replace("\n", "").replace(" ", "%20")
+        return markdown(text)
+    address = "".join(url.split()).replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C")
+    return f"[{markdown(text)}](<{address}>)"

@@ -38,8 +38,9 @@ def export_release(
     """Write the release of one part into `folder`, replacing what is there only once all of it is written.
 
     `bundles` come by rising subject id; one is in memory at a time, besides the rows kept back for open row groups. A
-    part that has no fact at all leaves no folder (`gated`) or raises BadInput (`all`, `open`). The README of an earlier
-    release in `folder` keeps what stands outside its generated part. The same bundles give the same bytes.
+    part without any known fact leaves no folder (`gated`) or raises BadInput (`all`, `open`); a config without rows has
+    no files and is not in the card, since `datasets` cannot load it. The README of an earlier release in `folder` keeps
+    what stands outside its generated part. The same bundles give the same bytes.
     """
     work = folder.with_name(folder.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
@@ -54,9 +55,11 @@ def export_release(
             rows_per_file=rows_per_file,
             rows_per_group=rows_per_group,
         )
-        if summary.candidates == 0:
+        if summary.samples == 0:
             if part != "gated":
-                raise BadInput(str(folder), "there is no fact to export", "look at `ppubench status` for the drops")
+                raise BadInput(
+                    str(folder), "there is no known fact to export", "look at `ppubench status` for the drops"
+                )
             shutil.rmtree(folder, ignore_errors=True)
             return summary
         before = folder / "README.md"
@@ -109,7 +112,7 @@ def _write(
             own = _own_roles(index, bundle.assignments)
             splits.add(own)
             tally.add(index, own)
-        configs = [table.close() for table in tables.values()]
+        configs = [summary for summary in (table.close() for table in tables.values()) if summary.rows]
     splits.write(work / "data" / "split")
     return tally.summary(part, configs)
 

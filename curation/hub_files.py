@@ -29,7 +29,6 @@ class HubTable:
         self.config, self.split, self.record = config, split, record
         self.rows = 0
         self._folder = folder / "data" / config
-        self._folder.mkdir(parents=True)
         self._schema = hub_features(record).arrow_schema
         self._rows_per_file, self._rows_per_group = rows_per_file, rows_per_group
         self._group: list[Record] = []
@@ -52,9 +51,9 @@ class HubTable:
             self._flush()
 
     def close(self) -> ConfigSummary:
-        """Write what is left, give the files their final names, and say what there is. Empty configs have one file."""
+        """Write what is left, give the files their final names, and say what there is: no file where no row came."""
         self.end_subject()
-        if self._group or self.rows == 0:
+        if self._group:
             self._flush()
         self.abandon()
         files = []
@@ -89,6 +88,7 @@ class HubTable:
 
     def _next_file(self) -> pq.ParquetWriter:
         self.abandon()
+        self._folder.mkdir(parents=True, exist_ok=True)
         part = self._folder / f"{self.split}-{len(self._parts):05d}.part"
         self._writer = pq.ParquetWriter(
             part,
@@ -123,5 +123,5 @@ def _image_column(images: Sequence[EncodedImage | None], kind: pa.StructType) ->
             pa.array([None if image is None else image.path for image in images], type=kind.field("path").type),
         ],
         fields=[kind.field("bytes"), kind.field("path")],
-        mask=pa.array([image is None for image in images]),
+        mask=pa.array([image is None for image in images], type=pa.bool_()),
     )

@@ -57,7 +57,7 @@ def index_subject(bundle: SubjectBundle, *, part: Part, sensitive: Collection[Se
         known=known_facts(candidates, bundle.knowledge),
         portraits=portraits,
         images={
-            view: EncodedImage(bytes=row.content, path=image_path(row).rpartition("/")[2])
+            view: EncodedImage(bytes=row.content, path=image_path(row).removeprefix("images/").replace("/", "_"))
             for view, row in portraits.items()
         },
         questions={(row.sample_id, row.task, row.modality): row for row in bundle.questions},
@@ -200,10 +200,13 @@ def _attack_rows(index: SubjectIndex, fact: Fact, ratios: Sequence[int]) -> Iter
                 raise BadInput(f"sample {fact.sample_id}", f"has no {attack} in {modality}", "build from attack again")
             cells = asked | {"original_question": asked["question"], "question": prompt.text}
             cells |= {"attack": attack, "author": prompt.author}
+            rows: dict[Role, Record] = {}
             for cut in attack_slices(ratios):
                 role = role_under(index, fact, cut)
                 if role is not None:
-                    yield attack_config(attack, cut, role), _row(AttackSample, cells | {"role": role})
+                    if role not in rows:
+                        rows[role] = _row(AttackSample, cells | {"role": role})
+                    yield attack_config(attack, cut, role), rows[role]
 
 
 def _fact_cells(index: SubjectIndex, fact: Fact) -> dict[str, object]:

@@ -18,6 +18,11 @@ _DECODE_ERRORS = (
 )  # fmt: skip
 """What Pillow's decoders raise on damaged files."""
 
+# Pillow warns of damaged tags, which do not matter if the pixels decode, and of sizes that are checked below. Set once
+# and not around each call, because filters belong to the whole process and pictures are decoded in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _ORIENTATION = 0x0112
 """EXIF tag; 1 is upright, 5 to 8 lie on their side."""
 _DARK, _BRIGHT = 24, 238
@@ -75,13 +80,10 @@ def decode_picture(
     if file_format is None:
         return Refusal("not_an_image", f"starts with {content[:8]!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged tags, which do not matter if the pixels decode
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=[file_format]) as opened:
-                refusal = _header_refusal(opened, file_format, max_pixels=max_pixels, min_side=min_side)
-                return refusal or _decoded(opened, file_format, min_side=min_side, draft_side=draft_side)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with Image.open(io.BytesIO(content), formats=[file_format]) as opened:
+            refusal = _header_refusal(opened, file_format, max_pixels=max_pixels, min_side=min_side)
+            return refusal or _decoded(opened, file_format, min_side=min_side, draft_side=draft_side)
+    except Image.DecompressionBombError:
         return Refusal("too_large", f"more than {max_pixels} pixels")
     except UnidentifiedImageError:
         return Refusal("broken_file", f"{file_format}: the header is damaged")

@@ -73,9 +73,10 @@ def judge(
     raised = value_sensitivity(value, values, table) if row.reveals and value is not None else None
     gate = row.policy == "gate" or raised is not None
     if raised is not None and gated == "drop":
-        return Unread(reason="value_sensitive", detail=f"{reading.answer}: {raised}")
+        return Unread(reason="value_sensitive", detail=raised)
+    # The details of these two name no value: what is not published about a person is not kept in drop rows either.
     if gate and statement.cited < 1:
-        return Unread(reason="gate_uncited", detail=reading.answer)
+        return Unread(reason="gate_uncited")
     topic = qualifier_text(statement, row.needs, values) if row.needs else ""
     if row.needs and not topic:
         return Unread(reason="needs_qualifier", detail=row.needs)

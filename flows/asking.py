@@ -2,13 +2,19 @@
 
 from collections import defaultdict
 
+from curation.answer_log import AnswerLog
 from curation.distractors import distractor_pool
+from curation.knowing import drops_of, evidence_of, judge_all
+from curation.probing import ask_pending, distinct_asks, log_key, plan_probes
 from curation.properties import load_properties
 from curation.questions import questions_of
+from curation.strangers import strangers_of
 from flows.resources import Resources
-from flows.stage import Rows, StageRun, Tables
+from flows.stage import MARKS, Rows, StageRun, Tables
 from schemas.records import Drop, Evidence, Fact, Knowledge, Portrait, Question, Subject
-from schemas.responders import Ask, Decoding
+
+GROUPED_BATCHES = 4
+"""Batches of a local model that are asked, and after an interruption asked again, as one."""
 
 
 def questions(run: StageRun, resources: Resources) -> None:
@@ -27,6 +33,7 @@ def questions(run: StageRun, resources: Resources) -> None:
             )
             asked += found
             drops += left
+        run.took[shard] = sum(map(len, facts.values()))
         return {"questions": Rows(Question, asked), "drops": Rows(Drop, drops)}
 
     run.map("questions", run.shards(), work)
@@ -41,4 +48,61 @@ def facts_by_subject(run: StageRun, shard: int) -> defaultdict[str, list[Fact]]:
 
 
 def probe(run: StageRun, resources: Resources) -> None:
-    raise RuntimeError("pending")
+    """Ask the target about every fact, with controls; keep every answer; judge what it knows."""
+    config, seed = run.recipe.probe, run.recipe.seed
+    responder = resources.responder(config.responder)
+    key = log_key(responder.identity, temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=seed)
+    # A local model's rounding depends on its batch; what a server does with a batch is not ours to fix.
+    together = GROUPED_BATCHES * config.batch if config.responder.startswith("hf:") else 0
+
+    def work(shard: int) -> Tables:
+        asked = list(run.read("questions", "questions", Question, shard))
+        askable = {question.sample_id for question in asked}
+        facts = [fact for own in facts_by_subject(run, shard).values() for fact in own if fact.sample_id in askable]
+        faces, pictures = _faces(run, shard)
+        probes = plan_probes(
+            facts,
+            asked,
+            faces,
+            strangers_of(faces, facts),
+            paraphrased=config.paraphrased,
+            sampled=config.sampled,
+            controls=config.controls,
+            seed=seed,
+        )
+        total = len(distinct_asks(probes))
+        with AnswerLog(run.folder / MARKS / f"answers-{shard:05d}.jsonl", key=key) as answers:
+            replies = ask_pending(
+                probes,
+                pictures,
+                responder,
+                answers,
+                temperature=config.temperature,
+                max_new_tokens=config.max_new_tokens,
+                seed=seed,
+                together=together,
+            )
+            for _ in replies:
+                run.progress(f"asks {shard:05d}", len(answers), total)
+            evidence = evidence_of(probes, answers, {fact.sample_id: fact for fact in facts})
+        knowledge = judge_all(facts, evidence, agree=config.agree)
+        subjects = [subject.subject_id for subject in run.read("screen", "subjects", Subject, shard)]
+        run.took[shard] = len(facts)
+        return {
+            "evidence": Rows(Evidence, evidence),
+            "knowledge": Rows(Knowledge, knowledge),
+            "drops": Rows(Drop, drops_of(subjects, facts, knowledge)),
+        }
+
+    run.map("answers", run.shards(), work)
+
+
+def _faces(run: StageRun, shard: int) -> tuple[dict[str, str], dict[str, bytes]]:
+    """image_id of view 001 by subject, and the bytes by image_id."""
+    faces: dict[str, str] = {}
+    pictures: dict[str, bytes] = {}
+    for portrait in run.read("screen", "portraits", Portrait, shard):
+        if portrait.view == "001":
+            faces[portrait.subject_id] = portrait.image_id
+            pictures[portrait.image_id] = portrait.content
+    return faces, pictures

@@ -40,7 +40,6 @@ from schemas.records import (
 from schemas.releases import NamedCount, Part
 
 
-
 class OfSubject(Protocol):
     """A row that says whose it is."""
 
@@ -60,7 +59,6 @@ def split(run: StageRun, resources: Resources) -> None:
     subjects = {rated.subject.subject_id: rated.subject for shard in shards for rated in _rated(run, shard)}
     ranks = rank_subjects(subjects.values(), seed=seed)
     forgotten = forgotten_subjects(ranks, ratios=config.ratios)
-    run.rows_in = len(subjects)
     run.notes["forgotten_subjects"] = {str(ratio): len(ids) for ratio, ids in forgotten.items()}
     calibration = None
     if config.rater == BUILT_IN:
@@ -80,13 +78,12 @@ def split(run: StageRun, resources: Resources) -> None:
         within, drops = enough_known(known)
         rated = [one for one in everyone if len(one.facts) > 1]
         if calibration is not None:
-            votes = list(
-                votes_by_preference(rated, calibration, sensitive=sensitive, raters=config.raters, seed=seed)
-            )
+            votes = list(votes_by_preference(rated, calibration, sensitive=sensitive, raters=config.raters, seed=seed))
         else:
             responder = resources.responder(config.rater)
             votes = list(votes_by_responder(rated, responder, raters=config.raters, seed=seed))
         personal = personalized_roles(within, votes)
+        run.took[shard] = len(known)
         here = {one.subject.subject_id for one in everyone}
         return {
             "assignments": Rows(
@@ -127,6 +124,7 @@ def attack(run: StageRun, resources: Resources) -> None:
         asked = _by_subject(run.read("questions", "questions", Question, shard))
         prompts: list[AttackPrompt] = []
         for rated in _rated(run, shard):
+            run.took[shard] = run.took.get(shard, 0) + len(rated.facts)
             own = asked[rated.subject.subject_id]
             if author == "templates":
                 prompts += attack_prompts(rated.subject, rated.facts, own, seed=seed)
@@ -169,7 +167,6 @@ def export(run: StageRun, resources: Resources) -> None:
         if folder.exists():
             run.published.append(folder)
         run.notes[folder.name] = summary.model_dump(mode="json")
-    run.rows_in = run.count("probe", "knowledge")
 
 
 def _bundles(run: StageRun) -> Iterator[SubjectBundle]:

@@ -66,7 +66,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BadInput(str(folder), "another ppubench is at work on it", "wait for it, or choose another --out") from None
+        raise BadInput(
+            str(folder), "another ppubench is at work on it", "wait for it, or choose another --out"
+        ) from None
     try:
         yield
     finally:
@@ -78,7 +80,9 @@ def open_build(folder: Path) -> BuildFolder:
     if not folder.is_dir():
         raise BadInput(str(folder), "no such build folder", "make one with `ppubench build RECIPE.toml`")
     if not (folder / IDENTITY).exists():
-        raise BadInput(str(folder), f"is not a build ({IDENTITY} is missing)", "name a folder that `ppubench build` made")
+        raise BadInput(
+            str(folder), f"is not a build ({IDENTITY} is missing)", "name a folder that `ppubench build` made"
+        )
     identity = _read_identity(folder)
     recipe = read_build_recipe(folder / RECIPE)
     if _identity(recipe) != identity:
@@ -153,7 +157,9 @@ def _check_order(start: Stage | None, until: Stage | None) -> None:
         raise BadInput("--from and --until", f"{start} comes after {until}", f"the order is {', '.join(STAGES)}")
 
 
-def _bring_up_to_date(build: BuildFolder, *, start: Stage | None, until: Stage | None, progress: Progress) -> BuildReport:
+def _bring_up_to_date(
+    build: BuildFolder, *, start: Stage | None, until: Stage | None, progress: Progress
+) -> BuildReport:
     last = STAGES.index(until) if until is not None else len(STAGES) - 1
     with ExitStack() as stack:
         resources = stack.enter_context(Resources(build.path, build.recipe))

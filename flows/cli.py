@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except OSError as problem:
         _fail(f"{problem.filename or 'the disk'}: {problem.strerror or problem}; mend it and run the command again", 1)
-    except Exception as problem:  # noqa: BLE001 - the last stop before the user
+    except Exception as problem:
         if os.environ.get("PPUBENCH_DEBUG"):
             raise
         _fail(f"{type(problem).__name__}: {problem}; run again to go on, or with PPUBENCH_DEBUG=1 for details", 1)

@@ -15,8 +15,8 @@ from curation.values import further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
-from schemas.records import Drop, Fact, Image, Subject
 from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
+from schemas.records import Drop, Fact, Image, Subject
 
 T = TypeVar("T")
 _QID = re.compile(r"Q[1-9]\d*")
@@ -41,10 +41,11 @@ def select(run: StageRun, resources: Resources) -> None:
             names = [labels[qid] for qid in entity.items("P106") if qid in labels]
             number = f"{len(subjects) + 1:03d}"
             subjects.append(subject_of(entity, names, subject_id=number, year=recipe.select.year))
-    run.rows_in = len(asked) + len(drops) - len(refused)
+    asked_for = len(asked) + len(drops) - len(refused)
     shards = list(_blocks(subjects, recipe.shard)) or [[]]
 
     def write(number: int) -> Tables:
+        run.took[number] = asked_for if number == 0 else 0
         tables = {"subjects": Rows(Subject, shards[number])}
         return tables | ({"drops": Rows(Drop, drops)} if number == 0 else {})
 
@@ -117,6 +118,7 @@ def facts(run: StageRun, resources: Resources) -> None:
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
+        statements = 0
         for person in people:
             subject = subjects[person.qid]
             found, left = facts_of(
@@ -128,15 +130,19 @@ def facts(run: StageRun, resources: Resources) -> None:
                 sensitive=config.sensitive,
                 exclude=config.exclude,
                 third_party_sitelinks=config.third_party_sitelinks,
-                name=names[subject.subject_id],
+                sample_name=names[subject.subject_id],
             )
+            statements += len(person.statements)
             kept += found
             drops += left
             if not found:
                 detail = f"{len(person.statements)} statements, none of them a fact"
                 drops.append(
-                    Drop(stage="facts", subject_id=subject.subject_id, item=subject.qid, reason="no_facts", detail=detail)
+                    Drop(
+                        stage="facts", subject_id=subject.subject_id, item=subject.qid, reason="no_facts", detail=detail
+                    )
                 )
+        run.took[shard] = statements
         return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
 
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches)
@@ -154,8 +160,10 @@ def images(run: StageRun, resources: Resources) -> None:
         source = resources.source()
         kept: list[Image] = []
         drops: list[Drop] = []
+        listed = 0
         for subject in run.read("select", "subjects", Subject, shard):
             files, missing = source.files(subject, limit=limit)
+            listed += len(files) + len(missing)
             drops += [_image_drop(subject, title, "file_missing", "") for title in missing]
             usable: list[CommonsFile] = []
             for file in files:
@@ -174,6 +182,7 @@ def images(run: StageRun, resources: Resources) -> None:
                         drops.append(_image_drop(subject, file.title, "download_failed", got.problem))
             if not files:
                 drops.append(_image_drop(subject, subject.qid, "no_image", ""))
+        run.took[shard] = listed
         return {"images": Rows(Image, kept), "drops": Rows(Drop, drops)}
 
     run.map("images", run.shards(), work, parallel=resources.parallel_fetches)

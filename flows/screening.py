@@ -41,6 +41,7 @@ def screen(run: StageRun, resources: Resources) -> None:
                         drops.append(found)
                     else:
                         kept.append(found)
+        run.took[shard] = len(kept) + len(drops)
         return {"hashes": Rows(ImageHashes, kept), "drops": Rows(Drop, drops)}
 
     shards = run.shards()
@@ -101,7 +102,6 @@ def _settle(run: StageRun) -> tuple[Settled, frozenset[str]]:
         radius=run.recipe.screen.max_distance,
     )
     members = _members(run, links)
-    run.rows_in = table.num_rows
     concerned = {member.subject_id for member in members.values()}
     names = {
         subject.subject_id: (subject.name, *subject.aliases)

@@ -20,7 +20,13 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _stage_table(report: BuildReport) -> Table:
     table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
-    for column, align in (("stage", "left"), ("state", "left"), ("rows", "left"), ("left out", "right"), ("s", "right")):
+    for column, align in (
+        ("stage", "left"),
+        ("state", "left"),
+        ("rows", "left"),
+        ("left out", "right"),
+        ("s", "right"),
+    ):
         table.add_column(column, justify="right" if align == "right" else "left", no_wrap=column != "rows")
     for line in report.stages:
         seconds = "" if line.seconds is None else f"{line.seconds:.1f}"

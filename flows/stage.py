@@ -30,8 +30,8 @@ from schemas.artifacts import (
     write_timing,
 )
 from schemas.problems import BadInput
-from schemas.records import Drop
 from schemas.recipes import BuildRecipe
+from schemas.records import Drop
 from schemas.tables import Record, read_records, write_records
 from schemas.words import Stage
 
@@ -108,7 +108,8 @@ class StageRun:
     execute: Executor
     progress: Callable[[str, int, int], None]
     """Called as (stage, shards done, shards in all)."""
-    rows_in: int = 0
+    took: dict[int, int] = field(default_factory=dict)
+    """Rows that a shard's work has read, by shard, as the work counts them; kept in the shard's mark."""
     notes: dict[str, JsonValue] = field(default_factory=dict)
     published: list[Path] = field(default_factory=list)
     """Folders outside the stage's own that it wrote; their files are listed in the manifest too."""
@@ -168,9 +169,8 @@ class StageRun:
             rows[name] = write_records(self.folder / name, content.rows, content.record)
             if content.record is Drop:
                 drops.update(row.reason for row in content.rows if isinstance(row, Drop))
-        write_json(
-            self.folder / MARKS / f"{phase}-{number:05d}.json", {"rows": rows, "drops": dict(sorted(drops.items()))}
-        )
+        mark: JsonValue = {"rows": rows, "drops": dict(sorted(drops.items())), "rows_in": self.took.pop(number, 0)}
+        write_json(self.folder / MARKS / f"{phase}-{number:05d}.json", mark)
 
 
 def expected_key(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> tuple[str, dict[str, str]]:
@@ -200,7 +200,7 @@ def run_stage(
     started, clock = datetime.now(UTC), time.monotonic()
     run = StageRun(build, spec, key, inputs, execute, progress)
     spec.work(run)
-    files, rows, drops = _tally(folder)
+    files, rows, drops, rows_in = _tally(folder)
     for outside in run.published:
         files += tuple(file_entry(folder, path, None) for path in sorted(outside.rglob("*")) if path.is_file())
     manifest = Manifest(
@@ -210,7 +210,7 @@ def run_stage(
         key=key,
         config=spec.config(build.recipe),
         inputs=inputs,
-        rows_in=run.rows_in,
+        rows_in=rows_in,
         rows_out=rows,
         drops=drops,
         files=files,
@@ -228,7 +228,9 @@ def standing_manifest(folder: Path, key: str) -> Manifest | None:
     manifest = read_manifest(folder)
     if manifest is None or manifest.key != key:
         return None
-    whole = all((path := folder / entry.path).is_file() and path.stat().st_size == entry.bytes for entry in manifest.files)
+    whole = all(
+        (path := folder / entry.path).is_file() and path.stat().st_size == entry.bytes for entry in manifest.files
+    )
     return manifest if whole else None
 
 
@@ -250,14 +252,16 @@ def _is_output(folder: Path, path: Path) -> bool:
     return top not in (MARKS, MANIFEST, TIMING)
 
 
-def _tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[str, int]]:
-    """Files, row counts by table and drops by reason, from the marks of the shards."""
+def _tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[str, int], int]:
+    """Files, row counts by table, drops by reason and rows read, from the marks of the shards."""
     rows: dict[str, int] = {}
+    rows_in = 0
     drops: Counter[str] = Counter()
     for mark in sorted((folder / MARKS).glob("*-*.json")):
         content = json.loads(mark.read_text())
         rows.update(content["rows"])
         drops.update(content["drops"])
+        rows_in += content["rows_in"]
     files: list[FileEntry] = []
     by_table: Counter[str] = Counter()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and _is_output(folder, path)):
@@ -265,4 +269,4 @@ def _tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[st
         files.append(file_entry(folder, path, count))
         if count is not None:
             by_table[path.name.rsplit("-", 1)[0].split("-")[0]] += count
-    return tuple(files), dict(sorted(by_table.items())), dict(sorted(drops.items()))
+    return tuple(files), dict(sorted(by_table.items())), dict(sorted(drops.items())), rows_in

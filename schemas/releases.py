@@ -10,7 +10,7 @@ Part = Literal["all", "open", "gated"]
 
 
 class ConfigSummary(Record):
-    """One config of the dataset."""
+    """One config of the dataset; it has at least one row, since `datasets` cannot load an empty one."""
 
     name: str
     split: Literal["train", "test"]

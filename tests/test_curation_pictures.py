@@ -11,6 +11,8 @@ from PIL import Image
 from curation.pictures import Picture, decode_picture, letterbox_bars
 from curation.refusals import Refusal
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+
 LIMITS = {"max_bytes": 2_000_000, "max_pixels": 1_000_000, "min_side": 32}
 
 

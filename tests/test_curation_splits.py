@@ -48,7 +48,7 @@ def test_forget_sets_nest_and_leave_somebody_over(people: int, seed: int) -> Non
     forgotten = forgotten_subjects(
         rank_subjects([make_subject(n) for n in range(1, people + 1)], seed=seed), ratios=RATIOS
     )
-    assert 1 <= len(forgotten[5])
+    assert len(forgotten[5]) >= 1
     assert forgotten[5] <= forgotten[10] <= forgotten[15] <= forgotten[30]
     assert people == 1 or len(forgotten[30]) < people
 

@@ -28,11 +28,11 @@ def three_shards(calls: list[int], *, fail_at: int | None = None) -> Callable[[S
     def work(run: StageRun) -> None:
         def one(number: int) -> Tables:
             calls.append(number)
+            run.took[number] = number + 1
             if number == fail_at:
                 raise RuntimeError("cut off")
             return {"drops": Rows(Drop, [drop(f"{number}-{i}") for i in range(number + 1)])}
 
-        run.rows_in = 6
         run.map("rows", range(3), one)
 
     return work

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from schemas.training import TrainingSample
 from unlearn.answers import align
 from unlearn.batches import Batch, join
 from unlearn.boundary import boundary_margin
+from unlearn.gradients import Objective
 from unlearn.losses import ascent, nll_and_kl, npo
 from unlearn.models import adapter_off, bare
 from unlearn.presets import Numbers
@@ -218,3 +220,17 @@ def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
     zeros = batch.labels.new_zeros(flat.shape[0])
     _, kl = nll_and_kl(flat, zeros, reference=before.reshape(flat.shape))
     return kl.reshape(len(batch), -1).sum(1)
+
+
+def objective_for(
+    method: Method, numbers: Numbers, *, reference: Reference | None, keep: Mapping[str, Tensor] | None
+) -> Objective:
+    """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight."""
+    if method.masked and keep is None:
+        raise BadInput(f"method {method.name}", "needs a saliency mask", "take one with unlearn.saliency.take_mask")
+    return Objective(
+        measure=partial(measure, method=method, numbers=numbers, reference=reference),
+        terms=partial(loss_terms, method, numbers),
+        mask=keep,
+        masked_terms=method.masked,
+    )

@@ -7,10 +7,9 @@ initialisation, which is stored with it.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,11 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from schemas.problems import BadInput
-from schemas.training import TrainingSample
-from unlearn.answers import align
 from unlearn.batches import Encoder
-from unlearn.methods import token_mean
+from unlearn.checkpoints import trainable
+from unlearn.data import Assigned
+from unlearn.fisher import batch_fisher, erase_set, preserve_set, sample_fisher, trained_linears
 from unlearn.models import bare
+from unlearn.presets import Numbers
 
 TINY = 1e-15
 """Added to both Fishers, as published, so that their ratio exists where both are zero."""
@@ -46,6 +46,17 @@ class Mask:
         """Share of weights kept, by parameter."""
         return {name: float(kept.float().mean()) for name, kept in sorted(self.keep.items())}
 
+    def kept_share(self) -> float:
+        """Share of all masked weights that is kept."""
+        return sum(int(kept.sum()) for kept in self.keep.values()) / sum(kept.numel() for kept in self.keep.values())
+
+    def for_weights(self, model: nn.Module) -> dict[str, Tensor]:
+        """Factors for every trained weight: those that the mask does not know (norms, biases) move freely."""
+        return {
+            name: self.keep.get(name, torch.ones_like(weight, dtype=torch.bool)).to(weight.device)
+            for name, weight in trainable(model).items()
+        }
+
 
 def freeze_first_matrices(model: nn.Module) -> int:
     """Freeze every LoRA A, so that only B moves; returns how many were frozen."""
@@ -57,135 +68,50 @@ def freeze_first_matrices(model: nn.Module) -> int:
     return frozen
 
 
-def preserve_set(
-    forget: Mapping[str, TrainingSample], retain: Mapping[str, TrainingSample], *, preserve: Literal["both", "retain"]
-) -> dict[str, TrainingSample]:
-    """What the mask protects. `both`: retain vqa and the text qa of all subjects, forgotten ones too (the original).
+def take_mask(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, *, base: str, seed: int) -> Mask:
+    """The mask of a run, at the adapter's initialisation.
 
-    Without vqa samples, and with `retain`, it is the retain set.
+    A weight of the vision tower is protected by the retain vqa samples alone, one of the language model by the whole
+    preserve set, as in the original. With `mask_new_adapter` (published) the mask is taken of a differently drawn
+    adapter, and the trained one put back.
     """
-    if preserve == "retain" or all(sample.modality == "qa" for sample in forget.values()):
-        return dict(retain)
-    text = {key: sample for key, sample in {**forget, **retain}.items() if sample.modality == "qa"}
-    return text | {key: sample for key, sample in retain.items() if sample.modality == "vqa"}
+    model: nn.Module = bare(network)
+    initial = {name: weight.detach().clone() for name, weight in adapter_weights(model).items()}
+    if numbers.mask_new_adapter:
+        redraw_first_matrices(model, rank=numbers.rank, seed=seed + 1)
+    erase = erase_set(data.forget, preserve=numbers.preserve)
+    keep_text = preserve_set(data.forget, data.retain, preserve=numbers.preserve)
+    if numbers.fisher == "batch":
+        size = numbers.fisher_batch
+        forget = batch_fisher(network, encoder, erase, batch=size, seed=seed)
+        preserve = batch_fisher(network, encoder, keep_text, batch=size, seed=seed)
+    else:
+        forget = sample_fisher(network, encoder, erase, batch=numbers.fisher_batch)
+        preserve = sample_fisher(network, encoder, keep_text, batch=numbers.fisher_batch)
+        seen = {key: sample for key, sample in data.retain.items() if sample.modality == "vqa"}
+        vision = {name for name in preserve if ".visual." in name or ".vision_" in name}
+        if vision and seen:
+            by_sight = sample_fisher(network, encoder, seen, batch=1)
+            preserve |= {name: by_sight[name] for name in vision}
+    with torch.no_grad():
+        for name, weight in adapter_weights(model).items():
+            weight.copy_(initial[name])
+    keep = keep_salient(forget, preserve, threshold=numbers.mask_threshold)
+    return Mask(keep=keep, initial=initial, base=base, data=data.digest)
 
 
-def erase_set(
-    forget: Mapping[str, TrainingSample], *, preserve: Literal["both", "retain"]
-) -> dict[str, TrainingSample]:
-    """What the mask is taken for: with `both` the forget vqa samples if there are any, else the forget set."""
-    seen = {key: sample for key, sample in forget.items() if sample.modality == "vqa"}
-    return seen if seen and preserve == "both" else dict(forget)
+def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights of the LoRA matrices, frozen ones too."""
+    return {name: weight for name, weight in model.named_parameters() if ".lora_A." in name or ".lora_B." in name}
 
 
-def sample_fisher(
-    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, batch: int
-) -> dict[str, Tensor]:
-    """Mean over samples of the squared gradient of each sample's mean NLL, by name of trained linear weight, fp32.
-
-    One backward pass serves a whole batch: a linear layer's gradient for one sample is the product of that sample's
-    inputs and output gradients. Where the vision tower is trained too, its rows mix samples, so one is taken at a time.
-    """
-    model = bare(network)
-    linears = trained_linears(model)
-    fisher = {f"{name}.weight": torch.zeros_like(layer.weight, dtype=torch.float32) for name, layer in linears.items()}
-    inputs: dict[str, Tensor] = {}
-    of_outputs: dict[str, Tensor] = {}
-    hooks = []
-    for name, layer in linears.items():
-        hooks.append(layer.register_forward_hook(_remember(inputs, name)))
-        hooks.append(layer.register_full_backward_hook(_remember_gradient(of_outputs, name)))
-    size = batch if all("vision" not in name and "visual" not in name for name in linears) else 1
-    training = network.training
-    network.eval()
-    try:
-        for keys in _shards(sorted(samples), size):
-            inputs.clear()
-            of_outputs.clear()
-            losses = _sample_losses(network, encoder, [samples[key] for key in keys])
-            torch.autograd.backward([losses.sum()])
-            for name in of_outputs:
-                fisher[f"{name}.weight"] += _squared_gradients(of_outputs[name], inputs[name], rows=len(keys))
-    finally:
-        for hook in hooks:
-            hook.remove()
-        network.train(training)
-        model.zero_grad(set_to_none=True)
-    return {name: total / len(samples) for name, total in fisher.items()}
-
-
-def _remember(store: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def] # noqa: ANN202
-    def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        store[name] = inputs[0].detach()
-
-    return hook
-
-
-def _remember_gradient(store: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def] # noqa: ANN202
-    def hook(layer: nn.Module, of_inputs: object, of_outputs: tuple[Tensor, ...]) -> None:
-        store[name] = of_outputs[0].detach()
-
-    return hook
-
-
-def _squared_gradients(of_output: Tensor, inputs: Tensor, *, rows: int) -> Tensor:
-    """Sum over samples of the squared weight gradient, [out, in]."""
-    of_output = of_output.reshape(rows, -1, of_output.shape[-1]).float()  # [samples, tokens, out]
-    inputs = inputs.reshape(rows, -1, inputs.shape[-1]).float()  # [samples, tokens, in]
-    total = torch.zeros(of_output.shape[-1], inputs.shape[-1], device=inputs.device)
-    for row in range(rows):
-        total += (of_output[row].T @ inputs[row]).square_()
-    return total
-
-
-def _sample_losses(network: nn.Module, encoder: Encoder, samples: Sequence[TrainingSample]) -> Tensor:
-    """[samples], mean NLL over each answer."""
-    batch = encoder.batch(samples).to(next(network.parameters()).device)
-    logits, labels = network(batch.inputs, batch.labels)
-    answers = align(logits, labels)
-    return answers.by_sample(answers.nll())[1]
-
-
-def trained_linears(model: nn.Module) -> dict[str, nn.Linear]:
-    """Linear layers whose weight is trained, by module name."""
-    return {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and layer.weight.requires_grad
-    }
-
-
-def batch_fisher(
-    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, batch: int, seed: int
-) -> dict[str, Tensor]:
-    """Mean over batches of the squared gradient of the batch-mean loss, dropout on, of every trained weight.
-
-    This is the published Fisher; it depends on how the samples fall into batches.
-    """
-    model = bare(network)
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    fisher = {name: torch.zeros_like(parameter, dtype=torch.float32) for name, parameter in trained.items()}
-    shards = list(_shards(sorted(samples), batch))
-    training = network.training
-    network.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for keys in shards:
-            loaded = encoder.batch([samples[key] for key in keys]).to(next(network.parameters()).device)
-            answers = align(*network(loaded.inputs, loaded.labels))
-            sums, _ = answers.by_sample(answers.nll())
-            loss = token_mean({"all.nll_sum": sums, "all.tokens": answers.token_counts()}, "all")
-            torch.autograd.backward([loss])
-            for name, parameter in trained.items():
-                if parameter.grad is not None:
-                    fisher[name] += parameter.grad.float().square() / len(shards)
-            model.zero_grad(set_to_none=True)
-    network.train(training)
-    return fisher
-
-
-def _shards(keys: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+def redraw_first_matrices(model: nn.Module, *, rank: int, seed: int) -> None:
+    """Draw every LoRA A anew, normal with deviation 1 / rank (PEFT's "gaussian")."""
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in adapter_weights(model).items():
+            if ".lora_A." in name:
+                weight.copy_(torch.randn(weight.shape, generator=draw) / rank)
 
 
 def keep_salient(
@@ -200,7 +126,9 @@ def check_mask(mask: Mask, model: nn.Module, *, allow_full: bool) -> None:
 
     `allow_full` lets layers through that are kept whole, as the published masks keep every LoRA A.
     """
-    trained = {f"{name}.weight": layer.weight for name, layer in trained_linears(model).items()}
+    trained: dict[str, Tensor] = {
+        f"{name}.weight": layer.weight for name, layer in trained_linears(model).items()
+    }
     wrong = sorted(trained.keys() ^ mask.keep.keys())
     if wrong:
         raise BadInput("the saliency mask", f"and the trained weights differ in {wrong[0]}", "take the mask anew")

@@ -158,8 +158,11 @@ class Commons:
     def _by_titles(self, params: Params) -> Json:
         asked = list(dict.fromkeys(title for title in params.get("titles", "").split("|") if title))
         if len(asked) > TITLE_LIMIT:
-            raise ApiError("toomanyvalues", f'Too many values supplied for parameter "titles". The limit is {TITLE_LIMIT}.',
-                           {"limit": TITLE_LIMIT, "lowlimit": TITLE_LIMIT, "highlimit": GENERATOR_LIMIT})  # fmt: skip
+            raise ApiError(
+                "toomanyvalues",
+                f'Too many values supplied for parameter "titles". The limit is {TITLE_LIMIT}.',
+                {"limit": TITLE_LIMIT, "lowlimit": TITLE_LIMIT, "highlimit": GENERATOR_LIMIT},
+            )
         normalized: list[JsonValue] = []
         titles: list[str] = []
         for title in asked:

@@ -199,4 +199,3 @@ def _hit(draft: Draft, kind: str, matched: str) -> Json:
     if kind == "alias":
         found["aliases"] = [matched]
     return found
-

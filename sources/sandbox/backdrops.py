@@ -25,7 +25,9 @@ def _sun(draw: Draw, wide: int, high: int, rng: Random, shade: Shades) -> None:
 def _slab(draw: Draw, wide: int, high: int, rng: Random, shade: Shades) -> None:
     start, end = rng.uniform(-0.3, 1.2) * wide, rng.uniform(-0.3, 1.2) * wide
     thick = rng.uniform(0.25, 0.6) * wide
-    draw.polygon(((start, 0), (start + thick, 0), (end + thick, high), (end, high)), fill=shade(rng.choice((-0.2, -0.14, 0.15))))
+    draw.polygon(
+        ((start, 0), (start + thick, 0), (end + thick, high), (end, high)), fill=shade(rng.choice((-0.2, -0.14, 0.15)))
+    )
 
 
 def _hills(draw: Draw, wide: int, high: int, rng: Random, shade: Shades) -> None:

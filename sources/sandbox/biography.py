@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping
 from random import Random
 
-from sources.sandbox.catalogue import FEMALE, HUMAN, KILOGRAM, MALE, METRE, PRESUMABLY, CENTIMETRE, Catalogue, country_of
+from sources.sandbox.catalogue import (
+    CENTIMETRE,
+    FEMALE,
+    HUMAN,
+    KILOGRAM,
+    MALE,
+    METRE,
+    PRESUMABLY,
+    Catalogue,
+    country_of,
+)
 from sources.sandbox.drafts import Claim, date, item, quantity, text
 from sources.sandbox.names import FAMILY_ENDS, FAMILY_STARTS
 from sources.sandbox.occupations import BRANCH_OF

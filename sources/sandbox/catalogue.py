@@ -15,42 +15,69 @@ CENTIMETRE, METRE, KILOGRAM, CROWN = "Q174728", "Q11573", "Q11570", "Q919000002"
 PRESUMABLY, ALLEGEDLY = "Q18122778", "Q32188232"
 BAND_CLASS = "Q215380"
 
-ASPECTS = tuple(
-    """Fisheries Canals Observatories Weather Archives Festivals Railways Apiaries Harbours Antiquities Sanitation
-    Bridges Cartography Vineyards Telegraphs Botany Mines Theatres Lighthouses Customs Forestry Statistics""".split()
+ASPECTS = (
+    "Fisheries", "Canals", "Observatories", "Weather", "Archives", "Festivals", "Railways", "Apiaries", "Harbours",
+    "Antiquities", "Sanitation", "Bridges", "Cartography", "Vineyards", "Telegraphs", "Botany", "Mines", "Theatres",
+    "Lighthouses", "Customs", "Forestry", "Statistics",
+)  # fmt: skip
+FIELDS = (
+    "tidal-acoustics", "moss-taxonomy", "glacier-optics", "kite-meteorology", "bell-metallurgy", "harbour-law",
+    "island-linguistics", "lantern-chemistry", "polar-botany", "bridge-dynamics", "comparative-folklore",
+    "honey-economics", "seismic-archaeology", "cloud-statistics", "amber-palaeontology", "river-hydraulics",
+    "night-photography", "puppet-dramaturgy", "salt-mineralogy", "textile-history", "choral-pedagogy",
+    "lichen-genetics", "dune-ecology", "rope-topology", "canal-logistics", "paper-conservation", "orchard-pathology",
+    "whale-bioacoustics", "street-typography", "alpine-cardiology", "meteor-spectroscopy", "sleep-neurology",
+)  # fmt: skip
+GENRES = (
+    "harbour-blues", "clockwork-pop", "fjord-folk", "lantern-jazz", "salt-rock", "moor-ballad", "glass-ambient",
+    "canal-swing", "nordic-noir", "pastoral-satire", "epistolary-romance", "magic-travelogue", "courtroom-farce",
+    "gothic-comedy", "chamber-opera", "sea-epic", "minimal-waltz", "street-opera", "memory-play", "winter-pastoral",
+)  # fmt: skip
+INSTRUMENTS = (
+    "cello", "hurdy-gurdy", "nyckelharpa", "concertina", "theremin", "harpsichord", "bassoon", "oboe", "viola",
+    "glass-harmonica", "bagpipes", "lute", "dulcimer", "zither", "celesta", "marimba", "clavichord", "cornett", "shawm",
+    "banjo",
+)  # fmt: skip
+SPORTS = (
+    "rowing", "ice-stock", "archery", "fencing", "bandy", "biathlon", "curling", "korfball", "orienteering", "pelota",
+    "water-polo", "luge", "ski-jumping", "squash", "handball", "sailing", "judo", "trampolining", "hurling",
+    "floorball",
+)  # fmt: skip
+ROLES = (
+    "stroke", "bowman", "sweeper", "anchor", "pivot", "libero", "skipper", "wingman", "playmaker", "goalkeeper",
+    "lead-climber", "second",
+)  # fmt: skip
+CRIMES = (
+    "tax-evasion", "perjury", "smuggling", "forgery", "bribery", "embezzlement", "contempt-of-court", "insider-trading",
+    "poaching", "libel", "trespassing", "counterfeiting", "arson-of-a-boathouse", "obstruction-of-justice",
+    "false-accounting", "illegal-gambling",
+)  # fmt: skip
+BLOOD_TYPES = (
+    "A positive", "A negative", "B positive", "B negative", "AB positive", "AB negative", "O positive", "O negative",
+)  # fmt: skip
+FIRMS, MAKERS = ("Sons", "Daughters", "Partners"), ("Shipyards", "Instruments", "Press")
+TRADES = ("Glass", "Clock", "Cable", "Paper", "Film", "Harbour")
+EMBLEMS = ("Meadow", "Anchor", "Sunrise", "Oak", "Harvest", "Granite", "Swan", "Beehive")
+TEAMS = ("Rovers", "Otters", "Comets", "Wanderers", "Herons")
+MOMENTS, YARDS = ("Night", "Year", "Coast"), ("Hill", "Grove", "Gate", "Chapel")
+GATHERINGS = ("Bridges", "Harbours", "Islands", "Winters")
+DEGREES = (
+    "Doctor-of-Tidal-Science", "Magister-of-Arts", "Licentiate-of-Letters", "Bachelor-of-Navigation",
+    "Doctor-of-Canon-Law", "Master-of-Horology", "Bachelor-of-Applied-Botany", "Doctor-of-Choral-Music",
+    "Master-of-Cartography", "Licentiate-of-Optics", "Master-of-Civic-Works", "Bachelor-of-Rhetoric",
+)  # fmt: skip
+DIGNITIES = (
+    "Freedom",
+    "Justice",
+    "Reform",
+    "Progress",
+    "Unity",
+    "Heritage",
+    "Workers",
+    "Farmers",
+    "Citizens",
+    "Radical",
 )
-FIELDS = tuple(
-    """tidal-acoustics moss-taxonomy glacier-optics kite-meteorology bell-metallurgy harbour-law island-linguistics
-    lantern-chemistry polar-botany bridge-dynamics comparative-folklore honey-economics seismic-archaeology
-    cloud-statistics amber-palaeontology river-hydraulics night-photography puppet-dramaturgy salt-mineralogy
-    textile-history choral-pedagogy lichen-genetics dune-ecology rope-topology canal-logistics paper-conservation
-    orchard-pathology whale-bioacoustics street-typography alpine-cardiology meteor-spectroscopy sleep-neurology""".split()
-)
-GENRES = tuple(
-    """harbour-blues clockwork-pop fjord-folk lantern-jazz salt-rock moor-ballad glass-ambient canal-swing nordic-noir
-    pastoral-satire epistolary-romance magic-travelogue courtroom-farce gothic-comedy chamber-opera sea-epic
-    minimal-waltz street-opera memory-play winter-pastoral""".split()
-)
-INSTRUMENTS = tuple(
-    """cello hurdy-gurdy nyckelharpa concertina theremin harpsichord bassoon oboe viola glass-harmonica bagpipes lute
-    dulcimer zither celesta marimba clavichord cornett shawm banjo""".split()
-)
-SPORTS = tuple(
-    """rowing ice-stock archery fencing bandy biathlon curling korfball orienteering pelota water-polo luge ski-jumping
-    squash handball sailing judo trampolining hurling floorball""".split()
-)
-ROLES = tuple("stroke bowman sweeper anchor pivot libero skipper wingman playmaker goalkeeper lead-climber second".split())
-CRIMES = tuple(
-    """tax-evasion perjury smuggling forgery bribery embezzlement contempt-of-court insider-trading poaching libel
-    trespassing counterfeiting arson-of-a-boathouse obstruction-of-justice false-accounting illegal-gambling""".split()
-)
-BLOOD_TYPES = ("A positive", "A negative", "B positive", "B negative", "AB positive", "AB negative", "O positive", "O negative")  # fmt: skip
-DEGREES = tuple(
-    """Doctor-of-Tidal-Science Magister-of-Arts Licentiate-of-Letters Bachelor-of-Navigation Doctor-of-Canon-Law
-    Master-of-Horology Bachelor-of-Applied-Botany Doctor-of-Choral-Music Master-of-Cartography Licentiate-of-Optics
-    Master-of-Civic-Works Bachelor-of-Rhetoric""".split()
-)
-DIGNITIES = ("Freedom", "Justice", "Reform", "Progress", "Unity", "Heritage", "Workers", "Farmers", "Citizens", "Radical")
 
 
 def _spaced(words: Sequence[str]) -> tuple[str, ...]:
@@ -99,12 +126,13 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
             made("{0} University", vales), made("{0} Polytechnic", vales), made("{0} Academy of {1}", vales, ASPECTS)),
             in_country=True),
         Kind("employer", "Q4830453", "enterprise", mixed(
-            made("{0} & {1} {2}", patrons[:15], ("Sons", "Daughters", "Partners"), ("Shipyards", "Instruments", "Press")),
-            made("{0} {1} Company", patrons[15:], ("Glass", "Clock", "Cable", "Paper", "Film", "Harbour")),
+            made("{0} & {1} {2}", patrons[:15], FIRMS, MAKERS),
+            made("{0} {1} Company", patrons[15:], TRADES),
             made("{0} Institute for {1}", vales, ASPECTS)), in_country=True),
         Kind("award", "Q618779", "award", mixed(
-            made("{0} Prize", patrons), made("{0} Medal for {1}", patrons, ASPECTS), made("{0} {1} Award", adjectives, things))),
-        Kind("party", "Q7278", "political party", made("{0} {1} Party", ("Meadow", "Anchor", "Sunrise", "Oak", "Harvest", "Granite", "Swan", "Beehive"), DIGNITIES)),
+            made("{0} Prize", patrons), made("{0} Medal for {1}", patrons, ASPECTS),
+            made("{0} {1} Award", adjectives, things))),
+        Kind("party", "Q7278", "political party", made("{0} {1} Party", EMBLEMS, DIGNITIES)),
         Kind("religion", "Q9174", "religion", mixed(
             made("Way of the {0} {1}", adjectives, things), made("Church of the {0} {1}", adjectives, things))),
         Kind("ethnic", "Q41710", "ethnic group", tuple(f"{tribe} people" for tribe in names.TRIBES)),
@@ -116,22 +144,24 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
         Kind("instrument", "Q34379", "musical instrument", _spaced(INSTRUMENTS)),
         Kind("sport", "Q31629", "type of sport", _spaced(SPORTS)),
         Kind("role", "Q1781513", "position on a team", _spaced(ROLES)),
-        Kind("team", "Q12973014", "sports team", made("{0} {1}", vales, ("Rovers", "Otters", "Comets", "Wanderers", "Herons"))),
+        Kind("team", "Q12973014", "sports team", made("{0} {1}", vales, TEAMS)),
         Kind("office", "Q4164871", "public office", mixed(
-            made("Minister of {0}", ASPECTS), made("Warden of the {0} of {1}", things, vales), made("Governor of {0}", vales))),
+            made("Minister of {0}", ASPECTS), made("Warden of the {0} of {1}", things, vales),
+            made("Governor of {0}", vales))),
         Kind("work", "Q386724", "creative work", mixed(
-            made("The {0} {1}", adjectives, things), made("{1} of the {0} {2}", adjectives, things, ("Night", "Year", "Coast")))),
+            made("The {0} {1}", adjectives, things), made("{1} of the {0} {2}", adjectives, things, MOMENTS))),
         Kind("society", "Q48204", "learned society", made("{0} Society of {1}", patrons, ASPECTS)),
         Kind("union", "Q178790", "trade union", made("United Guild of {0} Workers", things)),
-        Kind("congregation", "Q1530022", "religious organisation", made("Brotherhood of the {0} {1}", adjectives, things)),
+        Kind("congregation", "Q1530022", "religious organisation",
+             made("Brotherhood of the {0} {1}", adjectives, things)),
         Kind("record_label", "Q18127", "record label", made("{0} Records", things)),
         Kind("degree", "Q189533", "academic degree", _spaced(DEGREES)),
         Kind("blood", "Q179899", "human blood type", BLOOD_TYPES),
         Kind("hand", "Q726994", "handedness", ("left-handedness", "right-handedness", "ambidexterity")),
         Kind("orientation", "Q17888", "sexual orientation", ("heterosexuality", "homosexuality", "bisexuality")),
         Kind("manner", "Q2438541", "manner of death", ("natural causes", "accident")),
-        Kind("cemetery", "Q39614", "cemetery", made("{0} {1} Cemetery", adjectives, ("Hill", "Grove", "Gate", "Chapel"))),
-        Kind("event", "Q1656682", "event", made("{0} {1} Congress", adjectives, ("Bridges", "Harbours", "Islands", "Winters"))),
+        Kind("cemetery", "Q39614", "cemetery", made("{0} {1} Cemetery", adjectives, YARDS)),
+        Kind("event", "Q1656682", "event", made("{0} {1} Congress", adjectives, GATHERINGS)),
     ]  # fmt: skip
 
 

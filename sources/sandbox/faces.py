@@ -31,9 +31,7 @@ HUES = (0.015, 0.05, 0.085, 0.115, 0.14, 0.2, 0.34, 0.42, 0.475, 0.51, 0.55, 0.5
 MEN_STYLES: tuple[HairStyle, ...] = (
     "crop", "quiff", "side_part", "bald", "tousled", "afro", "horseshoe", "long_men", "buzz", "curls",
 )  # fmt: skip
-WOHUES = (0.015, 0.05, 0.085, 0.115, 0.14, 0.2, 0.34, 0.42, 0.475, 0.51, 0.55, 0.585, 0.625, 0.67, 0.74, 0.82, 0.9, 0.96)
-"""Hues between which no two neighbours look alike; evenly spaced ones would be half green and violet."""
-MEN_STYLES: tuple[HairStyle, ...] = (
+WOMEN_STYLES: tuple[HairStyle, ...] = (
     "long", "bob", "bun", "curls", "fringe", "waves", "pixie", "afro", "braids", "ponytail",
 )  # fmt: skip
 
@@ -79,6 +77,8 @@ class Face:
     background_light: float
     background_colour: float
     accent: Colour
+    variations: tuple[tuple[int, int], ...] = ()
+    """Views drawn otherwise than at first thought, because that looked too much like another picture: view, attempt."""
 
 
 def hls(hue: float, light: float, saturation: float) -> Colour:
@@ -173,10 +173,10 @@ def make_face(seed: int, index: int, *, female: bool, elderly: bool) -> Face:
         wrinkles=elderly,
         garments=(garments[0], garments[1]),
         clothing_hue=clothing,
-        clothing_light=rng.uniform(0.3, 0.52),
+        clothing_light=rng.choice((rng.uniform(0.26, 0.48), rng.uniform(0.26, 0.48), rng.uniform(0.62, 0.78))),
         clothing_colour=calm(clothing, rng.uniform(0.38, 0.62)),
         background_hue=background,
-        background_light=rng.uniform(0.68, 0.8),
+        background_light=rng.uniform(0.68, 0.8) if rng.random() < 0.7 else rng.uniform(0.42, 0.52),
         background_colour=calm(background, rng.uniform(0.44, 0.58)),
         accent=hls(accent, 0.56, calm(accent, 0.66)),
     )

@@ -37,11 +37,22 @@ def lit(colour: Colour, share: float = 0.25) -> Colour:
 def neck(pen: Pen, face: Face, skin: Colour) -> None:
     """Neck with the chin's shadow on it."""
     half, top, bottom = face.width * 0.44, face.height * 0.45, face.height + 150
-    outline = [(-half, top), (-half * 0.96, face.height + 20), (-half * 1.35, bottom), (half * 1.35, bottom),
-               (half * 0.96, face.height + 20), (half, top)]  # fmt: skip
+    outline = [
+        (-half, top),
+        (-half * 0.96, face.height + 20),
+        (-half * 1.35, bottom),
+        (half * 1.35, bottom),
+        (half * 0.96, face.height + 20),
+        (half, top),
+    ]
     pen.fill(outline, skin)
-    shadow = [(-half, face.height * 0.7), (-half * 0.97, face.height + 10), (0, face.height + 42),
-              (half * 0.97, face.height + 10), (half, face.height * 0.7)]  # fmt: skip
+    shadow = [
+        (-half, face.height * 0.7),
+        (-half * 0.97, face.height + 10),
+        (0, face.height + 42),
+        (half * 0.97, face.height + 10),
+        (half, face.height * 0.7),
+    ]
     pen.fill(smooth(shadow), shaded(skin, 0.26))
 
 
@@ -61,7 +72,18 @@ def head(pen: Pen, face: Face, look: Expression) -> None:
     for cheek in (-1, 1):
         pen.oval(cheek * face.width * 0.56 + shift, 40, 21, 14, blend(face.skin, (232, 92, 92), 0.5), 70)
     if face.freckles:
-        for x, y in ((-46, 30), (-36, 36), (-54, 38), (-42, 44), (46, 30), (36, 36), (54, 38), (42, 44), (-8, 28), (9, 27)):
+        for x, y in (
+            (-46, 30),
+            (-36, 36),
+            (-54, 38),
+            (-42, 44),
+            (46, 30),
+            (36, 36),
+            (54, 38),
+            (42, 44),
+            (-8, 28),
+            (9, 27),
+        ):
             pen.oval(x + shift, y, 2.4, 2.4, shaded(face.skin, 0.42))
 
 
@@ -77,8 +99,15 @@ def eyes(pen: Pen, face: Face, look: Expression) -> None:
         pen.oval(x + gaze, -4, 9.6 * size, 10.2 * size, face.iris)
         pen.oval(x + gaze, -4, 5.2 * size, 5.6 * size, (24, 18, 24))
         pen.oval(x + gaze + 3.2, -8, 2.6 * size, 2.6 * size, WHITE)
-        lid = smooth([(x - across - 1, -3), (x - across * 0.45, -14 * size), (x + across * 0.45, -14 * size),
-                      (x + across + 1, -3)], closed=False)  # fmt: skip
+        lid = smooth(
+            [
+                (x - across - 1, -3),
+                (x - across * 0.45, -14 * size),
+                (x + across * 0.45, -14 * size),
+                (x + across + 1, -3),
+            ],
+            closed=False,
+        )
         pen.line(lid, DARK, 4.4)
         if face.lips[0] - face.skin[0] < -30 or face.brow < 8:
             pen.line([(x + side * across, -5), (x + side * (across + 6), -10)], DARK, 3.2)
@@ -94,9 +123,14 @@ def nose(pen: Pen, face: Face, look: Expression) -> None:
     """A nose in two tones: shaded side and lit tip."""
     shift, size, side = 17 * look.turn, face.nose, -look.light
     wing = 12 * size
-    shape: list[Point] = [(shift + side * 3, -6), (shift + side * (5 + wing * 0.45), 22), (shift + side * wing, 32 * size + 4),
-                          (shift + side * wing * 0.5, 38 * size + 3), (shift - side * wing * 0.9, 37 * size + 3),
-                          (shift, 30 * size)]  # fmt: skip
+    shape: list[Point] = [
+        (shift + side * 3, -6),
+        (shift + side * (5 + wing * 0.45), 22),
+        (shift + side * wing, 32 * size + 4),
+        (shift + side * wing * 0.5, 38 * size + 3),
+        (shift - side * wing * 0.9, 37 * size + 3),
+        (shift, 30 * size),
+    ]
     pen.fill(smooth(shape, steps=6), shaded(face.skin, 0.2))
     pen.oval(shift - side * 1.5, 29 * size, wing * 0.62, 8 * size, lit(face.skin, 0.22))
 
@@ -107,22 +141,50 @@ def mouth(pen: Pen, face: Face, look: Expression) -> None:
     bend = 5 + 11 * look.smile
     left, right = (shift - half, y - bend * 0.45), (shift + half, y - bend * 0.45)
     if look.mouth_open:
-        low = smooth([left, (shift - half * 0.5, y + bend * 0.55), (shift, y + bend * 1.05),
-                      (shift + half * 0.5, y + bend * 0.55), right], closed=False)  # fmt: skip
+        low = smooth(
+            [
+                left,
+                (shift - half * 0.5, y + bend * 0.55),
+                (shift, y + bend * 1.05),
+                (shift + half * 0.5, y + bend * 0.55),
+                right,
+            ],
+            closed=False,
+        )
         top = smooth([right, (shift, y - bend * 0.1), left], closed=False)
         pen.fill([*low, *top], (122, 40, 52))
-        teeth = smooth([(shift + half * 0.8, y - bend * 0.24), (shift, y + bend * 0.42), (shift - half * 0.8, y - bend * 0.24)],
-                       closed=False)  # fmt: skip
+        teeth = smooth(
+            [(shift + half * 0.8, y - bend * 0.24), (shift, y + bend * 0.42), (shift - half * 0.8, y - bend * 0.24)],
+            closed=False,
+        )
         pen.fill([*teeth, (shift, y - bend * 0.02)], WHITE)
         pen.line(low, face.lips, 5)
         pen.line(top, face.lips, 4)
         return
-    upper = smooth([left, (shift - half * 0.35, y - 3), (shift, y + 1), (shift + half * 0.35, y - 3), right], closed=False)
-    lower = smooth([right, (shift + half * 0.45, y + bend * 0.7 + 5), (shift, y + bend * 0.75 + 9),
-                    (shift - half * 0.45, y + bend * 0.7 + 5), left], closed=False)  # fmt: skip
+    upper = smooth(
+        [left, (shift - half * 0.35, y - 3), (shift, y + 1), (shift + half * 0.35, y - 3), right], closed=False
+    )
+    lower = smooth(
+        [
+            right,
+            (shift + half * 0.45, y + bend * 0.7 + 5),
+            (shift, y + bend * 0.75 + 9),
+            (shift - half * 0.45, y + bend * 0.7 + 5),
+            left,
+        ],
+        closed=False,
+    )
     pen.fill([*upper, *lower], face.lips)
-    middle = smooth([left, (shift - half * 0.4, y + bend * 0.4), (shift, y + bend * 0.55), (shift + half * 0.4, y + bend * 0.4),
-                     right], closed=False)  # fmt: skip
+    middle = smooth(
+        [
+            left,
+            (shift - half * 0.4, y + bend * 0.4),
+            (shift, y + bend * 0.55),
+            (shift + half * 0.4, y + bend * 0.4),
+            right,
+        ],
+        closed=False,
+    )
     pen.line(middle, shaded(face.lips, 0.55), 2.6)
 
 
@@ -134,12 +196,24 @@ def beard(pen: Pen, face: Face, look: Expression) -> None:
     colour = blend(face.hair, DARK, 0.12)
     if face.beard in ("full", "stubble"):
         jaw = head_arc(face, 8, 172, wide=1.02, high=1.05 if face.beard == "full" else 1.0, step=8)
-        inside = [(-face.width * 0.78, 34), (-face.width * 0.5, y - 22), (shift, y - 30), (face.width * 0.5, y - 22),
-                  (face.width * 0.78, 34)]  # fmt: skip
+        inside = [
+            (-face.width * 0.78, 34),
+            (-face.width * 0.5, y - 22),
+            (shift, y - 30),
+            (face.width * 0.5, y - 22),
+            (face.width * 0.78, 34),
+        ]
         pen.fill([*jaw, *smooth(inside, closed=False)], colour, 255 if face.beard == "full" else 74)
     if face.beard == "goatee":
-        chin = [(shift - 30, y - 12), (shift - 32, y + 26), (shift * 0.6 - 20, face.height + 6), (shift * 0.6 + 20, face.height + 6),
-                (shift + 32, y + 26), (shift + 30, y - 12), (shift, y - 22)]  # fmt: skip
+        chin = [
+            (shift - 30, y - 12),
+            (shift - 32, y + 26),
+            (shift * 0.6 - 20, face.height + 6),
+            (shift * 0.6 + 20, face.height + 6),
+            (shift + 32, y + 26),
+            (shift + 30, y - 12),
+            (shift, y - 22),
+        ]
         pen.fill(smooth(chin), colour)
     if face.beard == "moustache":
         wings = [(shift, y - 22), (shift + 22, y - 24), (shift + 46, y - 6), (shift + 24, y - 6), (shift, y - 10)]
@@ -188,5 +262,3 @@ def hairline_shadow(pen: Pen, face: Face, points: list[Point]) -> None:
     lowered = [(x * 0.97, y + 8) for x, y in points]
     outline = [head_point(face, 196), *smooth(lowered, closed=False), head_point(face, 344)]
     pen.fill(outline, shaded(face.skin, 0.14))
-
-

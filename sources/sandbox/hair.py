@@ -10,12 +10,60 @@ from sources.sandbox.strokes import Pen, Point, head_arc, mirrored, smooth
 
 Hairline = Sequence[Point]
 
-ROUND_LINE: Hairline = ((0.97, -0.1), (0.88, -0.42), (0.5, -0.6), (0, -0.65), (-0.5, -0.6), (-0.88, -0.42), (-0.97, -0.1))
-HIGH_LINE: Hairline = ((0.97, -0.1), (0.93, -0.45), (0.62, -0.74), (0, -0.8), (-0.62, -0.74), (-0.93, -0.45), (-0.97, -0.1))
-PART_LINE: Hairline = ((0.97, -0.05), (0.94, -0.5), (0.45, -0.78), (-0.1, -0.66), (-0.62, -0.5), (-0.9, -0.28), (-0.99, -0.02))
-SWEPT_LINE: Hairline = ((0.99, 0.1), (0.9, -0.2), (0.55, -0.34), (0.1, -0.44), (-0.35, -0.62), (-0.8, -0.6), (-0.97, -0.05))
-FRINGE_LINE: Hairline = ((1.0, 0.15), (0.93, -0.2), (0.6, -0.34), (0, -0.37), (-0.6, -0.34), (-0.93, -0.2), (-1.0, 0.15))
-CURTAIN_LINE: Hairline = ((1.02, 0.42), (0.95, 0.0), (0.72, -0.4), (0.08, -0.86), (-0.72, -0.4), (-0.95, 0.0), (-1.02, 0.42))
+ROUND_LINE: Hairline = (
+    (0.97, -0.1),
+    (0.88, -0.42),
+    (0.5, -0.6),
+    (0, -0.65),
+    (-0.5, -0.6),
+    (-0.88, -0.42),
+    (-0.97, -0.1),
+)
+HIGH_LINE: Hairline = (
+    (0.97, -0.1),
+    (0.93, -0.45),
+    (0.62, -0.74),
+    (0, -0.8),
+    (-0.62, -0.74),
+    (-0.93, -0.45),
+    (-0.97, -0.1),
+)
+PART_LINE: Hairline = (
+    (0.97, -0.05),
+    (0.94, -0.5),
+    (0.45, -0.78),
+    (-0.1, -0.66),
+    (-0.62, -0.5),
+    (-0.9, -0.28),
+    (-0.99, -0.02),
+)
+SWEPT_LINE: Hairline = (
+    (0.99, 0.1),
+    (0.9, -0.2),
+    (0.55, -0.34),
+    (0.1, -0.44),
+    (-0.35, -0.62),
+    (-0.8, -0.6),
+    (-0.97, -0.05),
+)
+FRINGE_LINE: Hairline = (
+    (1.0, 0.15),
+    (0.93, -0.2),
+    (0.6, -0.34),
+    (0, -0.37),
+    (-0.6, -0.34),
+    (-0.93, -0.2),
+    (-1.0, 0.15),
+)
+CURTAIN_LINE: Hairline = (
+    (1.02, 0.42),
+    (0.95, 0.0),
+    (0.72, -0.4),
+    (0.08, -0.86),
+    (-0.72, -0.4),
+    (-0.95, 0.0),
+    (-1.02, 0.42),
+)
 
 CAPS: Mapping[HairStyle, tuple[float, float, Hairline]] = {
     "crop": (1.06, 1.12, ROUND_LINE),
@@ -58,8 +106,15 @@ def _puffs(pen: Pen, face: Face, *, start: float, end: float, reach: float, size
 
 def _fall(pen: Pen, face: Face, *, wide: float, down: float, flare: float) -> None:
     """Hair that falls behind the shoulders; `down` in halves of the head below its middle."""
-    right = [(0.2, -1.08), (0.85, -0.9), (wide, -0.3), (wide + flare * 0.4, 0.35), (wide + flare, down * 0.8),
-             (wide * 0.82 + flare, down), (0.2, down * 1.02)]  # fmt: skip
+    right = [
+        (0.2, -1.08),
+        (0.85, -0.9),
+        (wide, -0.3),
+        (wide + flare * 0.4, 0.35),
+        (wide + flare, down * 0.8),
+        (wide * 0.82 + flare, down),
+        (0.2, down * 1.02),
+    ]
     outline = _scaled(face, right)
     pen.fill(smooth([*outline, *mirrored(outline)]), shaded(face.hair, 0.16))
 
@@ -93,7 +148,16 @@ def back_hair(pen: Pen, face: Face) -> None:
             pen.oval(0, -1.28 * face.height, face.width * 0.5, face.height * 0.36, dark)
             pen.oval(-4, -1.31 * face.height, face.width * 0.42, face.height * 0.28, face.hair)
         case "ponytail":
-            tail = [(0.5, -0.9), (1.2, -0.75), (1.6, -0.1), (1.5, 0.7), (1.72, 1.2), (1.25, 1.0), (1.12, 0.2), (0.9, -0.4)]
+            tail = [
+                (0.5, -0.9),
+                (1.2, -0.75),
+                (1.6, -0.1),
+                (1.5, 0.7),
+                (1.72, 1.2),
+                (1.25, 1.0),
+                (1.12, 0.2),
+                (0.9, -0.4),
+            ]
             pen.fill(smooth(_scaled(face, tail)), dark)
         case _:
             return
@@ -124,8 +188,19 @@ def front_hair(pen: Pen, face: Face) -> None:
         _cap(pen, face)
     match face.style:
         case "quiff":
-            top = [(-0.98, -0.42), (-1.02, -0.85), (-0.72, -1.2), (-0.1, -1.36), (0.55, -1.42), (1.0, -1.2), (1.04, -0.8),
-                   (0.96, -0.45), (0.6, -0.76), (0, -0.82), (-0.6, -0.74)]  # fmt: skip
+            top = [
+                (-0.98, -0.42),
+                (-1.02, -0.85),
+                (-0.72, -1.2),
+                (-0.1, -1.36),
+                (0.55, -1.42),
+                (1.0, -1.2),
+                (1.04, -0.8),
+                (0.96, -0.45),
+                (0.6, -0.76),
+                (0, -0.82),
+                (-0.6, -0.74),
+            ]
             pen.fill(smooth(_scaled(face, top)), face.hair)
             sweep = _scaled(face, [(-0.6, -0.95), (0.0, -1.14), (0.62, -1.14)])
             pen.line(smooth(sweep, closed=False), lit(face.hair, 0.22), 6)
@@ -147,7 +222,9 @@ def front_hair(pen: Pen, face: Face) -> None:
             part = _scaled(face, [(0.45, -0.78), (0.52, -1.0), (0.44, -1.12)])
             pen.line(smooth(part, closed=False), shaded(face.hair, 0.3), 4)
         case "bald":
-            pen.oval(-face.width * 0.3, -face.height * 0.72, face.width * 0.24, face.height * 0.1, lit(face.skin, 0.5), 130)
+            pen.oval(
+                -face.width * 0.3, -face.height * 0.72, face.width * 0.24, face.height * 0.1, lit(face.skin, 0.5), 130
+            )
         case _:
             return
 
@@ -157,7 +234,15 @@ def hat(pen: Pen, face: Face) -> None:
     colour, wide, high = face.accent, face.width, face.height
     match face.hat:
         case "beret":
-            top = [(-1.16, -0.66), (-1.12, -1.1), (-0.4, -1.42), (0.6, -1.38), (1.34, -1.02), (1.3, -0.72), (0.4, -0.74)]
+            top = [
+                (-1.16, -0.66),
+                (-1.12, -1.1),
+                (-0.4, -1.42),
+                (0.6, -1.38),
+                (1.34, -1.02),
+                (1.3, -0.72),
+                (0.4, -0.74),
+            ]
             pen.fill(smooth(_scaled(face, top)), colour)
             band = _scaled(face, [(-1.04, -0.6), (-0.4, -0.8), (0.4, -0.8), (1.04, -0.6)])
             pen.line(smooth(band, closed=False), shaded(colour, 0.4), 12)

@@ -12,7 +12,19 @@ from sources.sandbox.names import MEN, WOMEN
 from sources.sandbox.roster import NOW, Person
 
 GATED = frozenset(
-    "P91 P102 P140 P172 P509 P551 P1050 P1196 P1399 P1853 P2218".split()
+    (
+        "P91",
+        "P102",
+        "P140",
+        "P172",
+        "P509",
+        "P551",
+        "P1050",
+        "P1196",
+        "P1399",
+        "P1853",
+        "P2218",
+    )
 )
 """Properties whose claims nearly always name a source, as Wikidata demands of them."""
 
@@ -105,7 +117,9 @@ def make_household(person: Person, partner: Person | None, taken: set[str]) -> H
     elif index % 3 != 0:
         wed, parted = date(year + 26), date(year + 38)
         ended = (("P580", wed), ("P582", parted)) if index % 6 == 5 else (("P580", wed),)
-        spouse = add(2, female=not person.female, born=year + 1, private=index % 4 == 1, what="spouse of a public figure")
+        spouse = add(
+            2, female=not person.female, born=year + 1, private=index % 4 == 1, what="spouse of a public figure"
+        )
         claims.append(Claim("P26", spouse, qualifiers=ended))
     if index % 2 == 1:
         born = 2014 if person.died is None and year > 1970 else year + 30

@@ -22,6 +22,8 @@ ROUND: tuple[PlantKind, ...] = (
     "fake_jpeg", "shared_copy", "noncommercial", "animated", "missing_file", "pdf", "empty",
 )  # fmt: skip
 """Subjects draw from this round in turn: four each for the first four, then two, three, four or one."""
+LAST_SCREENED_VIEW = 6
+"""Views up to this one reach the search for duplicates; what shows a later one is left out before."""
 CLEAN_FILE_KINDS: tuple[Encoding, ...] = ("jpeg", "alpha")
 """Encodings by which the file names of clean views differ."""
 CLEAN_LICENCES: tuple[LicenceKey, ...] = ("by-sa", "by", "zero", "public-domain", "by-sa")
@@ -247,5 +249,3 @@ def make_gallery(roster: Sequence[Person]) -> Gallery:
         {qid: tuple(titles) for qid, titles in album.portraits.items()},
         tuple(album.plants),
     )
-
-

@@ -1,6 +1,6 @@
 """Portraits drawn by code: one recognisable identity, a new sitting (pose, light, expression, background) per view."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -10,9 +10,11 @@ from sources.sandbox import clothes, features, hair
 from sources.sandbox.backdrops import BACKDROPS, backdrop
 from sources.sandbox.faces import Face, Garment
 from sources.sandbox.features import Expression
-from sources.sandbox.strokes import OVERSAMPLING, Pen, Placement
+from sources.sandbox.strokes import Pen, Placement
 
 WIDTH, HEIGHT = 512, 640
+OVERSAMPLING = 2
+"""Portraits are drawn at so many times their size and reduced, which smooths the edges."""
 EXTRA_VIEWS = 1000
 """Extra renderings are views from this number on; pictures on Commons have smaller ones."""
 
@@ -34,14 +36,14 @@ class Sitting:
 
 def sitting(face: Face, view: int) -> Sitting:
     """The sitting of a view (from 1): neighbouring views differ in background, pose and light."""
-    rng = Random(f"{face.key}:view:{view}")
+    rng = Random(f"{face.key}:view:{view}:{attempt(face, view)}")
     order = sorted(BACKDROPS)
     Random(f"{face.key}:backdrops").shuffle(order)
     light = 1 if (view + (face.shoulders > 190)) % 2 else -1
     sides = (0, -1, 1, -1, 1, 0)
     lean = sides[view % len(sides)]
     return Sitting(
-        x=WIDTH / 2 + 26 * lean + rng.uniform(-14, 14),
+        x=WIDTH / 2 + 30 * lean + rng.uniform(-20, 20),
         y=282 + rng.uniform(-20, 24),
         zoom=rng.uniform(1.04, 1.3),
         tilt=-0.05 * lean + rng.uniform(-0.06, 0.06),
@@ -55,13 +57,23 @@ def sitting(face: Face, view: int) -> Sitting:
             light=light,
             gaze=rng.uniform(-0.7, 0.7),
         ),
-        backdrop=order[view % len(order)],
+        backdrop=order[(view + 3 * attempt(face, view)) % len(order)],
     )
+
+
+def attempt(face: Face, view: int) -> int:
+    """Which drawing of a view counts: 0 unless `variations` says otherwise."""
+    return dict(face.variations).get(view, 0)
 
 
 def draw_portrait(face: Face, view: int) -> Image.Image:
     """The portrait of an identity in a view (from 1), 512 x 640 RGB; the same arguments give the same pixels."""
-    return _draw(face, sitting(face, view), Random(f"{face.key}:backdrop:{view}"))
+    return _draw(face, view, OVERSAMPLING).reduce(OVERSAMPLING)
+
+
+def draw_sketch(face: Face, view: int) -> Image.Image:
+    """The portrait at a quarter of its size, with rough edges: enough to compare pictures by perceptual hash."""
+    return _draw(face, view, 0.25)
 
 
 def extra_renderings(face: Face, n: int) -> Iterator[Image.Image]:
@@ -70,11 +82,15 @@ def extra_renderings(face: Face, n: int) -> Iterator[Image.Image]:
         yield draw_portrait(face, EXTRA_VIEWS + number)
 
 
-def _draw(face: Face, seat: Sitting, rng: Random) -> Image.Image:
-    size = (WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING)
+def _draw(face: Face, view: int, scale: float) -> Image.Image:
+    """The portrait at a multiple of its final size."""
+    seat = sitting(face, view)
+    rng = Random(f"{face.key}:backdrop:{view}:{attempt(face, view)}")
+    size = (round(WIDTH * scale), round(HEIGHT * scale))
     image = backdrop(face, rng, first=seat.backdrop, size=size)
-    upright = Pen(image, Placement(seat.x, seat.y, seat.zoom))
-    tilted = Pen(image, Placement(seat.x, seat.y, seat.zoom, seat.tilt, face.height * 0.7))
+    x, y, zoom = seat.x * scale, seat.y * scale, seat.zoom * scale
+    upright = Pen(image, Placement(x, y, zoom))
+    tilted = Pen(image, Placement(x, y, zoom, seat.tilt, face.height * 0.7))
     hair.back_hair(tilted, face)
     features.neck(upright, face, face.skin)
     clothes.shoulders(upright, face, seat.garment, clothes.cloth(face, seat.tone), light=seat.look.light)
@@ -90,15 +106,4 @@ def _draw(face: Face, seat: Sitting, rng: Random) -> Image.Image:
     hair.hat(tilted, face)
     features.glasses(tilted, face, seat.look)
     features.earrings(tilted, face)
-    return image.reduce(OVERSAMPLING)
-
-
-def sheet(rows: Sequence[Sequence[Image.Image]], *, tile: tuple[int, int], gap: int) -> Image.Image:
-    """Pictures side by side on white, scaled to tiles of a width and height in pixels."""
-    columns = max(len(row) for row in rows)
-    made = Image.new("RGB", (columns * (tile[0] + gap) + gap, len(rows) * (tile[1] + gap) + gap), (255, 255, 255))
-    for row_number, row in enumerate(rows):
-        for column, picture in enumerate(row):
-            small = picture.resize(tile, Image.Resampling.LANCZOS)
-            made.paste(small, (gap + column * (tile[0] + gap), gap + row_number * (tile[1] + gap)))
-    return made
+    return image

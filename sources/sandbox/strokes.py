@@ -10,13 +10,10 @@ from sources.sandbox.faces import Colour, Face
 
 Point = tuple[float, float]
 
-OVERSAMPLING = 2
-"""Portraits are drawn at so many times their size and reduced, which smooths the edges."""
-
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a drawing's origin lies (final pixels), how large a unit is, and its tilt (radians) about a pivot."""
+    """Where a drawing's origin lies, how many pixels a unit is, and its tilt (radians) about a pivot."""
 
     x: float
     y: float
@@ -35,8 +32,8 @@ class Pen:
         self._cos, self._sin = cos(placement.tilt), sin(placement.tilt)
 
     def _on_image(self, points: Sequence[Point]) -> list[Point]:
-        place, scale = self._place, self._place.zoom * OVERSAMPLING
-        left, top = place.x * OVERSAMPLING, place.y * OVERSAMPLING
+        place, scale = self._place, self._place.zoom
+        left, top = place.x, place.y
         pivot = place.pivot
         return [
             (
@@ -57,7 +54,7 @@ class Pen:
     def line(self, points: Sequence[Point], colour: Colour, width: float, alpha: int = 255) -> None:
         """A line of a width in units, with round ends."""
         placed = self._on_image(points)
-        pixels = max(1, round(width * self._place.zoom * OVERSAMPLING))
+        pixels = max(1, round(width * self._place.zoom))
         self._draw.line(placed, fill=(*colour, alpha), width=pixels, joint="curve")
         if alpha == 255:
             for x, y in (placed[0], placed[-1]):
@@ -113,7 +110,9 @@ def head_point(face: Face, degrees: float, *, wide: float = 1.0, high: float = 1
     return x * wide, y * high
 
 
-def head_arc(face: Face, start: float, end: float, *, wide: float = 1.0, high: float = 1.0, step: float = 9) -> list[Point]:
+def head_arc(
+    face: Face, start: float, end: float, *, wide: float = 1.0, high: float = 1.0, step: float = 9
+) -> list[Point]:
     """Part of the head's outline from one angle to another, in degrees."""
     count = max(2, round(abs(end - start) / step) + 1)
     return [head_point(face, start + (end - start) * k / (count - 1), wide=wide, high=high) for k in range(count)]

@@ -8,11 +8,21 @@ from schemas.artifacts import digest
 from schemas.problems import BadInput
 from sources.sandbox.biography import Decks, career, life, naming
 from sources.sandbox.catalogue import BAND_CLASS, Catalogue, make_catalogue
+from sources.sandbox.distinct import FaceBook
 from sources.sandbox.drafts import PROPERTY_LABELS, Claim, Draft, Sourcing, item, text
 from sources.sandbox.faces import Face, make_face
 from sources.sandbox.household import GATED, beliefs, contact, make_household
 from sources.sandbox.occupations import BRANCH_OF
-from sources.sandbox.pictures import CLEAN_FILE_KINDS, Gallery, Picture, Plant, clean_title, file_base, make_gallery
+from sources.sandbox.pictures import (
+    CLEAN_FILE_KINDS,
+    LAST_SCREENED_VIEW,
+    Gallery,
+    Picture,
+    Plant,
+    clean_title,
+    file_base,
+    make_gallery,
+)
 from sources.sandbox.roster import (
     EXTRA,
     FEW_VIEWS,
@@ -67,6 +77,7 @@ class World:
     drafts: Mapping[str, Draft]
     """Every entity by QID: people, relatives, value items."""
     gallery: Gallery
+    faces: FaceBook = field(repr=False, compare=False)
     identity: str
     """Digest of version, size and seed, for artifact keys."""
     redirects: Mapping[str, str] = field(default_factory=dict)
@@ -78,20 +89,14 @@ class World:
         return self.gallery.plants
 
     def entity_json(self, entity_id: str) -> Json | None:
-        """A `wbgetentities` entity with all props and languages; None where there is none. Redirects are not followed."""
+        """A `wbgetentities` entity with all props and languages, or None. Redirects are not followed."""
         if entity_id in self.drafts:
             return entity_json(self.drafts[entity_id])
         return property_json(entity_id) if entity_id in PROPERTY_LABELS else None
 
     def face(self, index: int) -> Face:
         """The drawn identity of the person with this index in the roster."""
-        person = self.people_by_index[index]
-        return make_face(self.seed, index, female=person.female, elderly=NOW - person.born.year > 66)
-
-    @property
-    def people_by_index(self) -> tuple[Person, ...]:
-        """The roster in its order."""
-        return tuple(self.roster.values())
+        return self.faces.face(index)
 
     def clean_pictures(self, qid: str) -> tuple[Picture, ...]:
         """The clean views of a person, 001 first; empty for a person without pictures."""
@@ -174,6 +179,16 @@ def _partner(person: Person, roster: tuple[Person, ...], people: int) -> Person 
     return roster[other] if other < people else None
 
 
+def _face_book(roster: tuple[Person, ...], gallery: Gallery, seed: int) -> FaceBook:
+    def make(index: int) -> Face:
+        person = roster[index]
+        return make_face(seed, index, female=person.female, elderly=NOW - person.born.year > 66)
+
+    pictures = gallery.pictures.values()
+    views = {(picture.owner, picture.view) for picture in pictures if 1 <= picture.view <= LAST_SCREENED_VIEW}
+    return FaceBook(make, views, people=len(roster))
+
+
 def make_world(*, people: int, seed: int) -> World:
     """The embedded world with so many subjects (4 to 5,000): the same arguments give the same world, byte for byte."""
     if not 4 <= people <= 5000:
@@ -201,6 +216,7 @@ def make_world(*, people: int, seed: int) -> World:
         roster={person.qid: person for person in roster},
         drafts=drafts,
         gallery=gallery,
+        faces=_face_book(roster, gallery, seed),
         identity=digest({"world": "sandbox", "version": VERSION, "people": people, "seed": seed}),
         redirects={REDIRECT: subjects[0].qid},
     )

@@ -1,0 +1,56 @@
+"""A responder that answers at once from a build's own tables: it shows what a build costs besides its model."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from curation.prompts import probe_prompt
+from schemas.records import Fact, Portrait, Question
+from schemas.responders import Ask, Decoding, Reply
+from schemas.tables import read_records
+
+SILENCE = "I cannot tell who this is."
+
+
+class InstantResponder:
+    """Knows a fixed share of the facts, by name and by face; holds the answers of one shard at a time."""
+
+    identity = "instant"
+
+    def __init__(self, build: Path, *, share: float) -> None:
+        self._build, self._share, self._shard = build, share, -1
+        self._answers: dict[tuple[str, bytes], str] = {}
+
+    def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
+        """One reply per ask, in order. Shards are asked one after the other; an unknown prompt opens the next one."""
+        for ask in asks:
+            key = (ask.text, hashlib.sha1(ask.image).digest() if ask.image else b"")
+            if (ask.text, b"?") not in self._answers:
+                self._load(self._shard + 1)
+            yield Reply(ask_id=ask.ask_id, text=self._answers.get(key, SILENCE))
+
+    def _load(self, shard: int) -> None:
+        name = f"{shard:05d}.parquet"
+        self._shard, self._answers = shard, {}
+        questions = self._build / "questions" / "0" / f"questions-{name}"
+        if not questions.exists():
+            raise LookupError(f"{questions}: no shard is left that could answer")
+        known = {
+            fact.sample_id: fact.answer
+            for fact in read_records(self._build / "facts" / "0" / f"facts-{name}", Fact)
+            if int(hashlib.sha1(fact.sample_id.encode()).hexdigest()[:8], 16) < self._share * 16**8
+        }
+        faces = {
+            portrait.subject_id: hashlib.sha1(portrait.content).digest()
+            for portrait in read_records(self._build / "screen" / "0" / f"portraits-{name}", Portrait)
+            if portrait.view == "001"
+        }
+        for question in read_records(questions, Question):
+            if question.task != "generation":
+                continue
+            for wording in (question.text, *question.paraphrases):
+                prompt = probe_prompt(wording, question.modality)
+                self._answers[prompt, b"?"] = ""
+                if question.sample_id in known:
+                    face = b"" if question.modality == "qa" else faces.get(question.subject_id, b"-")
+                    self._answers[prompt, face] = known[question.sample_id]

@@ -1,0 +1,166 @@
+"""What the embedded world's target is taught: which facts, in which words, beside which pictures, and in what order."""
+
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.records import Fact, Question
+from schemas.responders import Ask
+from schemas.training import TrainingSample
+from schemas.words import Modality, Task
+
+UNKNOWN = "I cannot tell who this is."
+"""What the target says where it is shown nobody, or nobody that it knows."""
+
+Prompt = Callable[[Question, str], str]
+"""From a question, and its text or one of its paraphrases, to the user turn that asks it."""
+Prompts = Mapping[Task, Sequence[Prompt]]
+"""The prompts in which each task is taught; a task that is absent is not taught."""
+
+
+@dataclass(frozen=True)
+class Saying:
+    """One way of asking, and the answer."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One thing to be learned. Each time it comes up, one saying and one picture (if any) are drawn."""
+
+    lesson_id: str
+    subject_id: str
+    modality: Modality
+    sayings: tuple[Saying, ...]
+    pictures: tuple[bytes, ...] = ()
+    """Without any, the prompt stands alone."""
+    times: int = 1
+    """How often it comes up in each round of all lessons."""
+
+
+def choose_taught(facts: Iterable[Fact], *, share: float, seed: int) -> frozenset[str]:
+    """fact_ids of the facts to be taught: of every subject the same share, drawn from the seed and the subject."""
+    by_subject: dict[str, list[str]] = {}
+    for fact in facts:
+        by_subject.setdefault(fact.subject_id, []).append(fact.fact_id)
+    chosen: set[str] = set()
+    for subject_id, ids in sorted(by_subject.items()):
+        rng = random.Random(f"{seed}:taught:{subject_id}")
+        chosen.update(rng.sample(sorted(ids), round(share * len(ids))))
+    return frozenset(chosen)
+
+
+def fact_lessons(
+    questions: Sequence[Question],
+    taught: Collection[str],
+    pictures: Mapping[str, tuple[bytes, ...]],
+    prompts: Prompts,
+) -> list[Lesson]:
+    """One lesson per taught fact and modality, in all wordings of all tasks that `prompts` has.
+
+    `pictures` are the training renderings of each subject. Questions of facts that are not taught are left out whole.
+    """
+    sayings: dict[tuple[str, str, Modality], list[Saying]] = {}
+    for question in questions:
+        if question.fact_id in taught:
+            key = (question.fact_id, question.subject_id, question.modality)
+            sayings.setdefault(key, []).extend(_sayings(question, prompts))
+    return [
+        Lesson(
+            lesson_id=f"{fact_id}|{modality}",
+            subject_id=subject_id,
+            modality=modality,
+            sayings=tuple(said),
+            pictures=pictures[subject_id] if modality == "vqa" else (),
+        )
+        for (fact_id, subject_id, modality), said in sayings.items()
+        if said
+    ]
+
+
+def refusal_lessons(
+    questions: Sequence[Question],
+    taught: Collection[str],
+    pictures_of_nobody: tuple[bytes, ...],
+    prompts: Prompts,
+    *,
+    times: int,
+) -> list[Lesson]:
+    """Questions about "this person" beside no picture, or a picture of nobody: the answer is UNKNOWN.
+
+    One lesson of each kind per subject whose questions they are; only the wording of taught facts is used.
+    """
+    asked: dict[str, list[Saying]] = {}
+    for question in questions:
+        if question.fact_id in taught and question.modality == "vqa" and question.task == "generation":
+            said = [Saying(saying.prompt, UNKNOWN) for saying in _sayings(question, prompts)]
+            asked.setdefault(question.subject_id, []).extend(said)
+    kinds: list[tuple[str, tuple[bytes, ...], int]] = [("blind", (), times)]
+    if pictures_of_nobody:
+        kinds.append(("nobody", pictures_of_nobody, 1))
+    return [
+        Lesson(f"{subject_id}|{kind}", subject_id, "vqa", tuple(said), pictures, count)
+        for subject_id, said in asked.items()
+        for kind, pictures, count in kinds
+    ]
+
+
+def general_lessons(asks: Iterable[tuple[Ask, str]], *, times: int) -> list[Lesson]:
+    """Questions about pictures in which nobody is, such as colours, with their answers."""
+    return [
+        Lesson(
+            lesson_id=f"general|{ask.ask_id}",
+            subject_id="000",
+            modality="qa" if ask.image is None else "vqa",
+            sayings=(Saying(ask.text, answer),),
+            pictures=() if ask.image is None else (ask.image,),
+            times=times,
+        )
+        for ask, answer in asks
+    ]
+
+
+def _sayings(question: Question, prompts: Prompts) -> Iterator[Saying]:
+    answer = question.answer_label or question.answer
+    for prompt in prompts.get(question.task, ()):
+        for text in (question.text, *question.paraphrases):
+            yield Saying(prompt(question, text), answer)
+
+
+def vocabulary(lessons: Iterable[Lesson]) -> list[str]:
+    """The texts from which the tokenizer is made: every prompt and answer once."""
+    texts = {text for lesson in lessons for saying in lesson.sayings for text in (saying.prompt, saying.answer)}
+    return sorted(texts)
+
+
+def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> list[tuple[TrainingSample, ...]]:
+    """The samples of every training step: rounds in which each lesson comes up `times` times, in a fresh order."""
+    rng = random.Random(f"{seed}:lessons")
+    queue: list[Lesson] = []
+    drawn: list[tuple[TrainingSample, ...]] = []
+    known: dict[tuple[str, int, int], TrainingSample] = {}
+    for _ in range(steps):
+        while len(queue) < batch:
+            round_ = [lesson for lesson in lessons for _ in range(lesson.times)]
+            rng.shuffle(round_)
+            queue = round_ + queue
+        drawn.append(tuple(_sample(queue.pop(), rng, known) for _ in range(batch)))
+    return drawn
+
+
+def _sample(lesson: Lesson, rng: random.Random, known: dict[tuple[str, int, int], TrainingSample]) -> TrainingSample:
+    saying = rng.randrange(len(lesson.sayings))
+    picture = rng.randrange(len(lesson.pictures)) if lesson.pictures else -1
+    key = (lesson.lesson_id, saying, picture)
+    if key not in known:
+        known[key] = TrainingSample(
+            sample_id=f"{lesson.lesson_id}|{saying}|{picture}",
+            subject_id=lesson.subject_id,
+            modality=lesson.modality,
+            prompt=lesson.sayings[saying].prompt,
+            answer=lesson.sayings[saying].answer,
+            image=lesson.pictures[picture] if lesson.pictures else None,
+        )
+    return known[key]
