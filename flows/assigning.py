@@ -167,6 +167,7 @@ def export(run: StageRun, resources: Resources) -> None:
         if folder.exists():
             run.published.append(folder)
         run.notes[folder.name] = summary.model_dump(mode="json")
+        run.made[folder.name] = summary.samples
 
 
 def _bundles(run: StageRun) -> Iterator[SubjectBundle]:

@@ -13,7 +13,7 @@ from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, RecordedSource, SandboxSource
 from schemas.responders import Responder
 from schemas.tables import Record
-from sources.http import PoliteClient
+from sources.client import PoliteClient
 from sources.recorded import RecordedSource as RecordedAnswers
 from sources.sandbox.world import World, make_world
 from sources.wikimedia import WikimediaSource

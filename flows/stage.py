@@ -111,6 +111,8 @@ class StageRun:
     took: dict[int, int] = field(default_factory=dict)
     """Rows that a shard's work has read, by shard, as the work counts them; kept in the shard's mark."""
     notes: dict[str, JsonValue] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    """Rows by table of what it wrote outside its own folder."""
     published: list[Path] = field(default_factory=list)
     """Folders outside the stage's own that it wrote; their files are listed in the manifest too."""
 
@@ -211,7 +213,7 @@ def run_stage(
         config=spec.config(build.recipe),
         inputs=inputs,
         rows_in=rows_in,
-        rows_out=rows,
+        rows_out=rows | run.made,
         drops=drops,
         files=files,
         libraries=library_versions(),

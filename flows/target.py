@@ -15,7 +15,6 @@ from flows.lessons import (
     choose_taught,
     draw,
     fact_lessons,
-    general_lessons,
     refusal_lessons,
     vocabulary,
 )
@@ -147,7 +146,8 @@ def _renderings(world: World, qid: str, *, extra: int) -> tuple[bytes, ...]:
     face = world.face(world.roster[qid].index)
     sittings = [draw_portrait(face, view) for view in TRAINING_VIEWS]
     return tuple(
-        jpeg_bytes(picture.resize(RENDERING_SIZE), quality=90) for picture in (*sittings, *extra_renderings(face, extra))
+        jpeg_bytes(picture.resize(RENDERING_SIZE), quality=90)
+        for picture in (*sittings, *extra_renderings(face, extra))
     )
 
 

@@ -52,7 +52,8 @@ def run_unlearning(
     from unlearn.runs import read_record
 
     chosen = method_named(method, boundary=boundary)
-    typed = {**(overrides or {}), "steps": steps, "epochs": epochs, "lr": lr}
+    common = {"steps": steps, "epochs": epochs, "lr": lr}
+    typed = {**(overrides or {}), **{name: value for name, value in common.items() if value is not None}}
     data = read_samples(
         dataset, setting=setting, ratio=ratio, modality=modality, target=target, allow_missing=allow_missing
     )

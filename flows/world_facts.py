@@ -11,8 +11,8 @@ from curation.sample_names import sample_names
 from curation.subjects import subject_of
 from schemas.entities import Entity
 from schemas.problems import BadInput
-from schemas.records import Fact, Question, Subject
 from schemas.recipes import FactsConfig
+from schemas.records import Fact, Question, Subject
 from sources.sandbox.world import World
 from sources.wikibase import parse_entity
 

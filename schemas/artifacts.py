@@ -129,5 +129,8 @@ def read_manifest(folder: Path) -> Manifest | None:
 def file_entry(folder: Path, path: Path, rows: int | None) -> FileEntry:
     """Describe a file by its place seen from `folder`."""
     return FileEntry(
-        path=Path(os.path.relpath(path, folder)).as_posix(), sha256=file_sha256(path), bytes=path.stat().st_size, rows=rows
+        path=Path(os.path.relpath(path, folder)).as_posix(),
+        sha256=file_sha256(path),
+        bytes=path.stat().st_size,
+        rows=rows,
     )

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from pydantic import JsonValue
 
-from schemas.sources import FetchProblem
+from schemas.origins import FetchProblem
 from sources.cache import Answer
 
 PASSING_API_ERRORS = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch", "search-error")

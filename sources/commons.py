@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from schemas.origins import CommonsFile
 from schemas.records import Licence
-from schemas.sources import CommonsFile
 from sources.answers import BadAnswer
-from sources.http import PoliteClient
+from sources.client import PoliteClient
 from sources.markup import plain_text
 from sources.wire import as_list, as_object, as_text, folded, int_at, text_at
 

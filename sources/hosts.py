@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from requests.utils import get_environ_proxies
 
-from schemas.sources import FetchProblem
+from schemas.origins import FetchProblem
 
 WIKIMEDIA_DOMAINS = ("wikidata.org", "wikimedia.org", "wikipedia.org", "mediawiki.org")
 

@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from schemas.artifacts import digest
 from schemas.entities import Entity, MissingEntity
+from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, PersonMatch
 from schemas.problems import BadInput
 from schemas.records import Subject
-from schemas.sources import BrokenEntity, CommonsFile, FetchProblem, PersonMatch
 from schemas.tables import file_sha256
 from sources.wikibase import is_missing, parse_entity
 from sources.wikidata import same_name
@@ -27,7 +27,7 @@ Result = Entity | MissingEntity | BrokenEntity
 
 
 class RecordedSource:
-    """Implements schemas.sources.Source over all `*.json` files below a folder.
+    """Implements schemas.origins.Source over all `*.json` files below a folder.
 
     Where several files have the same entity, the one with the most statements wins (a whole entity over its label
     alone), then the newest revision, then the first path. A file that is not JSON counts as a broken entity

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from schemas.entities import Entity, MissingEntity
-from schemas.sources import BrokenEntity, FetchProblem, PersonMatch
+from schemas.origins import BrokenEntity, FetchProblem, PersonMatch
 from sources.answers import BadAnswer
-from sources.http import PoliteClient
+from sources.client import PoliteClient
 from sources.wikibase import is_missing, parse_entity
 from sources.wire import as_int, as_list, as_object, as_text, folded, text_at
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from schemas.entities import Entity, MissingEntity
+from schemas.origins import BrokenEntity, CommonsFile, PersonMatch
 from schemas.records import Subject
-from schemas.sources import BrokenEntity, CommonsFile, PersonMatch
+from sources.client import PoliteClient
 from sources.commons import files_by_title, files_depicting, files_in_category
-from sources.http import PoliteClient
 from sources.wikidata import SEARCH_LIMIT, fetch_entities, search_people, select_people
 
 WIKIDATA_HOST = "www.wikidata.org"
@@ -17,7 +17,7 @@ FILE_BYTES = 100_000_000
 
 
 class WikimediaSource:
-    """Implements schemas.sources.Source over live APIs, or over stand-ins that the client routes to.
+    """Implements schemas.origins.Source over live APIs, or over stand-ins that the client routes to.
 
     `identity` goes into artifact keys; by default it names the Wikidata host. `width` is the thumbnail width.
     """

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from sources.client import PoliteClient
 from sources.commons import file_title, files_by_title, files_depicting, files_in_category, parse_file, parse_licence
-from sources.http import PoliteClient
 from sources.markup import plain_text
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded" / "commons"

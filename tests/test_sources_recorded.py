@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.entities import Entity, MissingEntity
+from schemas.origins import BrokenEntity, Source
 from schemas.problems import BadInput
-from schemas.sources import BrokenEntity, Source
 from sources.recorded import RecordedSource
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded"

@@ -12,8 +12,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from schemas.entities import Entity, ItemValue, MissingEntity, QuantityValue, TextValue, TimeValue
-from schemas.sources import BrokenEntity, FetchProblem
-from sources.http import PoliteClient
+from schemas.origins import BrokenEntity, FetchProblem
+from sources.client import PoliteClient
 from sources.wikibase import parse_entity, parse_value
 from sources.wikidata import fetch_entities, read_entities, same_name, search_people, select_people
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from schemas.entities import Entity, MissingEntity, TextValue
+from schemas.origins import FetchProblem, Source
 from schemas.records import Subject
-from schemas.sources import FetchProblem, Source
-from sources.http import PoliteClient
+from sources.client import PoliteClient
 from sources.sandbox.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, Faults, RunningServer, serve
 from sources.sandbox.world import DELETED, NO_IMAGES, REDIRECT, World, make_world
 from sources.wikimedia import WikimediaSource

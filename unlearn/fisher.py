@@ -73,9 +73,12 @@ Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 def _remember(name: str, inputs: dict[str, Tensor], of_outputs: dict[str, Tensor]) -> Hook:
     """A forward hook that keeps a layer's input and, once it is known, the gradient of its output."""
 
+    def keep(gradient: Tensor) -> None:
+        of_outputs[name] = gradient.detach()
+
     def hook(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         inputs[name] = given[0].detach()
-        output.register_hook(lambda gradient: of_outputs.__setitem__(name, gradient.detach()))
+        output.register_hook(keep)  # type: ignore[no-untyped-call]
 
     return hook
 

@@ -95,6 +95,25 @@ class Kind:
     in_country: bool = False
 
 
+FIXED_KINDS: tuple[Kind, ...] = (
+    Kind("country", "Q6256", "country", names.COUNTRIES),
+    Kind("language", "Q34770", "language", names.TONGUES),
+    Kind("crime", "Q83267", "crime", _spaced(CRIMES)),
+    Kind("field", "Q11862829", "academic discipline", _spaced(FIELDS)),
+    Kind("genre", "Q188451", "genre", _spaced(GENRES)),
+    Kind("instrument", "Q34379", "musical instrument", _spaced(INSTRUMENTS)),
+    Kind("sport", "Q31629", "type of sport", _spaced(SPORTS)),
+    Kind("role", "Q1781513", "position on a team", _spaced(ROLES)),
+    Kind("degree", "Q189533", "academic degree", _spaced(DEGREES)),
+    Kind("blood", "Q179899", "human blood type", BLOOD_TYPES),
+    Kind("hand", "Q726994", "handedness", ("left-handedness", "right-handedness", "ambidexterity")),
+    Kind("orientation", "Q17888", "sexual orientation", ("heterosexuality", "homosexuality", "bisexuality")),
+    Kind("manner", "Q2438541", "manner of death", ("natural causes", "accident")),
+    Kind("ethnic", "Q41710", "ethnic group", tuple(f"{tribe} people" for tribe in names.TRIBES)),
+)
+"""Kinds whose labels are the same in every world."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """All value items by QID, and the QIDs of each kind in a shuffled order."""
@@ -108,7 +127,7 @@ class Catalogue:
 
 
 def _kinds(rng: Random, most: int) -> list[Kind]:
-    """Every kind with at most `most` labels where the words allow that many."""
+    """Every kind; those whose labels are compounds have at most `most` of them."""
 
     def made(pattern: str, *parts: Sequence[str]) -> tuple[str, ...]:
         return names.compounds(rng, pattern, *parts, most=most)
@@ -120,7 +139,7 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
     vales, patrons, adjectives, things = names.VALES, names.PATRONS, names.ADJECTIVES, names.THINGS
     towns = made("{0}{1}", names.TOWN_STARTS, names.TOWN_ENDS)
     return [
-        Kind("country", "Q6256", "country", names.COUNTRIES),
+        *FIXED_KINDS,
         Kind("town", "Q515", "city", towns, in_country=True),
         Kind("university", "Q3918", "university", mixed(
             made("{0} University", vales), made("{0} Polytechnic", vales), made("{0} Academy of {1}", vales, ASPECTS)),
@@ -135,15 +154,7 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
         Kind("party", "Q7278", "political party", made("{0} {1} Party", EMBLEMS, DIGNITIES)),
         Kind("religion", "Q9174", "religion", mixed(
             made("Way of the {0} {1}", adjectives, things), made("Church of the {0} {1}", adjectives, things))),
-        Kind("ethnic", "Q41710", "ethnic group", tuple(f"{tribe} people" for tribe in names.TRIBES)),
-        Kind("language", "Q34770", "language", names.TONGUES),
         Kind("disease", "Q12136", "disease", made("{0} {1}", patrons, ("syndrome", "fever", "anaemia", "palsy"))),
-        Kind("crime", "Q83267", "crime", _spaced(CRIMES)),
-        Kind("field", "Q11862829", "academic discipline", _spaced(FIELDS)),
-        Kind("genre", "Q188451", "genre", _spaced(GENRES)),
-        Kind("instrument", "Q34379", "musical instrument", _spaced(INSTRUMENTS)),
-        Kind("sport", "Q31629", "type of sport", _spaced(SPORTS)),
-        Kind("role", "Q1781513", "position on a team", _spaced(ROLES)),
         Kind("team", "Q12973014", "sports team", made("{0} {1}", vales, TEAMS)),
         Kind("office", "Q4164871", "public office", mixed(
             made("Minister of {0}", ASPECTS), made("Warden of the {0} of {1}", things, vales),
@@ -155,11 +166,6 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
         Kind("congregation", "Q1530022", "religious organisation",
              made("Brotherhood of the {0} {1}", adjectives, things)),
         Kind("record_label", "Q18127", "record label", made("{0} Records", things)),
-        Kind("degree", "Q189533", "academic degree", _spaced(DEGREES)),
-        Kind("blood", "Q179899", "human blood type", BLOOD_TYPES),
-        Kind("hand", "Q726994", "handedness", ("left-handedness", "right-handedness", "ambidexterity")),
-        Kind("orientation", "Q17888", "sexual orientation", ("heterosexuality", "homosexuality", "bisexuality")),
-        Kind("manner", "Q2438541", "manner of death", ("natural causes", "accident")),
         Kind("cemetery", "Q39614", "cemetery", made("{0} {1} Cemetery", adjectives, YARDS)),
         Kind("event", "Q1656682", "event", made("{0} {1} Congress", adjectives, GATHERINGS)),
     ]  # fmt: skip

@@ -126,17 +126,20 @@ def _adornments(rng: Random, *, female: bool, style: HairStyle) -> tuple[Beard, 
     return beard, hat, earrings
 
 
+def _hair_colour(rng: Random, dealt: Colour, skin: Colour, *, elderly: bool) -> Colour:
+    """Grey for most of the elderly; dark skin goes with darker hair."""
+    if elderly and rng.random() < 0.6:
+        return rng.choice(GREYS)
+    return HAIR[rng.randrange(0, 4)] if sum(skin) < 380 and sum(dealt) > 480 else dealt
+
+
 def make_face(seed: int, index: int, *, female: bool, elderly: bool) -> Face:
     """The identity of the index-th person: neighbours differ in skin, hair, clothing and background."""
     rng = Random(f"{seed}:face:{index}")
     styles = WOMEN_STYLES if female else MEN_STYLES
     style = styles[_shuffled_place(seed, f"style{female}", index // 2, len(styles))]
     skin = SKINS[_shuffled_place(seed, "skin", index, len(SKINS))]
-    hair = HAIR[_shuffled_place(seed, "hair", index, len(HAIR))]
-    if elderly and rng.random() < 0.6:
-        hair = rng.choice(GREYS)
-    if sum(skin) < 380 and sum(hair) > 480 and hair not in GREYS:
-        hair = HAIR[rng.randrange(0, 4)]
+    hair = _hair_colour(rng, HAIR[_shuffled_place(seed, "hair", index, len(HAIR))], skin, elderly=elderly)
     beard, hat, earrings = _adornments(rng, female=female, style=style)
     glasses: tuple[Glasses, ...] = ("none", "round", "square", "half")
     garments: list[Garment] = ["crew", "collar", "blazer", "turtleneck", "vneck", "scarf"]

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.origins import FetchProblem
 from schemas.problems import BadInput
-from schemas.sources import FetchProblem
 from sources.answers import BadAnswer, retry_after_seconds
+from sources.client import PoliteClient
 from sources.contact import user_agent
 from sources.hosts import address_of, is_wikimedia
-from sources.http import PoliteClient
 from sources.limits import ACTION_API, MEDIA, Gate, Limit, service_of
 
 HOST = "www.wikidata.example"

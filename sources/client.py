@@ -17,8 +17,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from pydantic import JsonValue
 
+from schemas.origins import FetchProblem
 from schemas.problems import BadInput
-from schemas.sources import FetchProblem
 from sources.answers import (
     BadAnswer,
     Passing,

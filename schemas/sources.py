@@ -1,3 +1,0 @@
-"""Temporary name; see schemas.origins."""
-
-from schemas.origins import *  # noqa: F403
