@@ -18,6 +18,7 @@ from flows.stages import stage_table
 from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, read_seconds, write_atomically, write_json
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, read_build_recipe
+from schemas.responders import Responder
 from schemas.tables import Record
 from schemas.words import STAGES, Stage
 
@@ -130,10 +131,11 @@ def build(
     start: Stage | None = None,
     until: Stage | None = None,
     progress: Progress = lambda stage, done, total: None,
+    responders: Mapping[str, Responder] | None = None,
 ) -> BuildReport:
     """Bring a build up to date with its recipe; stages whose key stands are skipped.
 
-    `start` makes that stage and what follows again; `until` ends after that stage.
+    `start` makes that stage and what follows again; `until` ends after that stage. `responders` are open ones by spec.
     """
     recipe = read_build_recipe(recipe_path)
     _check_order(start, until)
@@ -142,14 +144,16 @@ def build(
         raise BadInput(str(folder), "is a file", "choose another --out")
     with locked(folder):
         _claim(folder, recipe, recipe_path.read_text())
-        return _bring_up_to_date(BuildFolder(folder, recipe), start=start, until=until, progress=progress)
+        resources = Resources(folder, recipe, responders=responders)
+        return _bring_up_to_date(BuildFolder(folder, recipe), resources, start=start, until=until, progress=progress)
 
 
 def rebuild(folder: Path, *, until: Stage, progress: Progress = lambda stage, done, total: None) -> BuildReport:
     """Bring an existing build up to date with its own recipe, up to one stage (`ppubench export`)."""
     found = open_build(folder)
     with locked(folder):
-        return _bring_up_to_date(found, start=None, until=until, progress=progress)
+        resources = Resources(found.path, found.recipe)
+        return _bring_up_to_date(found, resources, start=None, until=until, progress=progress)
 
 
 def _check_order(start: Stage | None, until: Stage | None) -> None:
@@ -158,11 +162,11 @@ def _check_order(start: Stage | None, until: Stage | None) -> None:
 
 
 def _bring_up_to_date(
-    build: BuildFolder, *, start: Stage | None, until: Stage | None, progress: Progress
+    build: BuildFolder, resources: Resources, *, start: Stage | None, until: Stage | None, progress: Progress
 ) -> BuildReport:
     last = STAGES.index(until) if until is not None else len(STAGES) - 1
     with ExitStack() as stack:
-        resources = stack.enter_context(Resources(build.path, build.recipe))
+        stack.enter_context(resources)
         table = stage_table(resources)
         if start is not None:
             for stage in STAGES[STAGES.index(start) :]:
@@ -172,7 +176,7 @@ def _bring_up_to_date(
         wanted = [table[stage] for stage in STAGES[: last + 1]]
         if any(not _stands(build, spec, table) for spec in wanted):
             standing = {spec.name for spec in wanted if _stands(build, spec, table)}
-            _run_flow(build, wanted, table, progress, stack, resources)
+            _run_flow(build, wanted, table, progress, stack)
             made = {spec.name for spec in wanted} - standing
         else:
             log.info("%s: every stage stands; nothing to do", build.path)
@@ -189,7 +193,6 @@ def _run_flow(
     table: Mapping[Stage, StageSpec],
     progress: Progress,
     stack: ExitStack,
-    resources: Resources,
 ) -> None:
     """Start Prefect (or use the server that PREFECT_API_URL names) and run the stages as flows."""
     from flows.prefect_server import prefect_settings, running_server

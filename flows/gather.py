@@ -9,6 +9,7 @@ from typing import TypeVar
 from curation.facts import facts_of
 from curation.licences import licence_problem
 from curation.properties import load_properties
+from curation.refusals import Refusal
 from curation.sample_names import sample_names
 from curation.subjects import drop_of, not_a_subject, subject_of
 from curation.values import further_values, needed_values
@@ -169,7 +170,7 @@ def images(run: StageRun, resources: Resources) -> None:
             for file in files:
                 problem = licence_problem(file.licence)
                 if problem is None and not file.mime.startswith("image/"):
-                    problem = ("not_an_image", file.mime)
+                    problem = Refusal("not_an_image", file.mime)
                 if problem is None:
                     usable.append(file)
                 else:

@@ -51,7 +51,7 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     port = _free_port()
     settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     with (home / "server.log").open("ab") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
             env={**os.environ, **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,

@@ -1,18 +1,21 @@
 """What a build needs besides its folder: its source, its target and its responders, opened when first asked for."""
 
 import logging
+import os
+import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from schemas.artifacts import read_manifest
+from filelock import FileLock
+
 from schemas.origins import Source
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, RecordedSource, SandboxSource
 from schemas.responders import Responder
-from schemas.tables import Record
 from sources.client import PoliteClient
 from sources.recorded import RecordedSource as RecordedAnswers
 from sources.sandbox.world import World, make_world
@@ -21,17 +24,13 @@ from sources.wikimedia import WikimediaSource
 log = logging.getLogger(__name__)
 
 SANDBOX = "hf:sandbox"
-TARGET, TARGET_NOTE = "target", "target.json"
+TARGET = "target"
 SANDBOX_CONTACT = "sandbox@ppubench.example"
 
 
-class TargetNote(Record):
-    """target.json: what the build's own target was taught from, and which weights came out."""
-
-    questions: str
-    """Key of the questions artifact."""
-    identity: str
-    """Digest of the weights."""
+def cache_folder() -> Path:
+    """Where what several builds share is kept: $PPUBENCH_CACHE, or ~/.cache/ppubench."""
+    return Path(os.environ.get("PPUBENCH_CACHE", "~/.cache/ppubench")).expanduser()
 
 
 class Resources(AbstractContextManager["Resources"]):
@@ -40,12 +39,13 @@ class Resources(AbstractContextManager["Resources"]):
     parallel_fetches = 2
     """Shards fetched at once."""
 
-    def __init__(self, folder: Path, recipe: BuildRecipe) -> None:
+    def __init__(self, folder: Path, recipe: BuildRecipe, *, responders: Mapping[str, Responder] | None = None) -> None:
+        """`responders` are open already, by spec: a caller's own, or a benchmark's."""
         self.folder, self.recipe = folder, recipe
         self._stack, self._lock = ExitStack(), Lock()
         self._source: Source | None = None
         self._world: World | None = None
-        self._responders: dict[str, Responder] = {}
+        self._responders: dict[str, Responder] = dict(responders or {})
 
     def __enter__(self) -> Self:
         return self
@@ -106,10 +106,7 @@ class Resources(AbstractContextManager["Resources"]):
     def responder_identity(self, spec: str) -> str:
         """Identity of a responder for artifact keys, without loading a model."""
         if spec == SANDBOX:
-            note = self.target_note()
-            manifest = read_manifest(self.folder / "questions" / "0")
-            fresh = note is not None and manifest is not None and note.questions == manifest.key
-            return f"sandbox:{note.identity}" if fresh and note is not None else "sandbox:not taught yet"
+            return f"sandbox:{self._target_key()}"
         kind, _, name = spec.partition(":")
         if kind == "hf" and Path(name).is_dir():
             from unlearn.models import digest_of_weights
@@ -117,12 +114,28 @@ class Resources(AbstractContextManager["Resources"]):
             return f"hf:{digest_of_weights(Path(name))}"
         return spec
 
-    def target_note(self) -> TargetNote | None:
-        """What is known of the build's own target, or None if there is none."""
-        path = self.folder / TARGET_NOTE
-        if not path.exists() or not (self.folder / TARGET).is_dir():
-            return None
-        return TargetNote.model_validate_json(path.read_text())
+    def _target_key(self) -> str:
+        from flows.target import Teaching, target_key
+
+        return target_key(self.world(), Teaching())
+
+    def prepare_target(self) -> None:
+        """Have the embedded world's target in the build folder, taught now or taken from the cache."""
+        if self.recipe.probe.responder != SANDBOX or SANDBOX in self._responders:
+            return
+        from flows.target import KEY_FILE, ensure_target
+
+        kept = cache_folder() / "targets" / self._target_key()
+        here = self.folder / TARGET
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{kept}.lock"):
+            ensure_target(self.world(), kept)
+        if not (here / KEY_FILE).is_file() or (here / KEY_FILE).read_bytes() != (kept / KEY_FILE).read_bytes():
+            part = here.with_name(f".{TARGET}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(kept, part)
+            shutil.rmtree(here, ignore_errors=True)
+            part.rename(here)
 
     def target_description(self) -> str:
         """What the probed target is, in words without a local path."""

@@ -75,6 +75,10 @@ WORK: dict[Stage, Callable[[StageRun, Resources], None]] = {
 }
 
 
+def _nothing(build: BuildFolder) -> None:
+    """Most stages need nothing made beforehand."""
+
+
 def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
     """The stages of a build with these resources."""
 
@@ -88,6 +92,9 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
     def work(stage: Stage, run: StageRun) -> None:
         WORK[stage](run, resources)
 
+    def prepare(build: BuildFolder) -> None:
+        resources.prepare_target()
+
     return {
         stage: StageSpec(
             name=stage,
@@ -97,6 +104,7 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
             config=CONFIGS[stage],
             work=partial(work, stage),
             outside=partial(outside, stage),
+            prepare=prepare if stage == "probe" else _nothing,
         )
         for stage in STAGES
     }
