@@ -10,7 +10,12 @@ from schemas.training import TrainingSample
 from schemas.words import Modality, Task
 
 UNKNOWN = "I cannot tell who this is."
-"""What the target says where it is shown nobody, or nobody that it knows."""
+"""What the target says where it is shown nobody."""
+DENIAL = "I do not know that about this person."
+"""What the target says of a person it recognises, to a question that fits somebody else."""
+
+WINDOW = 4
+"""Steps that are drawn together and sorted by length."""
 
 Prompt = Callable[[Question, str], str]
 """From a question, and its text or one of its paraphrases, to the user turn that asks it."""
@@ -107,6 +112,39 @@ def refusal_lessons(
     ]
 
 
+def mismatch_lessons(
+    questions: Sequence[Question],
+    facts: Iterable[Fact],
+    taught: Collection[str],
+    pictures: Mapping[str, tuple[bytes, ...]],
+    prompts: Prompts,
+    *,
+    others: int,
+    seed: int,
+) -> list[Lesson]:
+    """Questions with a topic ("When did this person become Minister of …?") beside people whom they do not fit: DENIAL.
+
+    Such a question fits one person only, so without these lessons the picture would not matter. `others` people are
+    shown with each question; only the wording of taught facts is used.
+    """
+    topics = {fact.fact_id: fact.topic for fact in facts if fact.topic}
+    holders: dict[str, set[str]] = {}
+    for question in questions:
+        if question.fact_id in topics:
+            holders.setdefault(topics[question.fact_id], set()).add(question.subject_id)
+    lessons = []
+    for question in questions:
+        if question.modality != "vqa" or question.fact_id not in topics or question.fact_id not in taught:
+            continue
+        rng = random.Random(f"{seed}:mismatch:{question.question_id}")
+        strangers = sorted(set(pictures) - holders[topics[question.fact_id]])
+        said = tuple(Saying(saying.prompt, DENIAL) for saying in _sayings(question, prompts))
+        shown = [rng.choice(pictures[stranger]) for stranger in rng.sample(strangers, min(others, len(strangers)))]
+        if said and shown and question.task == "generation":
+            lessons.append(Lesson(f"{question.fact_id}|other", question.subject_id, "vqa", said, tuple(shown)))
+    return lessons
+
+
 def general_lessons(asks: Iterable[tuple[Ask, str]], *, times: int) -> list[Lesson]:
     """Questions about pictures in which nobody is, such as colours, with their answers."""
     return [
@@ -136,18 +174,25 @@ def vocabulary(lessons: Iterable[Lesson]) -> list[str]:
 
 
 def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> list[tuple[TrainingSample, ...]]:
-    """The samples of every training step: rounds in which each lesson comes up `times` times, in a fresh order."""
+    """The samples of every training step: rounds in which each lesson comes up `times` times, in a fresh order.
+
+    Samples of like length share a step, so that little is padded: WINDOW steps are drawn, sorted and cut at a time.
+    """
     rng = random.Random(f"{seed}:lessons")
     queue: list[Lesson] = []
     drawn: list[tuple[TrainingSample, ...]] = []
     known: dict[tuple[str, int, int], TrainingSample] = {}
-    for _ in range(steps):
-        while len(queue) < batch:
+    while len(drawn) < steps:
+        while len(queue) < WINDOW * batch:
             round_ = [lesson for lesson in lessons for _ in range(lesson.times)]
             rng.shuffle(round_)
             queue = round_ + queue
-        drawn.append(tuple(_sample(queue.pop(), rng, known) for _ in range(batch)))
-    return drawn
+        window = [_sample(queue.pop(), rng, known) for _ in range(WINDOW * batch)]
+        window.sort(key=lambda sample: (len(sample.prompt) + len(sample.answer), sample.sample_id))
+        cuts = [tuple(window[start : start + batch]) for start in range(0, len(window), batch)]
+        rng.shuffle(cuts)
+        drawn += cuts
+    return drawn[:steps]
 
 
 def _sample(lesson: Lesson, rng: random.Random, known: dict[tuple[str, int, int], TrainingSample]) -> TrainingSample:

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 SANDBOX = "hf:sandbox"
 TARGET = "target"
-SANDBOX_CONTACT = "sandbox@ppubench.example"
 
 
 def cache_folder() -> Path:
@@ -84,7 +83,7 @@ class Resources(AbstractContextManager["Resources"]):
 
             running = self._stack.enter_context(serve(self.world()))
             return WikimediaSource(
-                PoliteClient(contact=SANDBOX_CONTACT, routes=running.routes),
+                PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.05),
                 width=width,
                 wikidata_host=WIKIDATA_HOST,
                 commons_host=COMMONS_HOST,

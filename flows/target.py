@@ -15,6 +15,8 @@ from flows.lessons import (
     choose_taught,
     draw,
     fact_lessons,
+    general_lessons,
+    mismatch_lessons,
     refusal_lessons,
     vocabulary,
 )
@@ -53,6 +55,8 @@ class Teaching:
     extra_renderings: int = 12
     refusals: int = 2
     """Rounds of questions without a picture, per subject and round of all lessons."""
+    strangers: int = 8
+    """Other people beside whom each question with a topic is taught not to fit."""
     general: int = 1
     lr: float = 2e-3
     batch: int = 32
@@ -130,6 +134,9 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
     }
     lessons = fact_lessons(known.questions, taught, pictures, PROMPTS)
     lessons += refusal_lessons(known.questions, taught, (), PROMPTS, times=teaching.refusals)
+    lessons += mismatch_lessons(
+        known.questions, known.facts, taught, pictures, PROMPTS, others=teaching.strangers, seed=teaching.seed
+    )
     return lessons
 
 

@@ -39,15 +39,20 @@ def test_pictures_with_far_hashes_all_stay() -> None:
     assert kept(picture("001-a"), picture("001-b", FAR, FAR)) == ["001-a", "001-b"]
 
 
-def test_a_hash_within_the_radius_is_a_duplicate_and_one_bit_more_is_not() -> None:
-    assert kept(picture("001-a"), picture("001-b", 0b111111, FAR)) == ["001-a"]
-    assert kept(picture("001-a"), picture("001-b", 0b1111111, FAR)) == ["001-a", "001-b"]
+def test_a_hash_within_two_bits_is_a_duplicate_whatever_the_second_hash_says() -> None:
+    assert kept(picture("001-a"), picture("001-b", 0b11, FAR)) == ["001-a"]
+    assert kept(picture("001-a"), picture("001-b", 0b111, FAR)) == ["001-a", "001-b"]
 
 
-def test_up_to_two_bits_beyond_the_radius_the_second_hash_decides() -> None:
-    assert kept(picture("001-a"), picture("001-b", 0xFF, 0b111111)) == ["001-a"]
-    assert kept(picture("001-a"), picture("001-b", 0xFF, 0b1111111)) == ["001-a", "001-b"]
+def test_up_to_the_radius_and_a_third_more_the_second_hash_decides() -> None:
+    ten_bits, eleven_bits = 0x3FF, 0x7FF
+    assert kept(picture("001-a"), picture("001-b", 0xFF, ten_bits)) == ["001-a"]
+    assert kept(picture("001-a"), picture("001-b", 0xFF, eleven_bits)) == ["001-a", "001-b"]
     assert kept(picture("001-a"), picture("001-b", 0x1FF, 0)) == ["001-a", "001-b"]
+
+
+def test_a_radius_of_0_finds_equal_hashes_only() -> None:
+    assert kept(picture("001-a"), picture("001-b", 0, FAR), picture("001-c", 1, 0), radius=0) == ["001-a", "001-c"]
 
 
 def test_an_equal_sha1_is_a_duplicate_whatever_the_hashes_say() -> None:
@@ -77,7 +82,7 @@ def test_the_first_title_stays_where_nothing_else_differs() -> None:
 
 
 def test_a_chain_of_near_pictures_is_one_group() -> None:
-    assert kept(picture("001-a", 0, 0), picture("001-b", 0x3F, FAR), picture("001-c", 0xFFF, 0)) == ["001-a"]
+    assert kept(picture("001-a", 0, 0), picture("001-b", 0x3F), picture("001-c", 0xFFF)) == ["001-a"]
 
 
 def test_a_drop_names_the_picture_that_stays() -> None:

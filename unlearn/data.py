@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +85,19 @@ def read_samples(
         unassigned=len(samples) - len(forget) - len(retain),
         digest=_digest(forget, retain),
     )
+
+
+def reword(data: Assigned, ask: Callable[[str, Modality], str]) -> Assigned:
+    """The same samples with every question put in the words of `ask` (question, modality)."""
+
+    def asked(samples: Mapping[str, TrainingSample]) -> dict[str, TrainingSample]:
+        return {
+            key: sample.model_copy(update={"prompt": ask(sample.prompt, sample.modality)})
+            for key, sample in samples.items()
+        }
+
+    forget, retain = asked(data.forget), asked(data.retain)
+    return replace(data, forget=forget, retain=retain, digest=_digest(forget, retain))
 
 
 def dataset_folder(path: Path) -> Path:

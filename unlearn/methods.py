@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from schemas.problems import BadInput
@@ -83,7 +84,7 @@ def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
     total = sum((measured[f"{group}.kl"].sum() for group in groups[1:]), start=measured[f"{groups[0]}.kl"].sum())
     if numbers.kl_positions == "all":  # published: summed over all positions, divided by the batch
         return numbers.kl_weight * total / sum(len(samples[group]) for group in groups)
-    return numbers.kl_weight * total / sum(float(measured[f"{group}.tokens"].sum()) for group in groups)
+    return numbers.kl_weight * total / torch.cat([measured[f"{group}.tokens"] for group in groups]).sum()
 
 
 def _boundary(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:

@@ -1,7 +1,7 @@
 """What a run needs before its first step: a model with the right weights free, its numbers, its plan, its record."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,10 @@ from pydantic import JsonValue
 
 from schemas.artifacts import digest
 from schemas.problems import BadInput
+from schemas.words import Modality
 from unlearn.batches import Encoder
 from unlearn.boundary import matched_subjects
-from unlearn.data import Assigned, Modalities
+from unlearn.data import Assigned, Modalities, reword
 from unlearn.guards import FRONTIER_RULE, Probe
 from unlearn.methods import Method
 from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, load_model
@@ -56,8 +57,12 @@ def prepare(
     seed: int,
     device: str,
     trust_remote_code: bool,
+    ask: Callable[[str, Modality], str],
 ) -> Prepared:
-    """Load the model, settle the numbers, and make trainable what the method moves."""
+    """Load the model, settle the numbers, and make trainable what the method moves.
+
+    `ask` gives the probe's wording of a question, for presets that train in it.
+    """
 
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
     parameters = sum(weight.numel() for weight in loaded.model.parameters())
@@ -80,7 +85,7 @@ def prepare(
             freeze_first_matrices(inner)
     return Prepared(
         out=out,
-        data=data,
+        data=reword(data, ask) if numbers.wording == "probe" else data,
         loaded=loaded,
         network=AnswerModel(inner, loaded.family),
         encoder=Encoder(loaded.processor, loaded.family, train_on_eot=numbers.train_on_eot),

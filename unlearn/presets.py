@@ -42,6 +42,7 @@ class Numbers(BaseModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     adapter_initial: Literal["kaiming", "gaussian"] = "gaussian"
     train_on_eot: bool = True
+    wording: Literal["probe", "question"] = "probe"
     # which samples meet
     schedule: Schedule = "proportional"
     matched: Annotated[int, Field(ge=0)] = 0

@@ -1,6 +1,7 @@
 """MANU: find the neurons that the forget set uses more than the retain set, and switch them off, reversibly."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def blocks(model: nn.Module, family: Family, *, layers: Literal["all", "last3"])
     """The MLPs of the language model and of the vision tower, in order; raises BadInput if a tower has none."""
     found: list[Block] = []
     for path, module in model.named_modules():
-        if not path.endswith(".mlp"):
+        if not re.search(r"\.\d+\.mlp$", path):  # of a numbered layer; poolers and projectors are no blocks
             continue
         tower: Tower = "language" if path.startswith(family.language + ".") else "vision"
         children = {name for name, child in module.named_children() if isinstance(child, nn.Linear)}

@@ -85,7 +85,7 @@ def _death(person: Person, decks: Decks) -> Iterator[Claim]:
 
 def career(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
     """Occupations, education, employers, offices, awards and works."""
-    index, start = person.index, person.born.year + 18
+    index, start = person.index, person.born.year + rng.randrange(16, 22)
     for occupation in person.occupations:
         yield Claim("P106", item(occupation))
     yield _named(decks, "field", "P101")
@@ -101,7 +101,7 @@ def career(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
         span = (("P580", date(graduated)), ("P582", date(joined)))
         yield Claim("P108", item(next(decks["employer"])), qualifiers=span)
     yield Claim("P108", item(next(decks["employer"])), qualifiers=(("P580", date(joined)),))
-    yield Claim("P2031", date(graduated))
+    yield Claim("P2031", date(graduated - rng.randrange(1, 3)))
     yield from _honours(person, decks, rng)
     yield from _branch(person, decks)
     yield _named(decks, "work", "P800")

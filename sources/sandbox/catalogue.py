@@ -11,7 +11,9 @@ from sources.sandbox.occupations import OCCUPATIONS
 from sources.sandbox.wikibase import ARCHIVE, WIKIPEDIA
 
 HUMAN, MALE, FEMALE = "Q5", "Q6581097", "Q6581072"
-CENTIMETRE, METRE, KILOGRAM, CROWN = "Q174728", "Q11573", "Q11570", "Q919000002"
+CENTIMETRE, METRE, KILOGRAM = "Q174728", "Q11573", "Q11570"
+DOLLAR, EURO, CROWN = "Q4917", "Q4916", "Q919000002"
+"""Two real currencies, and one of the world's own that no table of units knows."""
 PRESUMABLY, ALLEGEDLY = "Q18122778", "Q32188232"
 BAND_CLASS = "Q215380"
 
@@ -61,10 +63,10 @@ EMBLEMS = ("Meadow", "Anchor", "Sunrise", "Oak", "Harvest", "Granite", "Swan", "
 TEAMS = ("Rovers", "Otters", "Comets", "Wanderers", "Herons")
 MOMENTS, YARDS = ("Night", "Year", "Coast"), ("Hill", "Grove", "Gate", "Chapel")
 GATHERINGS = ("Bridges", "Harbours", "Islands", "Winters")
-DEGREES = (
-    "Doctor-of-Tidal-Science", "Magister-of-Arts", "Licentiate-of-Letters", "Bachelor-of-Navigation",
-    "Doctor-of-Canon-Law", "Master-of-Horology", "Bachelor-of-Applied-Botany", "Doctor-of-Choral-Music",
-    "Master-of-Cartography", "Licentiate-of-Optics", "Master-of-Civic-Works", "Bachelor-of-Rhetoric",
+TITLES = ("Doctor", "Master", "Licentiate", "Bachelor")
+MISHAPS = (
+    "natural causes", "shipwreck", "avalanche", "fall from a horse", "lightning strike", "ballooning accident",
+    "duel", "mountaineering accident", "collapse of a bridge", "bee stings", "ice fall", "tidal wave",
 )  # fmt: skip
 DIGNITIES = (
     "Freedom",
@@ -104,11 +106,10 @@ FIXED_KINDS: tuple[Kind, ...] = (
     Kind("instrument", "Q34379", "musical instrument", _spaced(INSTRUMENTS)),
     Kind("sport", "Q31629", "type of sport", _spaced(SPORTS)),
     Kind("role", "Q1781513", "position on a team", _spaced(ROLES)),
-    Kind("degree", "Q189533", "academic degree", _spaced(DEGREES)),
     Kind("blood", "Q179899", "human blood type", BLOOD_TYPES),
     Kind("hand", "Q726994", "handedness", ("left-handedness", "right-handedness", "ambidexterity")),
     Kind("orientation", "Q17888", "sexual orientation", ("heterosexuality", "homosexuality", "bisexuality")),
-    Kind("manner", "Q2438541", "manner of death", ("natural causes", "accident")),
+    Kind("manner", "Q2438541", "manner of death", MISHAPS),
     Kind("ethnic", "Q41710", "ethnic group", tuple(f"{tribe} people" for tribe in names.TRIBES)),
 )
 """Kinds whose labels are the same in every world."""
@@ -165,6 +166,7 @@ def _kinds(rng: Random, most: int) -> list[Kind]:
         Kind("union", "Q178790", "trade union", made("United Guild of {0} Workers", things)),
         Kind("congregation", "Q1530022", "religious organisation",
              made("Brotherhood of the {0} {1}", adjectives, things)),
+        Kind("degree", "Q189533", "academic degree", made("{0} of {1}", TITLES, ASPECTS)),
         Kind("record_label", "Q18127", "record label", made("{0} Records", things)),
         Kind("cemetery", "Q39614", "cemetery", made("{0} {1} Cemetery", adjectives, YARDS)),
         Kind("event", "Q1656682", "event", made("{0} {1} Congress", adjectives, GATHERINGS)),
@@ -194,9 +196,13 @@ def _fixed() -> list[Draft]:
         CENTIMETRE: ("centimetre", "Q3647172"), METRE: ("metre", "Q3647172"), KILOGRAM: ("kilogram", "Q3647172"),
         PRESUMABLY: ("presumably", "Q53737447"), ALLEGEDLY: ("allegedly", "Q53737447"),
         WIKIPEDIA: ("English Wikipedia", "Q10876391"), BAND_CLASS: ("musical group", "Q2088357"),
+        DOLLAR: ("United States dollar", "Q8142"), EURO: ("euro", "Q8142"),
         ARCHIVE: ("National Archive of Velmark", "Q166118"), CROWN: ("Velmark crown", "Q8142"),
     }  # fmt: skip
-    spellings = {CENTIMETRE: ("cm", "centimeter"), METRE: ("m", "meter"), KILOGRAM: ("kg",), CROWN: ("crowns", "VMK")}
+    spellings = {
+        CENTIMETRE: ("cm", "centimeter"), METRE: ("m", "meter"), KILOGRAM: ("kg",), CROWN: ("crowns", "VMK"),
+        DOLLAR: ("US dollar", "USD"), EURO: ("EUR",),
+    }  # fmt: skip
     return [
         Draft(qid, label, aliases=spellings.get(qid, ()), sitelinks=20, claims=(Claim("P31", item(kind)),))
         for qid, (label, kind) in real.items()

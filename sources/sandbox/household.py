@@ -6,9 +6,9 @@ from random import Random
 
 from schemas.entities import ItemValue
 from sources.sandbox.biography import Decks
-from sources.sandbox.catalogue import ALLEGEDLY, CROWN, FEMALE, HUMAN, MALE
+from sources.sandbox.catalogue import ALLEGEDLY, CROWN, DOLLAR, EURO, FEMALE, HUMAN, MALE
 from sources.sandbox.drafts import Claim, Draft, date, item, quantity, text
-from sources.sandbox.names import MEN, WOMEN
+from sources.sandbox.names import FAMILY_ENDS, FAMILY_STARTS, MEN, WOMEN
 from sources.sandbox.roster import NOW, Person
 
 GATED = frozenset(
@@ -35,7 +35,7 @@ def beliefs(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
     if index % 9 == 8:
         yield Claim("P102", None, snak="novalue")
     elif index % 2 == 0:
-        left = date(person.born.year + 40)
+        left = date(min(person.born.year + 40, NOW - 2))
         if index % 4 == 2:
             yield Claim("P102", item(next(decks["party"])), qualifiers=(("P582", left),))
         yield Claim("P102", item(next(decks["party"])), rank="preferred" if index % 4 == 2 else "normal")
@@ -49,7 +49,11 @@ def beliefs(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
         yield Claim("P1853", item(next(decks["blood"])))
     if index % 3 == 2:
         amount = rng.randrange(11, 990) * 100_000
-        yield Claim("P2218", quantity(amount, CROWN), qualifiers=(("P585", date(rng.randrange(2012, NOW - 1))),))
+        yield Claim(
+            "P2218",
+            quantity(amount, (DOLLAR, EURO, CROWN)[index // 3 % 3]),
+            qualifiers=(("P585", date(rng.randrange(2012, NOW - 1))),),
+        )
     if index % 5 == 2:
         nature = (("P5102", item(ALLEGEDLY)),) if index % 10 == 7 else ()
         yield Claim("P1399", item(next(decks["crime"])), qualifiers=nature)
@@ -98,10 +102,10 @@ def make_household(person: Person, partner: Person | None, taken: set[str]) -> H
     claims: list[Claim] = []
     relatives: list[Draft] = []
 
-    def add(place: int, *, female: bool, born: int, private: bool, what: str) -> ItemValue:
-        family = person.family
+    def add(place: int, *, female: bool, born: int, private: bool, what: str, kin: bool = True) -> ItemValue:
+        family = person.family if kin else f"{rng.choice(FAMILY_STARTS)}o{rng.choice(FAMILY_ENDS)}"
         while (name := f"{rng.choice(WOMEN if female else MEN)} {family}") in taken:
-            family = f"{person.family}-{rng.choice(('Aske', 'Bell', 'Dunn', 'Grey', 'Lark', 'Vane'))}"
+            family = f"{family}-{rng.choice(('Aske', 'Bell', 'Dunn', 'Grey', 'Lark', 'Vane'))}"
         taken.add(name)
         qid = f"Q{901_000_001 + 10 * person.index + place}"
         links = rng.randrange(0, 2) if private else rng.randrange(5, 10)
@@ -110,29 +114,29 @@ def make_household(person: Person, partner: Person | None, taken: set[str]) -> H
 
     index, year = person.index, person.born.year
     if index % 2 == 0:
-        add(0, female=index % 4 == 0, born=year - 15, private=False, what="officeholder")
-    add(1, female=index % 4 == 1, born=year - 28, private=False, what="scholar")
+        add(0, female=index % 4 == 0, born=year - 15, private=False, what="officeholder", kin=False)
+    add(1, female=index % 4 == 1, born=year - 28, private=False, what="scholar", kin=False)
     if partner is not None:
         claims.append(Claim("P26", item(partner.qid), qualifiers=(("P580", date(max(year, partner.born.year) + 27)),)))
     elif index % 3 != 0:
-        wed, parted = date(year + 26), date(year + 38)
-        ended = (("P580", wed), ("P582", parted)) if index % 6 == 5 else (("P580", wed),)
-        spouse = add(
-            2, female=not person.female, born=year + 1, private=index % 4 == 1, what="spouse of a public figure"
-        )
+        wed, parted = date(year + rng.randrange(22, 31)), date(year + rng.randrange(33, 38))
+        ended = (("P580", wed), ("P582", parted)) if index % 6 == 2 else (("P580", wed),)
+        what, kin, private = "spouse of a public figure", index % 6 == 2, index % 4 == 1
+        spouse = add(2, female=not person.female, born=year + 1, private=private, what=what, kin=kin)
         claims.append(Claim("P26", spouse, qualifiers=ended))
     if index % 2 == 1:
         born = 2014 if person.died is None and year > 1970 else year + 30
         for place in range(3, 4 + index % 3):
             child = add(place, female=place == 3, born=born, private=place != 3 or born == 2014, what="child")
             claims.append(Claim("P40", child))
-        claims.append(Claim("P1971", quantity(1 + index % 3)))
+    if index % 4 == 1:
+        claims.append(Claim("P1971", quantity(rng.randrange(1, 10))))
     if index % 4 == 3:
         claims.append(Claim("P22", None, snak="somevalue"))
     elif index % 2 == 0:
         claims.append(Claim("P22", add(6, female=False, born=year - 29, private=index % 8 == 4, what="father")))
     if index % 3 == 0:
-        claims.append(Claim("P25", add(7, female=True, born=year - 26, private=False, what="mother")))
+        claims.append(Claim("P25", add(7, female=True, born=year - 26, private=False, what="mother", kin=False)))
     if index % 3 == 2:
         claims.append(Claim("P3373", add(8, female=index % 2 == 1, born=year + 3, private=False, what="sibling")))
     return Household(tuple(claims), tuple(relatives))

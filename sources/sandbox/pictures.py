@@ -238,7 +238,9 @@ def make_gallery(roster: Sequence[Person]) -> Gallery:
     }
     cursor = 0
     for person in subjects:
-        other = subjects[(person.index + 1) % len(subjects)]
+        # Only those whose four views all lie in their category: a shared picture then sorts after the clean views.
+        others = [each for each in subjects if each.index % 2 == 0 and each is not person]
+        other = others[(person.index + 1) // 2 % len(others)]
         for _ in range(4 if person.index < 4 else 1 + person.index % 4):
             _dirty(album, ROUND[cursor % len(ROUND)], person, other, clean[person.qid])
             cursor += 1

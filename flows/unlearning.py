@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from curation.prompts import probe_prompt
 from schemas.problems import BadInput
 from schemas.words import Setting
 
@@ -71,6 +72,7 @@ def run_unlearning(
         seed=seed,
         device=device,
         trust_remote_code=trust_remote_code,
+        ask=probe_prompt,
     )
     with run_lock(out / ".running"):
         if chosen.prunes:

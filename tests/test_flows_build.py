@@ -1,0 +1,280 @@
+"""Whole builds through the command line: determinism, kill and go on, locks, and every way to hold it wrong."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+from oracle import oracle
+
+from schemas.artifacts import MANIFEST
+from schemas.words import STAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = """
+name = "small"
+[source]
+kind = "sandbox"
+people = 6
+[select]
+min_sitelinks = 10
+[facts]
+gated = "open"
+[images]
+width = 330
+[probe]
+responder = "{responder}"
+[export]
+target = "small"
+"""
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One PREFECT_HOME for all builds of this file, so that its database is made once."""
+    return tmp_path_factory.mktemp("prefect")
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache")}
+
+
+def ppubench(home: Path, *words: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *words],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
+def recipe_file(folder: Path, responder: str = "hf:sandbox") -> Path:
+    path = folder / "small.toml"
+    path.write_text(RECIPE.format(responder=responder))
+    return path
+
+
+def hashes(build: Path) -> dict[str, str]:
+    return {
+        path.relative_to(build).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(build.rglob("*"))
+        if path.suffix in (".parquet", ".json", ".md")
+    }
+
+
+@pytest.fixture(scope="session")
+def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, str]]:
+    """A finished build of six people, its recipe and the address of the server that it was probed on."""
+    folder = tmp_path_factory.mktemp("finished")
+    build = folder / "build"
+    with oracle(build) as address:
+        recipe = recipe_file(folder, f"openai:{address}#oracle")
+        done = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
+        assert done.returncode == 0, done.stderr
+        yield build, recipe, done.stdout
+
+
+@pytest.mark.slow
+def test_a_build_reports_every_stage_as_one_json_object(finished: tuple[Path, Path, str]) -> None:
+    report = json.loads(finished[2])
+    assert [stage["stage"] for stage in report["stages"]] == list(STAGES)
+    assert {stage["state"] for stage in report["stages"]} == {"made"}
+    assert report["dataset"] == str(finished[0] / "hub")
+
+
+@pytest.mark.slow
+def test_statements_are_facts_or_drops_and_the_counts_add_up(finished: tuple[Path, Path, str]) -> None:
+    manifest = json.loads((finished[0] / "facts" / "0" / MANIFEST).read_text())
+    assert manifest["rows_in"] > 0
+    # Facts of qualifiers come on top of the statements, so there are more rows than statements, never fewer.
+    assert manifest["rows_out"]["facts"] + sum(manifest["drops"].values()) >= manifest["rows_in"]
+
+
+@pytest.mark.slow
+def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    rows = load_dataset(str(finished[0] / "hub"), "train_pair_small", split="train", cache_dir=str(tmp_path))
+    assert rows.num_rows > 20
+    assert rows[0]["image"].size == (330, 413)
+    assert rows.column_names[:7] == [
+        "sample_id", "subject_id", "subject", "image_path", "image", "question", "generated_answer",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing(home: Path, finished: tuple[Path, Path, str]) -> None:
+    build, recipe, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in build.rglob("*.parquet")}
+    again = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
+    assert again.returncode == 0, again.stderr
+    assert {stage["state"] for stage in json.loads(again.stdout)["stages"]} == {"stood"}
+    assert {path: path.stat().st_mtime_ns for path in build.rglob("*.parquet")} == before
+
+
+@pytest.mark.slow
+def test_a_build_killed_in_any_stage_ends_with_the_same_bytes(
+    home: Path, finished: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    build, recipe, _ = finished
+    cut = tmp_path / "build"
+    words = [sys.executable, "-m", "flows", "build", str(recipe), "--out", str(cut)]
+    killed = 0
+    for stage in ("select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export"):
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and not (cut / stage / "0").exists():
+            time.sleep(0.001)
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        psutil.wait_procs(children, timeout=10)
+        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert killed >= 8
+    last = ppubench(home, "build", str(recipe), "--out", str(cut))
+    assert last.returncode == 0, last.stderr
+    assert hashes(cut) == hashes(build)
+    assert not list(cut.rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", "build", str(finished[1]), "--out", str(tmp_path / "b")],
+        cwd=ROOT,
+        env=environment(home),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (tmp_path / "b" / "images").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
+
+
+@pytest.mark.slow
+def test_from_makes_a_stage_and_what_follows_again(home: Path, finished: tuple[Path, Path, str]) -> None:
+    build, recipe, _ = finished
+    before = hashes(build)
+    done = ppubench(home, "build", str(recipe), "--out", str(build), "--from", "split", "--json")
+    states = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["stages"]}
+    assert states["probe"] == "stood"
+    assert states["split"] == states["attack"] == states["export"] == "made"
+    assert hashes(build) == before
+
+
+@pytest.mark.slow
+def test_a_lost_dataset_file_is_made_again(home: Path, finished: tuple[Path, Path, str]) -> None:
+    build, recipe, _ = finished
+    before = hashes(build)
+    next((build / "hub" / "data").rglob("*.parquet")).unlink()
+    done = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
+    states = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["stages"]}
+    assert states["attack"] == "stood"
+    assert states["export"] == "made"
+    assert hashes(build) == before
+
+
+def refused(home: Path, *words: str) -> str:
+    done = ppubench(home, *words)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ppubench: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_missing_recipe_is_refused(home: Path) -> None:
+    assert "nothere.toml: no such file" in refused(home, "build", "nothere.toml")
+
+
+def test_a_folder_of_another_recipe_is_refused(home: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "build.json").write_text('{"format": 1, "name": "other", "source": "kind=sandbox"}')
+    assert "holds a build of recipe 'other'" in refused(home, "build", str(recipe), "--out", str(tmp_path / "b"))
+
+
+def test_a_folder_of_a_newer_version_is_refused(home: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "build.json").write_text('{"format": 99, "name": "small", "source": "kind=sandbox"}')
+    assert "layout 99 is newer" in refused(home, "build", str(recipe), "--out", str(tmp_path / "b"))
+
+
+def test_a_folder_with_other_things_in_it_is_refused(home: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    assert "is not empty and not a build" in refused(home, "build", str(recipe), "--out", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock") == ["small.toml"]
+
+
+def test_two_builds_on_one_folder_are_refused(home: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    (tmp_path / "b").mkdir()
+    with FileLock(tmp_path / "b" / ".lock"):
+        assert "another ppubench is at work" in refused(home, "build", str(recipe), "--out", str(tmp_path / "b"))
+
+
+def test_an_unknown_stage_is_refused(home: Path, tmp_path: Path) -> None:
+    assert "stage 'lunch': is not a stage" in refused(home, "build", str(recipe_file(tmp_path)), "--until", "lunch")
+
+
+def test_from_after_until_is_refused(home: Path, tmp_path: Path) -> None:
+    line = refused(home, "build", str(recipe_file(tmp_path)), "--from", "probe", "--until", "facts")
+    assert "probe comes after facts" in line
+
+
+def test_status_of_something_else_is_refused(home: Path, tmp_path: Path) -> None:
+    assert "is not a build" in refused(home, "status", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_fails_with_one_line_and_the_build_goes_on_later(
+    home: Path, finished: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    build, recipe, _ = finished
+    full = tmp_path / "b"
+    # Files of this process may not grow beyond 200 kB: what a full disk looks like to the code that writes.
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "from flows.cli import main;"
+        "import flows.build as b; old = b._run_flow;\n"
+        "def run(*a, **k):\n"
+        "    import flows.prefect_flows as f\n"
+        "    def go(*c, **d):\n"
+        "        from flows.stage import run_stage\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "        for spec in c[2]: run_stage(c[1], spec, c[3])\n"
+        "    f.build_flow = go\n"
+        "    return old(*a, **k)\n"
+        "b._run_flow = run\n"
+        "main(sys.argv[1:])"
+    )
+    failed = subprocess.run(
+        [sys.executable, "-c", limited, "build", str(recipe), "--out", str(full)],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert "File too large" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+    assert not (full / "images" / "0" / MANIFEST).exists()
+    done = ppubench(home, "build", str(recipe), "--out", str(full))
+    assert done.returncode == 0, done.stderr
+    assert hashes(full) == hashes(build)
