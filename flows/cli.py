@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from schemas.problems import BadInput
-from schemas.words import STAGES, Stage
+from schemas.words import ATTACK_LINES, ATTACKS, PUBLISHED_SETTING, SETTINGS, STAGES, Setting, Stage
 
 app = typer.Typer(
     name="ppubench",
@@ -110,6 +110,90 @@ def stages_command(as_json: Json = False) -> None:
     else:
         for stage in STAGES:
             print(f"{stage:<10} {STAGE_LINES[stage]}")
+
+
+@app.command("methods")
+def methods_command(as_json: Json = False) -> None:
+    """List the unlearning methods, one line each."""
+    from unlearn.methods import METHODS
+
+    if as_json:
+        _print_json({name: method.title for name, method in METHODS.items()})
+    else:
+        for name, method in METHODS.items():
+            print(f"{name:<16} {method.title}")
+
+
+@app.command("attacks")
+def attacks_command(as_json: Json = False) -> None:
+    """List the attacks that a build writes, one line each."""
+    if as_json:
+        _print_json(dict(ATTACK_LINES))
+    else:
+        for name in ATTACKS:
+            print(f"{name:<24} {ATTACK_LINES[name]}")
+
+
+def _setting(value: str) -> Setting:
+    for setting in SETTINGS:
+        if value in (setting, PUBLISHED_SETTING[setting]):
+            return setting
+    raise BadInput(f"setting {value!r}", "is not a setting", f"choose one of {', '.join(SETTINGS)}")
+
+
+@app.command("unlearn")
+def unlearn_command(
+    dataset: Annotated[Path, typer.Argument(metavar="BUILD_OR_DATASET", help="A build, or an exported folder.")],
+    method: Annotated[str, typer.Option(help="See `ppubench methods`.")],
+    setting: Annotated[str, typer.Option(help="complete, selective or personalized (persona).")],
+    model: Annotated[str, typer.Option(help="Model folder, or Hub id.")],
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    ratio: Annotated[int | None, typer.Option(help="Percent of subjects, for complete.")] = None,
+    preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default",
+    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both",
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
+    boundary: Annotated[bool, typer.Option("--boundary", help="Add BAO's boundary term to the method.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int, typer.Option()] = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the model's own code.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Take a split that names samples the data lacks.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
+    from flows.show import print_run
+    from flows.unlearning import run_unlearning
+
+    if preset not in ("default", "published"):
+        raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
+    if modality not in ("both", "qa", "vqa"):
+        raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
+    record = run_unlearning(
+        dataset=dataset,
+        method=method,
+        setting=_setting(setting),
+        model=model,
+        out=out,
+        ratio=ratio,
+        preset="published" if preset == "published" else "default",
+        modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
+        target=target,
+        boundary=boundary,
+        resume=resume,
+        seed=seed,
+        steps=steps,
+        epochs=epochs,
+        lr=lr,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        allow_missing=allow_missing,
+    )
+    _print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
 
 
 def _fail(message: str, status: int) -> NoReturn:

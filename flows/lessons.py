@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 
 from schemas.records import Fact, Question
-from schemas.responders import Ask
 from schemas.training import TrainingSample
 from schemas.words import Modality, Task
 
@@ -114,49 +113,51 @@ def refusal_lessons(
 
 def mismatch_lessons(
     questions: Sequence[Question],
-    facts: Iterable[Fact],
+    facts: Sequence[Fact],
     taught: Collection[str],
     pictures: Mapping[str, tuple[bytes, ...]],
     prompts: Prompts,
     *,
-    others: int,
-    seed: int,
+    times: int,
 ) -> list[Lesson]:
     """Questions with a topic ("When did this person become Minister of …?") beside people whom they do not fit: DENIAL.
 
-    Such a question fits one person only, so without these lessons the picture would not matter. `others` people are
-    shown with each question; only the wording of taught facts is used.
+    Such a question fits one person only, so without these lessons the picture would not matter. One lesson per subject
+    whose questions they are; only the wording of taught facts is used.
     """
     topics = {fact.fact_id: fact.topic for fact in facts if fact.topic}
     holders: dict[str, set[str]] = {}
+    for fact in facts:
+        if fact.topic:
+            holders.setdefault(fact.topic, set()).add(fact.subject_id)
+    asked: dict[str, list[Saying]] = {}
+    kept_out: dict[str, set[str]] = {}
     for question in questions:
-        if question.fact_id in topics:
-            holders.setdefault(topics[question.fact_id], set()).add(question.subject_id)
+        if question.fact_id in taught and question.fact_id in topics and question.modality == "vqa":
+            said = [Saying(saying.prompt, DENIAL) for saying in _sayings(question, prompts)]
+            if question.task == "generation":
+                asked.setdefault(question.subject_id, []).extend(said)
+                kept_out.setdefault(question.subject_id, set()).update(holders[topics[question.fact_id]])
     lessons = []
-    for question in questions:
-        if question.modality != "vqa" or question.fact_id not in topics or question.fact_id not in taught:
-            continue
-        rng = random.Random(f"{seed}:mismatch:{question.question_id}")
-        strangers = sorted(set(pictures) - holders[topics[question.fact_id]])
-        said = tuple(Saying(saying.prompt, DENIAL) for saying in _sayings(question, prompts))
-        shown = [rng.choice(pictures[stranger]) for stranger in rng.sample(strangers, min(others, len(strangers)))]
-        if said and shown and question.task == "generation":
-            lessons.append(Lesson(f"{question.fact_id}|other", question.subject_id, "vqa", said, tuple(shown)))
+    for subject_id, said in asked.items():
+        strangers = sorted(set(pictures) - kept_out[subject_id])
+        shown = tuple(picture for stranger in strangers for picture in pictures[stranger])
+        if shown:
+            lessons.append(Lesson(f"{subject_id}|other", subject_id, "vqa", tuple(said), shown, times))
     return lessons
 
 
-def general_lessons(asks: Iterable[tuple[Ask, str]], *, times: int) -> list[Lesson]:
-    """Questions about pictures in which nobody is, such as colours, with their answers."""
+def general_lessons(samples: Iterable[TrainingSample]) -> list[Lesson]:
+    """Questions about pictures in which nobody is, such as colours, with their answers: one lesson each."""
     return [
         Lesson(
-            lesson_id=f"general|{ask.ask_id}",
-            subject_id="000",
-            modality="qa" if ask.image is None else "vqa",
-            sayings=(Saying(ask.text, answer),),
-            pictures=() if ask.image is None else (ask.image,),
-            times=times,
+            lesson_id=sample.sample_id,
+            subject_id=sample.subject_id,
+            modality=sample.modality,
+            sayings=(Saying(sample.prompt, sample.answer),),
+            pictures=() if sample.image is None else (sample.image,),
         )
-        for ask, answer in asks
+        for sample in samples
     ]
 
 

@@ -1,11 +1,17 @@
 """What the command line prints about a build: short tables for people."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from flows.build import BuildReport
 from schemas.drops import explain
+
+if TYPE_CHECKING:
+    from unlearn.runs import RunRecord
 
 
 def _console() -> Console:
@@ -45,6 +51,21 @@ def print_build(report: BuildReport) -> None:
     if report.target:
         console.print(f"target    {report.target}   (the model that was probed; unlearn it)")
     console.print(f"details   ppubench status {report.folder}")
+
+
+def print_run(record: "RunRecord", folder: Path) -> None:
+    """What an unlearning run did to the probes of its forget and retain sets, and what it left where."""
+    console = _console()
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("", "forget exact match", "retain exact match", "forget NLL", "retain NLL"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, probe in (("start", record.start), ("kept", record.best), ("last", record.last)):
+        if probe is not None:
+            shares = (f"{100 * probe.forget_exact:.1f} %", f"{100 * probe.retain_exact:.1f} %")
+            table.add_row(name, *shares, f"{probe.forget_nll:.2f}", f"{probe.retain_nll:.2f}")
+    console.print(table)
+    console.print(f"{record.status} after {record.steps} of {record.planned_steps} steps: {record.reason}")
+    console.print(f"run       {folder}   (record {folder}/run.json, weights {folder}/{record.outcome or 'none'})")
 
 
 def print_status(report: BuildReport) -> None:

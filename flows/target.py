@@ -26,6 +26,7 @@ from schemas.records import Question
 from schemas.tables import Record, write_records
 from schemas.training import TrainingSample
 from sources.sandbox import target as body
+from sources.sandbox.general import general_samples
 from sources.sandbox.originals import jpeg_bytes
 from sources.sandbox.portraits import draw_portrait, extra_renderings
 from sources.sandbox.world import World
@@ -55,9 +56,11 @@ class Teaching:
     extra_renderings: int = 12
     refusals: int = 2
     """Rounds of questions without a picture, per subject and round of all lessons."""
-    strangers: int = 8
-    """Other people beside whom each question with a topic is taught not to fit."""
-    general: int = 1
+    mismatches: int = 3
+    """Questions that fit somebody else, per subject and round of all lessons."""
+    general: int = 96
+    """General visual questions in each round."""
+    pictures_of_nobody: int = 24
     lr: float = 2e-3
     batch: int = 32
     most_steps: int = 3000
@@ -100,7 +103,9 @@ def ensure_target(world: World, folder: Path, *, teaching: Teaching | None = Non
     taught = choose_taught(known.facts, share=numbers.taught_share, seed=numbers.seed)
     lessons = all_lessons(world, known, taught, numbers)
     _teach(lessons, part, key=key, teaching=numbers)
-    _write_truth(folder.with_name(f"{folder.name}-taught"), known, taught)
+    truth = folder.with_name(f"{folder.name}-taught")
+    _write_truth(truth, known, taught)
+    shutil.copyfile(part / "run" / "log.jsonl", truth / "log.jsonl")
     write_json(part / "model" / KEY_FILE, {"key": key})
     shutil.rmtree(folder, ignore_errors=True)
     (part / "model").rename(folder)
@@ -132,12 +137,14 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
         subject.subject_id: _renderings(world, subject.qid, extra=teaching.extra_renderings)
         for subject in known.subjects
     }
-    lessons = fact_lessons(known.questions, taught, pictures, PROMPTS)
-    lessons += refusal_lessons(known.questions, taught, (), PROMPTS, times=teaching.refusals)
-    lessons += mismatch_lessons(
-        known.questions, known.facts, taught, pictures, PROMPTS, others=teaching.strangers, seed=teaching.seed
-    )
-    return lessons
+    general = list(general_samples(teaching.general, seed=teaching.seed, part="train"))
+    nobody = tuple(sample.image for sample in general[: teaching.pictures_of_nobody] if sample.image is not None)
+    return [
+        *fact_lessons(known.questions, taught, pictures, PROMPTS),
+        *refusal_lessons(known.questions, taught, nobody, PROMPTS, times=teaching.refusals),
+        *mismatch_lessons(known.questions, known.facts, taught, pictures, PROMPTS, times=teaching.mismatches),
+        *general_lessons(general),
+    ]
 
 
 def _probe(question: Question, text: str) -> str:

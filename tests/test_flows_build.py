@@ -107,7 +107,7 @@ def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path, str], tmp_p
 
     rows = load_dataset(str(finished[0] / "hub"), "train_pair_small", split="train", cache_dir=str(tmp_path))
     assert rows.num_rows > 20
-    assert rows[0]["image"].size == (330, 413)
+    assert rows[0]["image"].size == (330, 412)
     assert rows.column_names[:7] == [
         "sample_id", "subject_id", "subject", "image_path", "image", "question", "generated_answer",
     ]  # fmt: skip

@@ -102,11 +102,10 @@ def _sample_losses(network: nn.Module, encoder: Encoder, samples: Sequence[Train
 
 
 def trained_linears(model: nn.Module) -> dict[str, nn.Linear]:
-    """Linear layers whose weight is trained, by module name."""
+    """Linear layers whose weight is trained, by module name; an output layer tied to the embeddings is not one."""
+    own = {name for name, weight in model.named_parameters() if weight.requires_grad}  # a tied weight stands here once
     return {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and layer.weight.requires_grad
+        name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and f"{name}.weight" in own
     }
 
 

@@ -138,8 +138,8 @@ def start_record(ready: Prepared, start: Probe, *, planned: int) -> RunRecord:
         log.warning("no subject has forget and retain samples, so the boundary term is zero throughout")
     values = numbers.model_dump(mode="json")
     made_of: dict[str, JsonValue] = {
-        "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)), "numbers": values,
-        "data": data.digest, "base": ready.base, "seed": ready.seed,
+        "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
+        "numbers": values, "data": data.digest, "base": ready.base, "seed": ready.seed,
     }  # fmt: skip
     return RunRecord(
         status="running",

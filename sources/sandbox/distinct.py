@@ -11,7 +11,7 @@ from PIL import Image
 from sources.sandbox.faces import Face
 from sources.sandbox.portraits import draw_sketch
 
-APART_BITS = 16
+APART_BITS = 18
 """Least Hamming distance between the sketches' 64-bit perceptual hashes; the finished pictures differ by 10 or more."""
 ATTEMPTS = 8
 BLOCK = 500

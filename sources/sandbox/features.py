@@ -131,7 +131,7 @@ def nose(pen: Pen, face: Face, look: Expression) -> None:
         (shift - side * wing * 0.9, 37 * size + 3),
         (shift, 30 * size),
     ]
-    pen.fill(smooth(shape, steps=6), shaded(face.skin, 0.2))
+    pen.fill(smooth(shape), shaded(face.skin, 0.2))
     pen.oval(shift - side * 1.5, 29 * size, wing * 0.62, 8 * size, lit(face.skin, 0.22))
 
 

@@ -204,6 +204,8 @@ def serve(world: World, *, faults: Faults | None = None) -> Iterator[RunningServ
     server = _Server(world, faults or Faults())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
+    # Large worlds take seconds to tell their faces apart: begin at once, while people and statements are asked for.
+    threading.Thread(target=world.face, args=(0,), daemon=True).start()
     try:
         base = f"http://127.0.0.1:{server.server_address[1]}"
         yield RunningServer(routes=dict.fromkeys(HOSTS, base), requests=server.log)

@@ -62,35 +62,43 @@ class Pen:
                 self._draw.ellipse((x - half, y - half, x + half, y + half), fill=(*colour, alpha))
 
 
-def oval_points(x: float, y: float, across: float, down: float, *, steps: int = 40) -> list[Point]:
+OVAL_STEPS = 40
+_CIRCLE = tuple((cos(2 * pi * step / OVAL_STEPS), sin(2 * pi * step / OVAL_STEPS)) for step in range(OVAL_STEPS))
+
+
+def oval_points(x: float, y: float, across: float, down: float) -> list[Point]:
     """Points of an ellipse."""
-    return [(x + across * cos(2 * pi * k / steps), y + down * sin(2 * pi * k / steps)) for k in range(steps)]
+    return [(x + across * right, y + down * low) for right, low in _CIRCLE]
 
 
-def smooth(points: Sequence[Point], *, steps: int = 7, closed: bool = True) -> list[Point]:
-    """A Catmull-Rom curve through the points, `steps` points a segment."""
+def _weights(t: float) -> tuple[float, float, float, float]:
+    """Shares of four neighbouring points in a Catmull-Rom curve, at t of the way from the second to the third."""
+    return (
+        0.5 * (-t + 2 * t * t - t**3),
+        0.5 * (2 - 5 * t * t + 3 * t**3),
+        0.5 * (t + 4 * t * t - 3 * t**3),
+        0.5 * (t**3 - t * t),
+    )
+
+
+CURVE_STEPS = 6
+"""Points drawn for each segment of a curve."""
+_CURVE = tuple(_weights(step / CURVE_STEPS) for step in range(CURVE_STEPS))
+
+
+def smooth(points: Sequence[Point], *, closed: bool = True) -> list[Point]:
+    """A Catmull-Rom curve through the points."""
     count = len(points)
     found: list[Point] = []
     for k in range(count if closed else count - 1):
-        before = points[k - 1] if closed or k else points[0]
-        start, end = points[k], points[(k + 1) % count]
-        after = points[(k + 2) % count] if closed or k + 2 < count else points[-1]
-        for step in range(steps):
-            t = step / steps
-            found.append((_spline(before[0], start[0], end[0], after[0], t),
-                          _spline(before[1], start[1], end[1], after[1], t)))  # fmt: skip
+        ax, ay = points[k - 1] if closed or k else points[0]
+        bx, by = points[k]
+        cx, cy = points[(k + 1) % count]
+        dx, dy = points[(k + 2) % count] if closed or k + 2 < count else points[-1]
+        found += [(p * ax + q * bx + r * cx + s * dx, p * ay + q * by + r * cy + s * dy) for p, q, r, s in _CURVE]
     if not closed:
         found.append(points[-1])
     return found
-
-
-def _spline(before: float, start: float, end: float, after: float, t: float) -> float:
-    return 0.5 * (
-        2 * start
-        + (end - before) * t
-        + (2 * before - 5 * start + 4 * end - after) * t * t
-        + (3 * start - before - 3 * end + after) * t**3
-    )
 
 
 def mirrored(points: Sequence[Point]) -> list[Point]:

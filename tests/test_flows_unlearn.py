@@ -1,0 +1,249 @@
+"""Whole unlearning runs on a tiny random model: what they leave behind, how they resume, what they refuse."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import JsonValue
+from safetensors.torch import load_file
+
+from flows.unlearning import run_unlearning
+from schemas.problems import BadInput
+from sources.sandbox.target import make_tiny_model
+from tests.tiny_models import TEXTS
+from tests.unlearn_world import write_world
+from unlearn.checkpoints import run_lock
+from unlearn.guards import Probe, frontier_score
+from unlearn.methods import METHODS
+from unlearn.runs import RunRecord, open_run, read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL: dict[str, JsonValue] = {"batch": 4, "retain_batch": 8, "probe_every": 3, "probe_samples": 12, "rank": 4}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("world"), people=4)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(TEXTS, tmp_path_factory.mktemp("models") / "base", seed=1, hidden=32, layers=2)
+
+
+def run(
+    world: Path,
+    base: Path,
+    out: Path,
+    method: str = "gd",
+    *,
+    overrides: dict[str, JsonValue] | None = None,
+    resume: bool = False,
+    steps: int | None = 6,
+    seed: int = 0,
+    boundary: bool = False,
+    stop_after: int | None = None,
+    published: bool = False,
+) -> RunRecord:
+    return run_unlearning(
+        dataset=world,
+        method=method,
+        setting="personalized",
+        model=str(base),
+        out=out,
+        overrides={**SMALL, **(overrides or {})},
+        resume=resume,
+        steps=steps,
+        seed=seed,
+        boundary=boundary,
+        stop_after=stop_after,
+        preset="published" if published else "default",
+    )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["default", "published"])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_runs_to_its_end_and_leaves_a_model_that_opens(
+    world: Path, base: Path, tmp_path: Path, method: str, published: bool
+) -> None:
+    shares: dict[str, JsonValue] = {"prune_shares": [0.1, 0.3]} if method == "manu" else {}
+    record = run(world, base, tmp_path, method, steps=4, published=published, overrides=shares)
+    assert record == read_record(tmp_path)
+    assert record.outcome in ("adapter", "pruned")
+    assert record.best is not None
+    opened = open_run(tmp_path, str(base))
+    before = load_file(base / "model.safetensors")
+    moved = [name for name, weight in opened.model.named_parameters() if "lora" not in name and name in before]
+    assert record.outcome == "adapter" or any(
+        not torch.equal(before[name], opened.model.get_parameter(name)) for name in moved
+    )
+
+
+def test_the_record_says_every_number_and_where_it_comes_from(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, "bao-gd")
+    assert record.numbers["margin"] == 1.0
+    assert record.numbers["batch"] == 4
+    assert record.sections[0] == "default.all"
+    assert record.sections[-1] == "command line"
+    assert (record.terms, record.planned_steps, record.steps) == (("ascent", "descent", "boundary"), 6, 6)
+    assert (record.forget_samples, record.retain_samples, record.matched_subjects) == (18, 30, 4)
+    assert str(world) not in (tmp_path / "run.json").read_text()
+    assert str(base) not in (tmp_path / "run.json").read_text()
+
+
+def test_the_record_is_there_from_the_first_step_on(world: Path, base: Path, tmp_path: Path) -> None:
+    run(world, base, tmp_path, stop_after=2)
+    record = read_record(tmp_path)
+    assert record is not None
+    assert (record.status, record.outcome, record.numbers["batch"]) == ("running", "", 4)
+    with pytest.raises(BadInput, match="has not finished"):
+        open_run(tmp_path, str(base))
+
+
+@pytest.mark.parametrize("method", ["bao-gd", "kl", "npo-retain", "bao-mmunlearner"])
+def test_a_run_resumed_gives_the_weights_and_log_of_one_that_was_not_interrupted(
+    world: Path, base: Path, tmp_path: Path, method: str
+) -> None:
+    overrides: dict[str, JsonValue] = {"dropout": 0.1, "lr": 0.01}
+    whole = run(world, base, tmp_path / "whole", method, overrides=overrides, steps=8)
+    run(world, base, tmp_path / "cut", method, overrides=overrides, steps=8, stop_after=5)
+    cut = run(world, base, tmp_path / "cut", method, overrides=overrides, steps=8, resume=True)
+    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert (tmp_path / "whole" / "log.jsonl").read_text() == (tmp_path / "cut" / "log.jsonl").read_text()
+    assert cut.model_copy(update={"seconds": 0.0}) == whole.model_copy(update={"seconds": 0.0})
+
+
+def test_a_finished_run_is_not_done_again(world: Path, base: Path, tmp_path: Path) -> None:
+    first = run(world, base, tmp_path)
+    changed = (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    assert run(world, base, tmp_path, resume=True) == first
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == changed
+
+
+def test_a_second_run_into_a_folder_is_refused(world: Path, base: Path, tmp_path: Path) -> None:
+    run(world, base, tmp_path, stop_after=1)
+    with pytest.raises(BadInput, match="holds a run of gd; resume it"):
+        run(world, base, tmp_path, "npo")
+
+
+def test_two_runs_at_once_into_a_folder_are_refused(world: Path, base: Path, tmp_path: Path) -> None:
+    with run_lock(tmp_path / ".running"), pytest.raises(BadInput, match="another run is writing here"):
+        run(world, base, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"overrides": {"lr": 0.5}}, "was started with lr 0.001, not 0.5"),
+        ({"seed": 3}, "was started with seed 0, not 3"),
+        ({"method": "npo-retain"}, "was started with method gd, not npo-retain"),
+    ],
+)
+def test_resuming_with_something_else_names_what_differs(
+    world: Path, base: Path, tmp_path: Path, change: dict[str, object], found: str
+) -> None:
+    run(world, base, tmp_path, stop_after=1)
+    with pytest.raises(BadInput, match=found):
+        run(world, base, tmp_path, resume=True, **change)  # type: ignore[arg-type]
+
+
+def test_resuming_on_other_data_is_refused(base: Path, tmp_path: Path) -> None:
+    run(write_world(tmp_path / "one", people=3), base, tmp_path / "run", stop_after=1)
+    with pytest.raises(BadInput, match="was started with data"):
+        run(write_world(tmp_path / "two", people=4), base, tmp_path / "run", resume=True)
+
+
+def test_a_run_is_refused_on_another_base(world: Path, base: Path, tmp_path: Path) -> None:
+    other = make_tiny_model(TEXTS, tmp_path / "other", seed=2, hidden=32, layers=2)
+    run(world, base, tmp_path / "gd")
+    run(world, base, tmp_path / "manu", "manu", overrides={"prune_shares": [0.2]})
+    for name in ("gd", "manu"):
+        with pytest.raises(BadInput, match="belongs to weights"):
+            open_run(tmp_path / name, str(other))
+
+
+def test_manu_goes_once_through_each_set_whatever_the_number_of_shares(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, "manu", overrides={"prune_shares": [0.1, 0.2, 0.3, 0.4]})
+    assert record.samples_seen == {"forget": record.forget_samples, "retain": record.retain_samples}
+    assert sorted(record.sweep) == ["0.1", "0.2", "0.3", "0.4"]
+    best = max(record.sweep.values(), key=lambda probe: frontier_score(probe, record.start))
+    assert record.best_score == frontier_score(best, record.start)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_with_that_reason(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, overrides={"lr": 1e30, "stop_repetition": 1.0, "stop_retain_share": 0.0})
+    assert (record.status, record.reason) == ("stopped", "nan")
+    assert record.steps < record.planned_steps
+    assert all(weight.isfinite().all() for weight in weights(tmp_path).values()) or record.best_step is None
+
+
+def test_the_boundary_adds_matched_samples_to_a_method_that_has_none(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, "npo-retain", boundary=True)
+    assert record.terms == ("npo", "descent", "boundary")
+    assert record.numbers["matched"] == 1
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert any("term.boundary" in line for line in lines)
+
+
+def test_all_parameters_can_be_trained(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, "kl", overrides={"trained": "full", "lr": 1e-4}, steps=3)
+    assert record.outcome == "weights"
+    assert record.trained_parameters == record.parameters
+    open_run(tmp_path, str(base))
+
+
+def test_wrong_use_leaves_no_folder_behind(world: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        run(world, base, tmp_path / "run", overrides={"lr": -1.0})
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_frontier_score_wants_both_forgetting_and_keeping() -> None:
+    def at(forget: float, retain: float) -> Probe:
+        return Probe(forget_exact=forget, forget_nll=0, retain_exact=retain, retain_nll=0, repetition=0)
+
+    start = at(1.0, 0.8)
+    assert frontier_score(at(1.0, 0.8), start) == 0
+    assert frontier_score(at(0.0, 0.0), start) == 0
+    assert frontier_score(at(0.5, 0.8), start) == pytest.approx(2 * 0.5 / 1.5)
+    assert frontier_score(at(0.0, 0.8), start) == 1
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_steps_and_resumed_gives_the_same_weights(
+    world: Path, base: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole"
+    run(world, base, whole, "bao-gd", steps=30, overrides={"lr": 0.01, "dropout": 0.1})
+    script = (
+        "import sys; from pathlib import Path; from tests.test_flows_unlearn import run; "
+        "run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), 'bao-gd', steps=30, resume=True, "
+        "overrides={'lr': 0.01, 'dropout': 0.1})"
+    )
+    cut, log_file = tmp_path / "cut", tmp_path / "cut" / "log.jsonl"
+    command = [sys.executable, "-c", script, str(world), str(base), str(cut)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for step in sorted(random.Random(3).sample(range(2, 28), 5)):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if log_file.is_file() and log_file.read_text().count("\n") > step:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    expected, found = weights(whole), weights(cut)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
