@@ -1,4 +1,4 @@
-"""How a build's time and memory grow with its subjects, with a responder that costs nothing.
+"""How a build's time and memory grow with its subjects, with a responder that costs nothing and pictures that lie ready.
 
 Run it as `python -m benchmarks.build_scale`; each size runs in a process of its own, so that peaks do not add up.
 Baseline: the same build at the first size. Wanted: 500 subjects at most 120 s and 1.5 GB; 2,000 subjects at most 4.4
@@ -33,14 +33,16 @@ target = "instant"
 def one_size(people: int, width: int) -> None:
     """Build once in this process and print stage seconds, totals and peak memory, tab-separated."""
     from benchmarks.instant import InstantResponder
+    from benchmarks.world_server import world_source
     from flows.build import build
 
     with tempfile.TemporaryDirectory() as folder:
         recipe, out = Path(folder) / "scale.toml", Path(folder) / "build"
         recipe.write_text(RECIPE.format(people=people, width=width))
-        start = time.monotonic()
-        report = build(recipe, out, responders={"hf:sandbox": InstantResponder(out, share=0.5)})
-        seconds = time.monotonic() - start
+        with world_source(people=people, seed=7, width=width) as source:
+            start = time.monotonic()
+            report = build(recipe, out, responders={"hf:sandbox": InstantResponder(out, share=0.5)}, source=source)
+            seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = {table: count for stage in report.stages for table, count in stage.rows.items()}
     parts = " ".join(f"{stage.stage}={stage.seconds:.0f}" for stage in report.stages if stage.seconds is not None)
@@ -50,7 +52,7 @@ def one_size(people: int, width: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 2000])
-    parser.add_argument("--width", type=int, default=330, help="thumbnail width in pixels")
+    parser.add_argument("--width", type=int, default=960, help="thumbnail width in pixels")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:

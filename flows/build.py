@@ -16,6 +16,7 @@ from flows.resources import Resources
 from flows.stage import BuildFolder, StageSpec, expected_key, standing_manifest
 from flows.stages import stage_table
 from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, read_seconds, write_atomically, write_json
+from schemas.origins import Source
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, read_build_recipe
 from schemas.responders import Responder
@@ -131,11 +132,13 @@ def build(
     start: Stage | None = None,
     until: Stage | None = None,
     progress: Progress = lambda stage, done, total: None,
+    source: Source | None = None,
     responders: Mapping[str, Responder] | None = None,
 ) -> BuildReport:
     """Bring a build up to date with its recipe; stages whose key stands are skipped.
 
-    `start` makes that stage and what follows again; `until` ends after that stage. `responders` are open ones by spec.
+    `start` makes that stage and what follows again; `until` ends after that stage.
+    `source` and `responders` (by spec) are open already: a caller's own instead of what the recipe would open.
     """
     recipe = read_build_recipe(recipe_path)
     _check_order(start, until)
@@ -144,7 +147,7 @@ def build(
         raise BadInput(str(folder), "is a file", "choose another --out")
     with locked(folder):
         _claim(folder, recipe, recipe_path.read_text())
-        resources = Resources(folder, recipe, responders=responders)
+        resources = Resources(folder, recipe, source=source, responders=responders)
         return _bring_up_to_date(BuildFolder(folder, recipe), resources, start=start, until=until, progress=progress)
 
 

@@ -38,11 +38,18 @@ class Resources(AbstractContextManager["Resources"]):
     parallel_fetches = 2
     """Shards fetched at once."""
 
-    def __init__(self, folder: Path, recipe: BuildRecipe, *, responders: Mapping[str, Responder] | None = None) -> None:
-        """`responders` are open already, by spec: a caller's own, or a benchmark's."""
+    def __init__(
+        self,
+        folder: Path,
+        recipe: BuildRecipe,
+        *,
+        source: Source | None = None,
+        responders: Mapping[str, Responder] | None = None,
+    ) -> None:
+        """`source` and `responders` (by spec) are open already: a caller's own, or a benchmark's."""
         self.folder, self.recipe = folder, recipe
         self._stack, self._lock = ExitStack(), Lock()
-        self._source: Source | None = None
+        self._source = source
         self._world: World | None = None
         self._responders: dict[str, Responder] = dict(responders or {})
 
