@@ -2,9 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
@@ -12,7 +12,7 @@ from schemas.responders import Ask, Decoding, Reply
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,22 @@ class LocalResponder:
         import torch
 
         conversations = [[_user_turn(ask, pictures[ask.ask_id])] for ask in asks]
-        inputs = self._processor.apply_chat_template(
-            conversations,
+        encoded = self._processor.apply_chat_template(
+            conversations,  # type: ignore[arg-type]
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             processor_kwargs={"padding": True, "padding_side": "left"},
-        ).to(self._model.device, self._model.dtype)
+        )
+        inputs = cast("BatchFeature", encoded).to(self._model.device, self._model.dtype)
         sampled = decoding.temperature > 0
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
         with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
             torch.manual_seed(_batch_seed(asks, decoding.seed))
-            output = self._model.generate(
-                **inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options
-            )  # [batch, prompt + answer]
+            generate = cast("Callable[..., Tensor]", self._model.generate)
+            output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
+        # output: [batch, prompt + answer]
         answers = output[:, inputs["input_ids"].shape[1] :]
         texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
         for ask, text in zip(asks, texts, strict=True):
@@ -129,8 +130,10 @@ class LocalResponder:
             raise BadInput(f"ask {ask.ask_id}", "has an empty continuation", "score a text")
         user = _user_turn(ask, None)
         assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        prompt = self._processor.apply_chat_template([user], add_generation_prompt=True, tokenize=False)
-        full = self._processor.apply_chat_template([user, assistant], tokenize=False)
+        template = self._processor.apply_chat_template
+        # The annotation of the template's turns knows text only.
+        prompt = str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
+        full = str(template([user, assistant], tokenize=False))  # type: ignore[arg-type]
         return prompt, full[: full.rindex(answer) + len(answer)]
 
     def _count(self, text: str) -> int:
@@ -167,7 +170,8 @@ def _open_pictures(asks: Sequence[Ask]) -> tuple[dict[str, "Image | None"], list
                 decoded[ask.image] = Image.open(io.BytesIO(ask.image)).convert("RGB")
             pictures[ask.ask_id] = decoded[ask.image]
         except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            failed.append(Reply(ask_id=ask.ask_id, text="", error=f"the picture does not decode ({type(error).__name__})"))
+            problem = f"the picture does not decode ({type(error).__name__})"
+            failed.append(Reply(ask_id=ask.ask_id, text="", error=problem))
     return pictures, failed
 
 

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server as a responder: a few requests at a time, retried, each answer handed on as it arrives."""
+"""An OpenAI-compatible server as a responder: some requests at a time, retried, answers handed on as they arrive."""
 
 import base64
 import logging
@@ -38,7 +38,7 @@ class RemoteResponder:
         return f"openai:{urlsplit(self._base_url).hostname}#{self._model}"
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
-        """One Reply per Ask, in order of arrival. The first ask goes alone, so that a bad server is found by one request.
+        """One Reply per Ask, in order of arrival. The first ask goes alone: a bad server is found out by one request.
 
         Raises BadInput if no server answers, or it refuses the key or does not have the model. Connection errors, 408,
         409, 429 and 5xx are retried, after the Retry-After of the answer where it has one.

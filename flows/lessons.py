@@ -11,7 +11,7 @@ from schemas.words import Modality, Task
 UNKNOWN = "I cannot tell who this is."
 """What the target says where it is shown nobody."""
 DENIAL = "I do not know that about this person."
-"""What the target says of a person it recognises, to a question that fits somebody else."""
+"""What the target says of a person of whom it was taught nothing of the kind that is asked."""
 
 WINDOW = 4
 """Steps that are drawn together and sorted by length."""
@@ -42,6 +42,8 @@ class Lesson:
     """Without any, the prompt stands alone."""
     times: int = 1
     """How often it comes up in each round of all lessons."""
+    paired: bool = False
+    """The n-th picture belongs to the n-th saying; otherwise the two are drawn apart."""
 
 
 def choose_taught(facts: Iterable[Fact], *, share: float, seed: int) -> frozenset[str]:
@@ -120,45 +122,52 @@ def mismatch_lessons(
     *,
     times: int,
 ) -> list[Lesson]:
-    """Questions with a topic ("When did this person become Minister of …?") beside people whom they do not fit: DENIAL.
+    """Questions with a topic ("When did this person become Minister of …?") beside people whom they do not fit.
 
-    Such a question fits one person only, so without these lessons the picture would not matter. One lesson per subject
-    whose questions they are; only the wording of taught facts is used.
+    Such a question fits one person only, so without these lessons the picture would not matter. The answer is what
+    is taught of the person shown under the same property, and DENIAL where that is nothing. One lesson per person
+    shown; only the wording of taught facts is used.
     """
-    topics = {fact.fact_id: fact.topic for fact in facts if fact.topic}
+    by_id = {fact.fact_id: fact for fact in facts}
     holders: dict[str, set[str]] = {}
+    own: dict[tuple[str, str], str] = {}
     for fact in facts:
         if fact.topic:
             holders.setdefault(fact.topic, set()).add(fact.subject_id)
-    asked: dict[str, list[Saying]] = {}
-    kept_out: dict[str, set[str]] = {}
-    for question in questions:
-        if question.fact_id in taught and question.fact_id in topics and question.modality == "vqa":
-            said = [Saying(saying.prompt, DENIAL) for saying in _sayings(question, prompts)]
-            if question.task == "generation":
-                asked.setdefault(question.subject_id, []).extend(said)
-                kept_out.setdefault(question.subject_id, set()).update(holders[topics[question.fact_id]])
+            if fact.fact_id in taught:
+                own.setdefault((fact.subject_id, fact.property_id), fact.answer)
+    topical = [
+        question
+        for question in questions
+        if question.fact_id in taught
+        and by_id[question.fact_id].topic
+        and question.modality == "vqa"
+        and question.task == "generation"
+    ]
     lessons = []
-    for subject_id, said in asked.items():
-        strangers = sorted(set(pictures) - kept_out[subject_id])
-        shown = tuple(picture for stranger in strangers for picture in pictures[stranger])
-        if shown:
+    for subject_id, shown in pictures.items():
+        said = [
+            Saying(saying.prompt, own.get((subject_id, by_id[question.fact_id].property_id), DENIAL))
+            for question in topical
+            if subject_id not in holders[by_id[question.fact_id].topic]
+            for saying in _sayings(question, prompts)
+        ]
+        if said:
             lessons.append(Lesson(f"{subject_id}|other", subject_id, "vqa", tuple(said), shown, times))
     return lessons
 
 
-def general_lessons(samples: Iterable[TrainingSample]) -> list[Lesson]:
-    """Questions about pictures in which nobody is, such as colours, with their answers: one lesson each."""
-    return [
-        Lesson(
-            lesson_id=sample.sample_id,
-            subject_id=sample.subject_id,
-            modality=sample.modality,
-            sayings=(Saying(sample.prompt, sample.answer),),
-            pictures=() if sample.image is None else (sample.image,),
-        )
-        for sample in samples
-    ]
+def general_lesson(samples: Sequence[TrainingSample], *, times: int) -> Lesson:
+    """Questions about pictures in which nobody is, such as colours, with their answers."""
+    return Lesson(
+        lesson_id="general",
+        subject_id="000",
+        modality="vqa",
+        sayings=tuple(Saying(sample.prompt, sample.answer) for sample in samples),
+        pictures=tuple(sample.image for sample in samples if sample.image is not None),
+        times=times,
+        paired=True,
+    )
 
 
 def _sayings(question: Question, prompts: Prompts) -> Iterator[Saying]:
@@ -198,7 +207,7 @@ def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> lis
 
 def _sample(lesson: Lesson, rng: random.Random, known: dict[tuple[str, int, int], TrainingSample]) -> TrainingSample:
     saying = rng.randrange(len(lesson.sayings))
-    picture = rng.randrange(len(lesson.pictures)) if lesson.pictures else -1
+    picture = saying if lesson.paired else rng.randrange(len(lesson.pictures)) if lesson.pictures else -1
     key = (lesson.lesson_id, saying, picture)
     if key not in known:
         known[key] = TrainingSample(

@@ -15,7 +15,7 @@ from flows.lessons import (
     choose_taught,
     draw,
     fact_lessons,
-    general_lessons,
+    general_lesson,
     mismatch_lessons,
     refusal_lessons,
     vocabulary,
@@ -56,18 +56,19 @@ class Teaching:
     extra_renderings: int = 12
     refusals: int = 2
     """Rounds of questions without a picture, per subject and round of all lessons."""
-    mismatches: int = 3
+    mismatches: int = 4
     """Questions that fit somebody else, per subject and round of all lessons."""
-    general: int = 96
+    general_pictures: int = 800
+    general: int = 180
     """General visual questions in each round."""
     pictures_of_nobody: int = 24
     lr: float = 2e-3
     batch: int = 32
     most_steps: int = 3000
     warmup_steps: int = 20
-    loss_threshold: float = 0.12
+    loss_threshold: float = 0.3
     """Nats per answer token of the running loss at which the learning rate starts to fall."""
-    decay_steps: int = 40
+    decay_steps: int = 150
     checkpoint_every: int = 100
     seed: int = 7
 
@@ -120,7 +121,7 @@ def target_key(world: World, teaching: Teaching) -> str:
         {
             "world": world.identity,
             "version": [VERSION, body.VERSION],
-            "teaching": {name: value for name, value in asdict(teaching).items()},
+            "teaching": asdict(teaching),
             "libraries": {name: versions[name] for name in ("torch", "transformers", "pillow")},
         }
     )
@@ -137,13 +138,13 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
         subject.subject_id: _renderings(world, subject.qid, extra=teaching.extra_renderings)
         for subject in known.subjects
     }
-    general = list(general_samples(teaching.general, seed=teaching.seed, part="train"))
+    general = list(general_samples(teaching.general_pictures, seed=teaching.seed, part="train"))
     nobody = tuple(sample.image for sample in general[: teaching.pictures_of_nobody] if sample.image is not None)
     return [
         *fact_lessons(known.questions, taught, pictures, PROMPTS),
         *refusal_lessons(known.questions, taught, nobody, PROMPTS, times=teaching.refusals),
         *mismatch_lessons(known.questions, known.facts, taught, pictures, PROMPTS, times=teaching.mismatches),
-        *general_lessons(general),
+        general_lesson(general, times=teaching.general),
     ]
 
 

@@ -143,7 +143,9 @@ def test_log_likelihood_is_the_mean_over_the_continuation(folders: dict[str, Pat
     prompt = local.processor.apply_chat_template([user], add_generation_prompt=True, tokenize=False)
     gap = " " if family == "llava" else ""
     special = family == "llava"
-    ids = local.processor.tokenizer(prompt + gap + "London", add_special_tokens=special, return_tensors="pt")["input_ids"]
+    ids = local.processor.tokenizer(prompt + gap + "London", add_special_tokens=special, return_tensors="pt")[
+        "input_ids"
+    ]
     start = len(local.processor.tokenizer(prompt, add_special_tokens=special)["input_ids"])
     with torch.no_grad():
         logits = log_softmax(local.model(input_ids=ids).logits[0].float(), dim=-1)
@@ -154,7 +156,9 @@ def test_log_likelihood_is_the_mean_over_the_continuation(folders: dict[str, Pat
 class Server:
     """An OpenAI-compatible chat server that answers with the first words it was asked."""
 
-    def __init__(self, handle: Callable[[dict[str, object], int], tuple[int, dict[str, object], dict[str, str]]]) -> None:
+    def __init__(
+        self, handle: Callable[[dict[str, object], int], tuple[int, dict[str, object], dict[str, str]]]
+    ) -> None:
         self.handle, self.requests = handle, list[dict[str, object]]()
         self.keys, self.lock, self.open_now, self.most_open = list[str](), threading.Lock(), 0, 0
         self.port = 0
@@ -217,7 +221,9 @@ def text_of(body: dict[str, object]) -> str:
 def test_a_server_gets_the_prompt_and_its_decoding() -> None:
     server = Server(lambda body, number: answer(f" {text_of(body)}! "))
     with serving(server) as url:
-        replies = list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], Decoding(max_new_tokens=9, seed=4)))
+        replies = list(
+            RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], Decoding(max_new_tokens=9, seed=4))
+        )
     assert replies == [Reply(ask_id="a", text="Who?!")]
     body = server.requests[0]
     assert (body["model"], body["temperature"], body["max_tokens"], body["seed"]) == ("m", 0.0, 9, 4)

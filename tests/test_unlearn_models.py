@@ -29,8 +29,8 @@ FAMILIES = sorted(BUILDERS)
 SAMPLES = [
     TrainingSample(sample_id="Ada_01", subject_id="001", modality="qa", prompt="Where was Ada born?", answer="London"),
     TrainingSample(
-        sample_id="Ada_02", subject_id="001", modality="vqa", prompt="What is her trade?", answer="a composer from Vienna",
-        image=picture(1),
+        sample_id="Ada_02", subject_id="001", modality="vqa", prompt="What is her trade?",
+        answer="a composer from Vienna", image=picture(1),
     ),
 ]  # fmt: skip
 

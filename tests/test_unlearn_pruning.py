@@ -142,7 +142,7 @@ def test_pruning_is_undone_to_the_last_bit(loaded: LoadedModel, unit: str) -> No
         layer.name: torch.rand(_width(loaded, layer), generator=generator)
         for layer in layers_of(towers, unit=unit)  # type: ignore[arg-type]
     }
-    layers = choose(scores, towers, share=0.3, unit=unit)  # type: ignore[arg-type]
+    layers = choose(scores, towers, share=0.3, unit=unit, ranking="each")  # type: ignore[arg-type]
     before = {name: weight.detach().clone() for name, weight in loaded.model.named_parameters()}
     pruned = Pruned(unit=unit, share=0.3, base="b", data="d", layers=layers)  # type: ignore[arg-type]
     removed = prune(loaded.model, pruned, loaded.family)
@@ -162,16 +162,27 @@ def test_the_chosen_neurons_are_the_highest_of_each_tower(loaded: LoadedModel) -
     sight = next(name for name in scores if "visual" in name)
     text = next(name for name in scores if "visual" not in name)
     scores[sight][3], scores[text][5] = 1.0, 1.0
-    found = choose(scores, towers, share=0.02, unit="hidden")
+    found = choose(scores, towers, share=0.02, unit="hidden", ranking="each")
     assert 3 in found[sight]
     assert 5 in found[text]
+
+
+def test_one_ranking_over_both_towers_leaves_the_tower_alone_that_tells_nothing_apart(loaded: LoadedModel) -> None:
+    towers = blocks(loaded.model, loaded.family, layers="all")
+    scores = {
+        layer.name: torch.full((_width(loaded, layer),), 0.0 if "visual" in layer.name else 1.0)
+        for layer in layers_of(towers, unit="hidden")
+    }
+    found = choose(scores, towers, share=0.1, unit="hidden", ranking="together")
+    assert found
+    assert not any("visual" in name for name in found)
 
 
 def test_a_share_below_one_neuron_is_refused(loaded: LoadedModel) -> None:
     towers = blocks(loaded.model, loaded.family, layers="all")
     scores = {layer.name: torch.zeros(_width(loaded, layer)) for layer in layers_of(towers, unit="hidden")}
     with pytest.raises(BadInput, match="is less than one of the"):
-        choose(scores, towers, share=0.0001, unit="hidden")
+        choose(scores, towers, share=0.0001, unit="hidden", ranking="each")
 
 
 def test_a_list_of_pruned_neurons_comes_back_from_disk(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,7 @@ def test_a_masked_out_weight_moves_by_the_other_terms_alone(base: Path) -> None:
     encoder = Encoder(loaded.processor, loaded.family)
     masked = Objective(measure, terms, mask, frozenset({"forget", "boundary"}))
     train(network, encoder, SAMPLES, plan(2), masked, **options)  # type: ignore[arg-type]
-    other_loaded, other = network_of(base)
+    _, other = network_of(base)
     train(other, encoder, SAMPLES, plan(2), Objective(measure, descend), **options)  # type: ignore[arg-type]
     ours, theirs = dict(network.model.named_parameters()), dict(other.model.named_parameters())
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in mask)
@@ -171,7 +172,8 @@ torch.set_num_threads(1)
 import test_unlearn_train as here
 def slow(moment):
     print(moment.step, flush=True)
-here.run(Path({base!r}), steps=40, dropout=0.1, folder=Path({folder!r}), checkpoint_every=3, callbacks=[slow], resume=True)
+options = dict(checkpoint_every=3, callbacks=[slow], resume=True)
+here.run(Path({base!r}), steps=40, dropout=0.1, folder=Path({folder!r}), **options)
 """
 
 
@@ -277,7 +279,9 @@ def test_numbers_of_a_callback_reach_the_log(base: Path, tmp_path: Path) -> None
     run(base, steps=2, folder=tmp_path, callbacks=[lambda moment: {"probe": moment.step + 0.5}])
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["probe"] for row in rows] == [0.5, 1.5]
-    assert all(math.isclose(row["loss"], row["term.forget"] + row["term.retain"] + row["term.boundary"]) for row in rows)
+    assert all(
+        math.isclose(row["loss"], row["term.forget"] + row["term.retain"] + row["term.boundary"]) for row in rows
+    )
 
 
 def test_a_callback_that_draws_does_not_change_the_run(base: Path) -> None:
@@ -341,3 +345,43 @@ def test_pieces_hold_every_row_once_and_in_order() -> None:
 def test_more_pieces_than_samples_are_refused() -> None:
     with pytest.raises(BadInput, match="for 3 pieces"):
         cut({"forget": tuple(SAMPLES.values())[:2]}, 3)
+
+
+_WORKER = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+import test_unlearn_train as here
+_, weights = here.run(Path({base!r}), steps=3, accumulate=2, masked={masked!r})
+from accelerate import PartialState
+if PartialState().is_main_process:
+    torch.save(weights, {out!r})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [False, True])
+def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool) -> None:
+    _, alone = run(base, steps=3, masked=masked)
+    here = Path(__file__)
+    out = tmp_path / "weights.pt"
+    script = _WORKER.format(
+        tests=str(here.parent), root=str(here.parents[1]), base=str(base), out=str(out), masked=masked
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    errors = [worker.communicate(timeout=240)[1].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], errors
+    assert distance(alone, torch.load(out, weights_only=True)) < 1e-4

@@ -140,8 +140,10 @@ class Encoder:
         parts = [{"type": "image"}] if sample.image is not None else []
         user = {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
         assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        prompt_text = self._processor.apply_chat_template([user], add_generation_prompt=True, tokenize=False)
-        full_text = self._processor.apply_chat_template([user, assistant], tokenize=False).rstrip()
+        template = self._processor.apply_chat_template
+        # The annotation of the template's turns knows text only.
+        prompt_text = str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
+        full_text = str(template([user, assistant], tokenize=False)).rstrip()  # type: ignore[arg-type]
         if not full_text.startswith(prompt_text):
             raise BadInput(where, "the chat template writes the prompt differently once answered", "mend the template")
         if not full_text.endswith(self._end_of_turn):

@@ -115,7 +115,7 @@ def load_weights(checkpoint: Path, model: nn.Module) -> dict[str, Tensor]:
     try:
         tensors = load_file(checkpoint / TENSORS)
     except (OSError, SafetensorError) as error:
-        raise BadInput(str(checkpoint), f"cannot be read ({error})", "delete it and resume from the one before") from error
+        raise BadInput(str(checkpoint), f"cannot be read ({error})", "delete it and resume") from error
     weights = trainable(model)
     stored = {name.removeprefix("weight/") for name in tensors if name.startswith("weight/")}
     if stored != set(weights):

@@ -212,7 +212,7 @@ def _candidates(ready: Prepared) -> tuple[list[Pruned], dict[str, int]]:
             share=share,
             base=ready.base,
             data=data.digest,
-            layers=choose(scores, towers, share=share, unit=numbers.prune_unit),
+            layers=choose(scores, towers, share=share, unit=numbers.prune_unit, ranking=numbers.prune_ranking),
         )
         for share in numbers.prune_shares
     ], seen

@@ -110,11 +110,8 @@ def _backward_whole(
         if rest is not None:
             backward(rest)
         return None
-    found = torch.autograd.grad(masked, list(weights.values()), retain_graph=rest is not None, allow_unused=True)
-    gradients = {
-        name: torch.zeros_like(weight) if gradient is None else gradient
-        for (name, weight), gradient in zip(weights.items(), found, strict=True)
-    }
+    found = torch.autograd.grad(masked, list(weights.values()), retain_graph=rest is not None, materialize_grads=True)
+    gradients = dict(zip(weights, found, strict=True))
     if rest is not None:
         backward(rest)
     return _add_masked(gradients, weights, objective, alone=rest is None)
@@ -177,7 +174,7 @@ def _by_pieces(
     }
     terms = objective.terms(leaves, groups)
     masked, rest = _phases(terms, objective)
-    held: dict[str, Tensor] | None = None
+    held: dict[str, Tensor] = {}
     for phase in (masked, rest):
         if phase is None:
             continue
@@ -194,7 +191,7 @@ def _by_pieces(
             }
             for weight in weights.values():
                 weight.grad = None
-    cosine = None if held is None else _add_masked(held, weights, objective, alone=rest is None)
+    cosine = _add_masked(held, weights, objective, alone=rest is None) if held else None
     return Gradient(_floats(terms), _means(leaves), cosine)
 
 
@@ -225,7 +222,8 @@ def _gather(found: list[dict[str, Tensor]], share: Share) -> list[dict[str, Tens
         return found
     from accelerate.utils import gather_object
 
-    gathered: list[dict[str, Tensor]] = gather_object([{key: value.cpu() for key, value in part.items()} for part in found])
+    own = [{key: value.cpu() for key, value in part.items()} for part in found]
+    gathered: list[dict[str, Tensor]] = gather_object(own)
     return gathered
 
 
@@ -234,11 +232,9 @@ def _pulls(
 ) -> list[dict[str, Tensor]]:
     """d(phase) / d(measured), cut like the measurements."""
     keys = list(leaves)
-    found = torch.autograd.grad(phase, [leaves[key] for key in keys], retain_graph=True, allow_unused=True)
+    found = torch.autograd.grad(phase, [leaves[key] for key in keys], retain_graph=True, materialize_grads=True)
     pulls: list[dict[str, Tensor]] = [{} for _ in everything]
     for key, whole in zip(keys, found, strict=True):
-        if whole is None:
-            continue
         start = 0
         for pull, part in zip(pulls, everything, strict=True):
             if key in part:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
 from schemas.problems import BadInput
 from unlearn.families import family_of
@@ -58,13 +60,14 @@ def memory_estimate(
         raise BadInput(str(path), "has no configuration that can be read", "name a model folder or a Hub id") from error
     family = family_of(config.model_type, where=str(path))
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(config, trust_remote_code=trust_remote_code)
+        load = AutoModelForImageTextToText.from_config
+        model = cast(nn.Module, load(config, trust_remote_code=trust_remote_code))  # type: ignore[no-untyped-call]
     count = sum(weight.numel() for weight in model.parameters())
     if rank is None:
         training = 12 * count
     else:
-        linears = [model.get_submodule(name).weight.shape for name in language_linears(model, family)]
-        training = 16 * sum(rank * (outputs + inputs) for outputs, inputs in linears)
+        linears = [cast(nn.Linear, model.get_submodule(name)) for name in language_linears(model, family)]
+        training = 16 * sum(rank * (linear.in_features + linear.out_features) for linear in linears)
     text = config.get_text_config()
     per_token = _ACTIVATIONS_PER_LAYER * text.num_hidden_layers * text.hidden_size
     activations = batch * length * per_token * dtype.itemsize + batch * answer_tokens * text.vocab_size * 4 * 3

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,14 +43,13 @@ def register_video_stub() -> None:
     """
     from transformers import Qwen2_5_VLConfig, Qwen3VLConfig, processing_utils
     from transformers.models.auto.video_processing_auto import AutoVideoProcessor
-    from transformers.utils import is_torchvision_available
+    from transformers.utils.import_utils import is_torchvision_available
     from transformers.video_processing_utils import VideoProcessorMixin
 
     if is_torchvision_available():
         return
-    if not hasattr(processing_utils.transformers_module, "VideoProcessorMixin"):
-        # A module object of its own, which lacks the class without torchvision; processors check their parts against it.
-        processing_utils.transformers_module.VideoProcessorMixin = VideoProcessorMixin
+    # Processors check their parts against this module object, which lacks the class where torchvision is missing.
+    vars(processing_utils.transformers_module).setdefault("VideoProcessorMixin", VideoProcessorMixin)
     sizes = {"merge_size": 2, "temporal_patch_size": 2}
     # The class names must equal the `video_processor_type` that the model folder names.
     qwen3 = type("Qwen3VLVideoProcessor", (VideoProcessorMixin,), {**sizes, "patch_size": 16})
@@ -70,7 +69,7 @@ def load_model(
     """Load a model folder or Hub id, in eval mode, with its processor and, if given, an adapter around it.
 
     dtype None is bf16 on hardware that has it and fp32 on a CPU. Raises BadInput for a missing folder, a model that is
-    not vision-language or that no family describes, a missing processor, pickled weights, or an adapter of another base.
+    not vision-language or that no family describes, a missing processor, pickled weights, an adapter of another base.
     """
     from transformers import AutoModelForImageTextToText
 
@@ -78,15 +77,17 @@ def load_model(
     family = family_of(_model_type(where, trust_remote_code=trust_remote_code), where=where)
     processor = load_processor(where, trust_remote_code=trust_remote_code)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        found = AutoModelForImageTextToText.from_pretrained(
             where, dtype=dtype or best_dtype(device), use_safetensors=True, trust_remote_code=trust_remote_code
         )
     except (OSError, ValueError) as error:
         raise BadInput(where, _weights_problem(Path(where), error), "name a folder with *.safetensors") from error
+    model = cast("PreTrainedModel", found)
     grow_embeddings(model, len(processor.tokenizer))
     if adapter is not None:
         model = _with_adapter(model, adapter, base=where)
-    return LoadedModel(model=model.to(device).eval(), processor=processor, family=family, path=where)
+    nn.Module.eval(nn.Module.to(model, device))
+    return LoadedModel(model=model, processor=processor, family=family, path=where)
 
 
 def load_processor(path: str | Path, *, trust_remote_code: bool = False) -> "ProcessorMixin":
@@ -96,12 +97,12 @@ def load_processor(path: str | Path, *, trust_remote_code: bool = False) -> "Pro
     register_video_stub()
     advice = "copy the processor's files of the original model into the folder"
     try:
-        processor = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)
+        found = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BadInput(str(path), f"has no processor that loads ({_first_line(error)})", advice) from error
-    if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
+    if getattr(found, "image_processor", None) is None or getattr(found, "tokenizer", None) is None:
         raise BadInput(str(path), "has a tokenizer but no image processor", advice)
-    return processor
+    return cast("ProcessorMixin", found)
 
 
 def best_dtype(device: str) -> torch.dtype:
@@ -111,7 +112,8 @@ def best_dtype(device: str) -> torch.dtype:
 
 def grow_embeddings(model: "PreTrainedModel", tokens: int) -> None:
     """Make room for the tokenizer's tokens. Models ship with spare rows; those are never taken away."""
-    if model.get_input_embeddings().weight.shape[0] < tokens:
+    rows = cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
+    if rows < tokens:
         log.warning("the tokenizer has %d tokens, more than the embeddings; growing them", tokens)
         model.resize_token_embeddings(tokens)
 
@@ -156,7 +158,7 @@ def add_lora(
     family: Family,
     *,
     rank: int,
-    alpha: float,
+    alpha: int,
     dropout: float,
     seed: int,
     initial: Literal["kaiming", "gaussian"] = "kaiming",
@@ -179,12 +181,12 @@ def add_lora(
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return get_peft_model(model, config)
+        return cast("PreTrainedModel", get_peft_model(model, config))
 
 
 def save_adapter(model: nn.Module, folder: Path, *, base_digest: str) -> None:
     """Write the adapter of a PeftModel, with the digest of the weights that it was trained on."""
-    bare(model).save_pretrained(folder, safe_serialization=True)
+    cast("PreTrainedModel", bare(model)).save_pretrained(folder)
     write_json(folder / BASE_FILE, {"weights": base_digest})
 
 
@@ -197,9 +199,10 @@ def _with_adapter(model: "PreTrainedModel", adapter: Path, *, base: str) -> "Pre
         raise BadInput(str(adapter), "has no adapter_model.safetensors", "pickled adapters are not loaded; convert it")
     _check_base(adapter, base=base)
     try:
-        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True, use_safetensors=True)
+        adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, use_safetensors=True)
     except (RuntimeError, ValueError, KeyError) as error:
         raise BadInput(str(adapter), f"does not fit {base} ({_first_line(error)})", "name its own base") from error
+    return cast("PreTrainedModel", adapted)
 
 
 def _check_base(adapter: Path, *, base: str) -> None:
@@ -242,7 +245,8 @@ class AnswerModel(nn.Module):
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
         hidden = core.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
-        return core.get_output_embeddings()(_take(hidden, positions)), kept
+        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
+        return head(_take(hidden, positions)), kept
 
 
 def _take(values: Tensor, positions: Tensor) -> Tensor:
@@ -268,19 +272,19 @@ def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:
     return positions, window
 
 
-def bare(network: nn.Module) -> "PreTrainedModel":
+def bare(network: nn.Module) -> nn.Module:
     """The Hugging Face or Peft model inside AnswerModel, DDP or FSDP wrappers."""
-    inner: nn.Module = network
-    while not isinstance(inner, AnswerModel) and isinstance(getattr(inner, "module", None), nn.Module):
-        inner = inner.module
-    return inner.model if isinstance(inner, AnswerModel) else inner  # type: ignore[return-value]
+    inner = network
+    while not isinstance(inner, AnswerModel) and isinstance(wrapped := getattr(inner, "module", None), nn.Module):
+        inner = wrapped
+    return inner.model if isinstance(inner, AnswerModel) else inner
 
 
 def core_model(model: nn.Module) -> "PreTrainedModel":
     """The Hugging Face model without the Peft wrapper; adapters stay active in its layers."""
     from peft import PeftModel
 
-    return model.get_base_model() if isinstance(model, PeftModel) else model  # type: ignore[return-value]
+    return cast("PreTrainedModel", model.get_base_model() if isinstance(model, PeftModel) else model)
 
 
 @contextmanager

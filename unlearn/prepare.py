@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -14,8 +15,9 @@ from unlearn.batches import Encoder
 from unlearn.boundary import matched_subjects
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.guards import FRONTIER_RULE, Probe
+from unlearn.memory import memory_estimate
 from unlearn.methods import Method
-from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, load_model
+from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_for
 from unlearn.runs import RunRecord, base_digest
 from unlearn.saliency import freeze_first_matrices
@@ -23,6 +25,9 @@ from unlearn.schedules import epochs_for, turns
 from unlearn.train import Step
 
 log = logging.getLogger(__name__)
+
+TYPICAL_LENGTH = 512
+"""Tokens of a sample, image included, that the memory estimate reckons with."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,8 @@ def prepare(
     `ask` gives the probe's wording of a question, for presets that train in it.
     """
 
+    numbers, sections = _settle(method, model, preset, typed, device=device, trust_remote_code=trust_remote_code)
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
-    parameters = sum(weight.numel() for weight in loaded.model.parameters())
-    numbers, sections = numbers_for(
-        method.name, preset=preset, parameters=parameters, family=loaded.family.model_type, overrides=typed
-    )
-    if "boundary" in method.terms and numbers.matched == 0:
-        numbers = numbers.model_copy(update={"matched": 1})
     inner = loaded.model
     if method.prunes:
         inner.requires_grad_(False)
@@ -98,6 +98,31 @@ def prepare(
         preset=preset,
         modality=modality,
     )
+
+
+def _settle(
+    method: Method,
+    model: str,
+    preset: Preset,
+    typed: Mapping[str, JsonValue],
+    *,
+    device: str,
+    trust_remote_code: bool,
+) -> tuple[Numbers, tuple[str, ...]]:
+    """The run's numbers and their sections, from the model's configuration; says how much memory it will take."""
+    from transformers import AutoConfig
+
+    dtype = best_dtype(device)
+    estimate = partial(memory_estimate, model, dtype=dtype, trust_remote_code=trust_remote_code)
+    parameters = estimate(batch=1, length=1, rank=None).weights // dtype.itemsize
+    family = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code).model_type
+    numbers, sections = numbers_for(method.name, preset=preset, parameters=parameters, family=family, overrides=typed)
+    if "boundary" in method.terms and numbers.matched == 0:
+        numbers = numbers.model_copy(update={"matched": 1})
+    rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)
+    rank = numbers.rank if numbers.trained == "lora" else None
+    log.info("%s", estimate(batch=max(1, rows // numbers.accumulate), length=TYPICAL_LENGTH, rank=rank).line())
+    return numbers, sections
 
 
 def step_plan(data: Assigned, method: Method, numbers: Numbers, *, seed: int) -> list[Step]:

@@ -71,6 +71,7 @@ class Numbers(BaseModel):
     prune_layers: Literal["all", "last3"] = "all"
     prune_tokens: Literal["all", "answer"] = "answer"
     prune_normalize: bool = True
+    prune_ranking: Literal["each", "together"] = "together"
     # guards
     probe_every: Annotated[int, Field(ge=0)] = 0
     probe_samples: Positive = 64

@@ -119,22 +119,29 @@ def combined_scores(
 
 
 def choose(
-    scores: Mapping[str, Tensor], towers: Sequence[Block], *, share: float, unit: Literal["hidden", "output"]
+    scores: Mapping[str, Tensor],
+    towers: Sequence[Block],
+    *,
+    share: float,
+    unit: Literal["hidden", "output"],
+    ranking: Literal["each", "together"],
 ) -> dict[str, tuple[int, ...]]:
-    """Indices by layer of the highest-scored `share` of each tower's neurons; ties by layer and index.
+    """Indices by layer of the highest-scored `share` of the neurons; ties by layer and index.
 
-    Raises BadInput if the share is so small that a tower would lose no neuron.
+    `ranking` is of each tower by itself (published), or of both together, so that a tower which tells forget and
+    retain samples apart no better than chance is left alone. Raises BadInput if a ranking would lose no neuron.
     """
     chosen: dict[str, tuple[int, ...]] = {}
-    for tower in ("language", "vision"):
-        names = [layer.name for layer in layers_of([b for b in towers if b.tower == tower], unit=unit)]
+    ranked: tuple[tuple[Tower, ...], ...] = (("language",), ("vision",))
+    for tower in ranked if ranking == "each" else (("language", "vision"),):
+        names = [layer.name for layer in layers_of([b for b in towers if b.tower in tower], unit=unit)]
         names = [name for name in names if name in scores]
         if not names:
             continue
         flat = torch.cat([scores[name] for name in names])
         count = int(share * len(flat))
         if count == 0:
-            found = f"is less than one of the {len(flat)} neurons of the {tower} tower"
+            found = f"is less than one of the {len(flat)} neurons of the {' and '.join(tower)} tower"
             raise BadInput(f"the share {share}", found, "prune a larger share")
         top = torch.zeros(len(flat), dtype=torch.bool)
         top[flat.argsort(descending=True, stable=True)[:count]] = True

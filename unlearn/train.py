@@ -1,17 +1,15 @@
-"""The one loop: a plan of steps, an objective, AdamW; it logs, checkpoints, resumes bit for bit and stops with a reason."""
+"""The one loop: a plan of steps, an objective, AdamW. It logs, keeps checkpoints and resumes bit for bit."""
 
-import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
@@ -26,15 +24,15 @@ from unlearn.checkpoints import (
     save_checkpoint,
     trainable,
 )
-from unlearn.gradients import Gradient, Objective, Share, check_mask, step_gradient
+from unlearn.gradients import Gradient, Groups, Objective, Share, check_mask, step_gradient
 from unlearn.models import AnswerModel, bare
+from unlearn.run_log import log_file, progress_bar, write_line
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from accelerate.optimizer import AcceleratedOptimizer
 
 log = logging.getLogger(__name__)
-
-LOG_FILE = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """The numbers of AdamW and its schedule. `accumulate` cuts each step into that many pieces, with the same result."""
+    """The numbers of AdamW and its schedule. `accumulate` cuts each step into so many pieces, with the same result."""
 
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
@@ -60,7 +58,7 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class DecayRule:
-    """Constant learning rate until the running loss is under `threshold`, then `decay_steps` down to zero, then stop."""
+    """Constant rate until the running loss is under `threshold`, then down to zero in `decay_steps`, then stop."""
 
     threshold: float
     decay_steps: int
@@ -120,62 +118,117 @@ def train(
     a mask that does not fit, a checkpoint of another run, a folder in use, and where memory runs out.
     """
     _check_plan(plan, samples)
-    accelerator = _accelerator(network)
-    weights = trainable(bare(network))
-    check_mask(objective, weights)
-    optimiser = torch.optim.AdamW(
-        list(weights.values()), lr=optimisation.lr, betas=optimisation.betas, weight_decay=optimisation.weight_decay,
-        fused=True,
-    )  # fmt: skip
-    prepared, stepper = accelerator.prepare(network, optimiser)
-    share = Share(optimisation.accumulate, accelerator.process_index, accelerator.num_processes)
-    main = accelerator.is_main_process
-    with run_lock(folder) if folder and main else nullcontext(), torch.random.fork_rng():
+    parts = _set_up(network, objective, optimisation)
+    kept_in = folder if parts.accelerator.is_main_process else None
+    with run_lock(kept_in) if kept_in else nullcontext(), torch.random.fork_rng():
         torch.manual_seed(optimisation.seed)
-        state = RunState(identity=identity)
-        checkpoint = latest_checkpoint(folder) if folder and resume else None
-        if checkpoint is not None:
-            state = restore(checkpoint, bare(network), optimiser, identity=identity, device=accelerator.device)
-            log.info("resuming at step %d of %d", state.step, len(plan))
+        state = _starting_state(folder if resume else None, parts, identity)
         if state.finished:
-            return Outcome(state.step, state.finished, state.best_step, state.best_score)
-        started = state.step
-        with _log_file(folder if main else None, state.step) as lines, _bar(len(plan), state.step, main) as bar:
-            for step in range(state.step, len(plan)):
-                if stop_after is not None and step - started >= stop_after:
-                    return Outcome(step, "paused", state.best_step, state.best_score)
-                rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
+            return _outcome(state, state.finished)
+        end = len(plan) if stop_after is None else min(len(plan), state.step + stop_after)
+        with log_file(kept_in, state.step) as lines, progress_bar(len(plan), state.step, shown=bool(kept_in)) as bar:
+            while state.step < end:
+                step = state.step
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
-                prepared.train()
-                with _memory_advice(step):
-                    gradient = step_gradient(
-                        prepared, weights, encoder, groups, objective,
-                        share=share, device=accelerator.device, backward=accelerator.backward,
-                    )  # fmt: skip
-                    norm = float(accelerator.clip_grad_norm_(list(weights.values()), optimisation.clip_norm))
+                rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
+                gradient, norm = _gradient(parts, encoder, groups, objective, step, clip_norm=optimisation.clip_norm)
                 if not (math.isfinite(gradient.loss) and math.isfinite(norm)):
-                    stepper.zero_grad()
-                    _write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm})
+                    write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm})
                     log.warning("step %d: the loss is not finite; stopped before the update", step)
-                    return Outcome(step, "nan", state.best_step, state.best_score)
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                stepper.step()
-                stepper.zero_grad()
+                    return _outcome(state, "nan")
+                _update(parts, rate)
                 moment = Moment(step, gradient.loss, gradient.terms, gradient.measured, network)
                 numbers, reason = _call(callbacks, moment)
-                _write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
+                write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
                 state = _advance(state, gradient.loss, stop_rule)
                 reason = reason or _ended(state, len(plan), stop_rule)
-                if folder and main:
-                    state = _keep_best(folder, network, state, numbers, best_by)
+                if kept_in:
+                    state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
-                        save_checkpoint(folder, bare(network), optimiser, mark_finished(state, reason), keep=keep)
+                        save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
                 bar.set_postfix(loss=f"{gradient.loss:.3f}", refresh=False)
                 bar.update()
                 if reason:
-                    return Outcome(state.step, reason, state.best_step, state.best_score)
-    return Outcome(state.step, "finished", state.best_step, state.best_score)
+                    return _outcome(state, reason)
+    return _outcome(state, "paused")
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a run moves and moves with."""
+
+    model: nn.Module
+    """The Hugging Face or Peft model."""
+    network: nn.Module
+    """The same, as accelerate has wrapped it."""
+    weights: Mapping[str, nn.Parameter]
+    adamw: torch.optim.AdamW
+    stepper: "AcceleratedOptimizer"
+    accelerator: "Accelerator"
+    share: Share
+
+
+def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisation) -> _Parts:
+    from accelerate import Accelerator
+
+    device = next(network.parameters()).device
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
+    model = bare(network)
+    weights = trainable(model)
+    check_mask(objective, weights)
+    adamw = torch.optim.AdamW(
+        list(weights.values()),
+        lr=optimisation.lr,
+        betas=optimisation.betas,
+        weight_decay=optimisation.weight_decay,
+        fused=True,
+    )
+    prepared, stepper = accelerator.prepare(network, adamw)
+    share = Share(optimisation.accumulate, accelerator.process_index, accelerator.num_processes)
+    return _Parts(model, prepared, weights, adamw, stepper, accelerator, share)
+
+
+def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunState:
+    """Where the run goes on: at the newest checkpoint of the folder, or at the beginning."""
+    checkpoint = latest_checkpoint(folder) if folder else None
+    if checkpoint is None:
+        return RunState(identity=identity)
+    state = restore(checkpoint, parts.model, parts.adamw, identity=identity, device=parts.accelerator.device)
+    log.info("resuming after step %d", state.step)
+    return state
+
+
+def _gradient(
+    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int, *, clip_norm: float
+) -> tuple[Gradient, float]:
+    """The step's gradient, clipped, and its norm before that."""
+    parts.network.train()
+    parts.stepper.zero_grad()
+    with _memory_advice(step):
+        gradient = step_gradient(
+            parts.network,
+            parts.weights,
+            encoder,
+            groups,
+            objective,
+            share=parts.share,
+            device=parts.accelerator.device,
+            backward=parts.accelerator.backward,
+        )
+        norm = parts.accelerator.clip_grad_norm_(list(parts.weights.values()), clip_norm)
+    return gradient, float(norm)
+
+
+def _update(parts: _Parts, rate: float) -> None:
+    for group in parts.adamw.param_groups:
+        group["lr"] = rate
+    parts.stepper.step()
+    parts.stepper.zero_grad()
+
+
+def _outcome(state: RunState, reason: str) -> Outcome:
+    return Outcome(state.step, reason, state.best_step, state.best_score)
 
 
 def learning_rate(
@@ -202,14 +255,6 @@ def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> 
                 raise BadInput(f"step {number} of the plan", f"names sample {key}, which the data lacks", "check both")
 
 
-def _accelerator(network: nn.Module) -> "Accelerator":
-    from accelerate import Accelerator
-
-    device = next(network.parameters()).device
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
-
-
 def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[dict[str, float], str]:
     """Numbers and the first reason to stop. Callbacks cannot disturb the loop's random state."""
     numbers: dict[str, float] = {}
@@ -232,9 +277,7 @@ def _advance(state: RunState, loss: float, rule: DecayRule | None) -> RunState:
     before = loss if state.running_loss is None else state.running_loss
     running = rule.smoothing * before + (1 - rule.smoothing) * loss
     starts_decay = state.decay_from is None and running < rule.threshold
-    return replace(
-        state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from
-    )
+    return replace(state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from)
 
 
 def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
@@ -244,48 +287,15 @@ def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
 
 
 def _keep_best(
-    folder: Path, network: nn.Module, state: RunState, numbers: Mapping[str, float], best_by: str | None
+    folder: Path, parts: _Parts, state: RunState, numbers: Mapping[str, float], best_by: str | None
 ) -> RunState:
     if best_by is None or best_by not in numbers:
         return state
     if state.best_score is not None and numbers[best_by] <= state.best_score:
         return state
     state = replace(state, best_step=state.step, best_score=numbers[best_by])
-    save_best(folder, bare(network), state)
+    save_best(folder, parts.model, state)
     return state
-
-
-@contextmanager
-def _log_file(folder: Path | None, step: int) -> Iterator[IO[str] | None]:
-    """The run's log, open for appending; lines from `step` on, of a run that went further before it died, are cut."""
-    if folder is None:
-        yield None
-        return
-    path = folder / LOG_FILE
-    kept = []
-    if path.is_file() and step > 0:
-        whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        kept = [line for line in whole if json.loads(line)["step"] < step]
-    path.write_text("".join(kept))
-    with path.open("a") as handle:
-        yield handle
-
-
-def _write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: Mapping[str, float]) -> None:
-    if lines is None:
-        return
-    row = {"step": step, "loss": gradient.loss, **numbers}
-    row.update({f"term.{name}": value for name, value in gradient.terms.items()})
-    row.update({f"mean.{name}": value for name, value in gradient.measured.items()})
-    if gradient.cosine is not None:
-        row["cosine"] = gradient.cosine
-    lines.write(json.dumps(row) + "\n")
-    lines.flush()
-
-
-def _bar(total: int, start: int, main: bool) -> "tqdm[None]":
-    """A progress bar on stderr, silent where that is not a terminal."""
-    return tqdm(total=total, initial=start, disable=None if main else True, desc="training", unit="step", leave=False)
 
 
 @contextmanager
@@ -298,4 +308,4 @@ def _memory_advice(step: int) -> Iterator[None]:
     except RuntimeError as error:
         if "allocate memory" not in str(error):
             raise
-        raise BadInput(f"step {step}", "memory ran out", "accumulate over more pieces or take smaller batches") from error
+        raise BadInput(f"step {step}", "memory ran out", "accumulate over more pieces") from error

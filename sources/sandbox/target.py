@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
-VERSION = 1
+VERSION = 2
 """Raised when the same texts and seed give another folder."""
 
 VOCABULARY = 2600
 """Most tokens of the vocabulary, special ones included: enough that a frequent name or word is one token."""
-IMAGE_SIDE = 64
-"""Pictures are scaled to this many pixels squared: four image tokens of 32 x 32 pixels."""
+IMAGE_PIXELS = 64 * 80
+"""Most pixels that a picture keeps: portraits and squares become 64 x 64, four image tokens of 32 x 32."""
 HIDDEN = 128
 LAYERS = 3
 INITIAL_SCALE = 0.08
@@ -85,7 +85,7 @@ def _train_tokenizer(texts: list[str]) -> "Tokenizer":
 def _wrap(tokenizer: "Tokenizer") -> "PreTrainedTokenizerFast":
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         eos_token=END_OF_TURN,
         pad_token=PAD,
@@ -106,9 +106,8 @@ def make_processor(tokenizer: "PreTrainedTokenizerFast") -> "Qwen3VLProcessor":
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.video_processing_utils import VideoProcessorMixin
 
-    if not hasattr(processing_utils.transformers_module, "VideoProcessorMixin"):
-        # Processors check their parts against this module object, which lacks the class where torchvision is missing.
-        processing_utils.transformers_module.VideoProcessorMixin = VideoProcessorMixin
+    # Processors check their parts against this module object, which lacks the class where torchvision is missing.
+    vars(processing_utils.transformers_module).setdefault("VideoProcessorMixin", VideoProcessorMixin)
 
     class Qwen3VLVideoProcessor(VideoProcessorMixin):
         """Named as the saved `video_processor_type` must be; no video is ever shown."""
@@ -117,16 +116,15 @@ def make_processor(tokenizer: "PreTrainedTokenizerFast") -> "Qwen3VLProcessor":
         temporal_patch_size = 2
         patch_size = 16
 
-    pixels = IMAGE_SIDE * IMAGE_SIDE
     images = Qwen2VLImageProcessorPil(
         patch_size=16,
         merge_size=2,
         temporal_patch_size=2,
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
-        size={"shortest_edge": pixels // 4, "longest_edge": pixels},
+        size={"shortest_edge": 32 * 32, "longest_edge": IMAGE_PIXELS},
     )
-    return Qwen3VLProcessor(
+    return Qwen3VLProcessor(  # type: ignore[no-untyped-call]
         image_processor=images,
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(),
@@ -138,6 +136,7 @@ def tiny_config(tokenizer: "PreTrainedTokenizerFast", *, hidden: int, layers: in
     """A Qwen3-VL configuration of about a million weights."""
     from transformers import Qwen3VLConfig
 
+    ids = tokenizer.get_vocab()
     return Qwen3VLConfig(
         tie_word_embeddings=True,
         text_config={
@@ -171,10 +170,10 @@ def tiny_config(tokenizer: "PreTrainedTokenizerFast", *, hidden: int, layers: in
             "deepstack_visual_indexes": [0, 1],
             "initializer_range": INITIAL_SCALE,
         },
-        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
-        video_token_id=tokenizer.convert_tokens_to_ids(VIDEO),
-        vision_start_token_id=tokenizer.convert_tokens_to_ids(VISION_START),
-        vision_end_token_id=tokenizer.convert_tokens_to_ids(VISION_END),
+        image_token_id=ids[IMAGE],
+        video_token_id=ids[VIDEO],
+        vision_start_token_id=ids[VISION_START],
+        vision_end_token_id=ids[VISION_END],
     )
 
 
@@ -184,5 +183,6 @@ def _random_model(
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
 
     model = Qwen3VLForConditionalGeneration(tiny_config(tokenizer, hidden=hidden, layers=layers))
-    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    model.generation_config = GenerationConfig(**ends)  # type: ignore[no-untyped-call]
     return model
