@@ -3,8 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# On few cores, threads that spin while waiting cost more than they give.
-export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: demo test check format clean
 
