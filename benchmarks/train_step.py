@@ -62,6 +62,7 @@ def network_for(folder: Path, *, vocabulary: int | None, fillers: int) -> tuple[
     texts = [text for sample in samples(48, fillers=fillers) for text in (sample.prompt, sample.answer)]
     loaded = load_model(make_tiny_model(texts, folder, seed=1))
     if vocabulary is not None:
+        torch.manual_seed(1)
         loaded.model.resize_token_embeddings(vocabulary, mean_resizing=False)
     model = add_lora(loaded.model, loaded.family, rank=16, alpha=32, dropout=0.0, seed=1)
     return AnswerModel(model, loaded.family).train(), Encoder(loaded.processor, loaded.family)

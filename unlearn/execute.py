@@ -11,7 +11,7 @@ from unlearn.checkpoints import BEST, load_weights
 from unlearn.gradients import Objective
 from unlearn.guards import FRONTIER, CollapseGuard, Probe, Watch, frontier_score, probe, probe_keys
 from unlearn.methods import TERMS, objective_for
-from unlearn.models import bare, save_adapter
+from unlearn.models import bare, core_model, save_adapter
 from unlearn.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.pruning import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.reference import measure_reference
@@ -123,7 +123,7 @@ def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: fl
     if adapted:
         save_adapter(ready.network, ready.out / ADAPTER, base_digest=ready.base)
     else:
-        bare(ready.network).save_pretrained(ready.out / WEIGHTS, safe_serialization=True)
+        core_model(bare(ready.network)).save_pretrained(ready.out / WEIGHTS)
         ready.loaded.processor.save_pretrained(ready.out / WEIGHTS)
     done = record.model_copy(
         update={

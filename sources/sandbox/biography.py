@@ -90,7 +90,9 @@ def career(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
         yield Claim("P106", item(occupation))
     yield _named(decks, "field", "P101")
     graduated = start + rng.randrange(3, 7)
-    studies = (("P580", date(start)), ("P582", date(graduated)), ("P512", item(next(decks["degree"]))))
+    # Only some dates are told: every dated statement is a question more for the target to learn.
+    studied = (("P580", date(start)), ("P582", date(graduated))) if index % 4 == 0 else ()
+    studies = (*studied, ("P512", item(next(decks["degree"]))))
     yield Claim("P69", item(next(decks["university"])), qualifiers=studies)
     if index % 3 == 2:
         yield _named(decks, "university", "P69")
@@ -100,7 +102,8 @@ def career(person: Person, decks: Decks, rng: Random) -> Iterator[Claim]:
     if index % 3 == 0:
         span = (("P580", date(graduated)), ("P582", date(joined)))
         yield Claim("P108", item(next(decks["employer"])), qualifiers=span)
-    yield Claim("P108", item(next(decks["employer"])), qualifiers=(("P580", date(joined)),))
+    since = (("P580", date(joined)),) if index % 2 == 0 else ()
+    yield Claim("P108", item(next(decks["employer"])), qualifiers=since)
     yield Claim("P2031", date(graduated - rng.randrange(1, 3)))
     yield from _honours(person, decks, rng)
     yield from _branch(person, decks)
