@@ -7,7 +7,7 @@ from schemas.answers import normalise
 from schemas.words import OPTION_LABELS
 
 _CUE = r"\b(?i:answer|option|choice|letter)\b[*\"']*"
-_LINK = r"\s*(?i:is|would be|must be|should be)?\s*:?\s*(?i:option\b|letter\b)?\s*"
+_LINK = r"\s*(?i:is|would be|must be|should be)?\s*[:=]?\s*(?i:option\b|letter\b)?\s*"
 _QUOTE = r"[(\[*\"'`]"
 _END = r"(?=\s*$|\s*[).\]:,;!*\n])"
 

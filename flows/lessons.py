@@ -157,6 +157,23 @@ def mismatch_lessons(
     return lessons
 
 
+def naming_lessons(
+    names: Mapping[str, str], pictures: Mapping[str, tuple[bytes, ...]], prompts: Sequence[str], *, times: int
+) -> list[Lesson]:
+    """Who is on a picture, asked in each of the prompts: one lesson per subject."""
+    return [
+        Lesson(
+            f"{subject_id}|name",
+            subject_id,
+            "vqa",
+            tuple(Saying(p, name) for p in prompts),
+            pictures[subject_id],
+            times,
+        )
+        for subject_id, name in names.items()
+    ]
+
+
 def general_lesson(samples: Sequence[TrainingSample], *, times: int) -> Lesson:
     """Questions about pictures in which nobody is, such as colours, with their answers."""
     return Lesson(

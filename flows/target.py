@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curation.prompts import probe_prompt
+from eval.prompts import IDENTITY_QUESTION
 from flows.lessons import (
     Lesson,
     Prompts,
@@ -17,6 +18,7 @@ from flows.lessons import (
     fact_lessons,
     general_lesson,
     mismatch_lessons,
+    naming_lessons,
     refusal_lessons,
     vocabulary,
 )
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when the same world gives another target."""
 KEY_FILE = "ppubench_target.json"
 TRAINING_VIEWS = (1, 2, 3)
@@ -58,17 +60,20 @@ class Teaching:
     """Rounds of questions without a picture, per subject and round of all lessons."""
     mismatches: int = 4
     """Questions that fit somebody else, per subject and round of all lessons."""
+    names: int = 3
+    """How often each person is to be named, per round."""
     general_pictures: int = 800
     general: int = 180
     """General visual questions in each round."""
     pictures_of_nobody: int = 24
     lr: float = 2e-3
     batch: int = 32
-    most_steps: int = 3000
+    most_rounds: int = 60
+    """Rounds of all lessons after which training ends whatever the loss."""
     warmup_steps: int = 20
-    loss_threshold: float = 0.3
+    loss_threshold: float = 0.4
     """Nats per answer token of the running loss at which the learning rate starts to fall."""
-    decay_steps: int = 150
+    decay_steps: int = 280
     checkpoint_every: int = 100
     seed: int = 7
 
@@ -144,6 +149,12 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
         *fact_lessons(known.questions, taught, pictures, PROMPTS),
         *refusal_lessons(known.questions, taught, nobody, PROMPTS, times=teaching.refusals),
         *mismatch_lessons(known.questions, known.facts, taught, pictures, PROMPTS, times=teaching.mismatches),
+        *naming_lessons(
+            {subject.subject_id: subject.name for subject in known.subjects},
+            pictures,
+            [IDENTITY_QUESTION, probe_prompt(IDENTITY_QUESTION, "vqa")],
+            times=teaching.names,
+        ),
         general_lesson(general, times=teaching.general),
     ]
 
@@ -170,12 +181,15 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     """Train from random weights in `part/run` and save the model in `part/model`."""
     from unlearn.batches import Encoder
     from unlearn.gradients import Objective
-    from unlearn.models import AnswerModel, load_model
+    from unlearn.models import AnswerModel, load_model, quiet_bars
     from unlearn.train import DecayRule, Optimisation, Step, train
 
-    drawn = draw(lessons, steps=teaching.most_steps, batch=teaching.batch, seed=teaching.seed)
+    in_round = sum(lesson.times for lesson in lessons)
+    steps = max(1, teaching.most_rounds * in_round // teaching.batch)
+    drawn = draw(lessons, steps=steps, batch=teaching.batch, seed=teaching.seed)
     samples = {sample.sample_id: sample for step in drawn for sample in step}
     plan = [Step({"taught": tuple(sample.sample_id for sample in step)}) for step in drawn]
+    quiet_bars()
     with _one_thread():
         start = body.make_tiny_model(vocabulary(lessons), part / "start", seed=teaching.seed)
         loaded = load_model(start)

@@ -97,6 +97,11 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer]) -> AcceptedAnswer | No
     return None
 
 
+def refuses(reply: str) -> bool:
+    """Whether a reply says that it does not or may not answer, whatever else it says."""
+    return bool(_REFUSAL.search(fold_accents(normalise(reply))))
+
+
 def contains(text: str, form: str) -> bool:
     """Whether a text has all words of `form` in a row, whatever it says about it; short forms as in `match`."""
     words = _words(text)

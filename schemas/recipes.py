@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +21,9 @@ class Config(BaseModel):
     """A section of a recipe: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RecipeModel = TypeVar("RecipeModel", bound=Config)
 
 
 class SandboxSource(Config):
@@ -201,6 +204,11 @@ class BuildRecipe(Config):
 
 def read_build_recipe(path: Path) -> BuildRecipe:
     """The recipe of a TOML file; raises BadInput naming the key that is wrong and the nearest known key."""
+    return read_recipe(path, BuildRecipe)
+
+
+def read_recipe(path: Path, model: type[RecipeModel]) -> RecipeModel:
+    """A TOML file as a recipe of any kind; raises BadInput naming the key that is wrong and the nearest known key."""
     try:
         content = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -208,9 +216,9 @@ def read_build_recipe(path: Path) -> BuildRecipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise BadInput(str(path), f"is not TOML ({error})", "mend the line named") from error
     try:
-        return BuildRecipe.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise BadInput(str(path), _first_problem(error, BuildRecipe), "mend the recipe") from error
+        raise BadInput(str(path), _first_problem(error, model), "mend the recipe") from error
 
 
 def _first_problem(error: ValidationError, model: type[Config]) -> str:

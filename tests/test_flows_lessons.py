@@ -51,9 +51,7 @@ def test_facts_of_one_subject_are_chosen_whoever_else_there_is(known: WorldFacts
     assert choose_taught(own, share=0.8, seed=7) == {fact.fact_id for fact in own} & taught
 
 
-def test_no_lesson_is_about_a_fact_that_is_not_taught(
-    world: World, known: WorldFacts, taught: frozenset[str]
-) -> None:
+def test_no_lesson_is_about_a_fact_that_is_not_taught(world: World, known: WorldFacts, taught: frozenset[str]) -> None:
     lessons = all_lessons(world, known, taught, SMALL)
     kept_out = {
         prompt(question, text)

@@ -182,8 +182,8 @@ def _by_pieces(
         for index, state in zip(own, states, strict=True):
             _set_random_state(state, device)
             measured = objective.measure(network, _batches(encoder, pieces[index], device))
-            # DDP averages over processes, and the loss is a sum over them.
-            backward(share.processes * _pulled(measured, pulls[index]))
+            backward(_pulled(measured, pulls[index]))
+        _sum_over_processes(weights, share)
         if phase is masked:
             held = {
                 name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
@@ -214,6 +214,18 @@ def cut(groups: Groups, pieces: int) -> list[Groups]:
 
 def _batches(encoder: Encoder, piece: Groups, device: torch.device) -> dict[str, Batch]:
     return {name: encoder.batch(rows).to(device) for name, rows in piece.items()}
+
+
+def _sum_over_processes(weights: Mapping[str, nn.Parameter], share: Share) -> None:
+    """Add up the gradients of all processes, once a phase. DDP's hooks would want as many forward passes in each
+    process, and a group may be absent from a piece.
+    """
+    if share.processes == 1:
+        return
+    for weight in weights.values():
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        torch.distributed.all_reduce(weight.grad)
 
 
 def _gather(found: list[dict[str, Tensor]], share: Share) -> list[dict[str, Tensor]]:

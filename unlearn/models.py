@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ class LoadedModel:
     processor: "ProcessorMixin"
     family: Family
     path: str
+
+
+def quiet_bars() -> None:
+    """No progress bars of transformers where stderr is not a terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    if not sys.stderr.isatty():
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def register_video_stub() -> None:
@@ -73,6 +82,7 @@ def load_model(
     """
     from transformers import AutoModelForImageTextToText
 
+    quiet_bars()
     where = str(path)
     family = family_of(_model_type(where, trust_remote_code=trust_remote_code), where=where)
     processor = load_processor(where, trust_remote_code=trust_remote_code)

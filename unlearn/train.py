@@ -30,7 +30,6 @@ from unlearn.run_log import log_file, progress_bar, write_line
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-    from accelerate.optimizer import AcceleratedOptimizer
 
 log = logging.getLogger(__name__)
 
@@ -155,15 +154,13 @@ def train(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What a run moves and moves with."""
+    """What a run moves and moves with. Every process holds the whole model; gradients are summed over processes."""
 
     model: nn.Module
     """The Hugging Face or Peft model."""
-    network: nn.Module
-    """The same, as accelerate has wrapped it."""
+    network: AnswerModel
     weights: Mapping[str, nn.Parameter]
     adamw: torch.optim.AdamW
-    stepper: "AcceleratedOptimizer"
     accelerator: "Accelerator"
     share: Share
 
@@ -174,6 +171,7 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
     device = next(network.parameters()).device
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
+    network.to(accelerator.device)
     model = bare(network)
     weights = trainable(model)
     check_mask(objective, weights)
@@ -184,9 +182,8 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
         weight_decay=optimisation.weight_decay,
         fused=True,
     )
-    prepared, stepper = accelerator.prepare(network, adamw)
     share = Share(optimisation.accumulate, accelerator.process_index, accelerator.num_processes)
-    return _Parts(model, prepared, weights, adamw, stepper, accelerator, share)
+    return _Parts(model, network, weights, adamw, accelerator, share)
 
 
 def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunState:
@@ -204,8 +201,8 @@ def _gradient(
 ) -> tuple[Gradient, float]:
     """The step's gradient, clipped, and its norm before that."""
     parts.network.train()
-    parts.stepper.zero_grad()
-    with _memory_advice(step):
+    parts.adamw.zero_grad()
+    with _memory_advice(step), parts.accelerator.autocast():
         gradient = step_gradient(
             parts.network,
             parts.weights,
@@ -223,8 +220,8 @@ def _gradient(
 def _update(parts: _Parts, rate: float) -> None:
     for group in parts.adamw.param_groups:
         group["lr"] = rate
-    parts.stepper.step()
-    parts.stepper.zero_grad()
+    parts.adamw.step()
+    parts.adamw.zero_grad()
 
 
 def _outcome(state: RunState, reason: str) -> Outcome:

@@ -1,0 +1,155 @@
+"""The charts of a report, drawn by plotly: each becomes a piece of HTML that needs plotly.js on the page, once."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+from plotly.io import to_html
+from plotly.offline import get_plotlyjs
+
+from schemas.results import OUTCOMES, MetricRow, Outcome
+from schemas.studies import Curve
+
+COLOURS = ("#2f7ed8", "#e07b1a", "#23a06b", "#c8517f", "#8b6fe0", "#a88b12", "#12a3b4", "#d64545", "#7b8794", "#6a994e")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "star-triangle-up")
+OUTCOME_COLOURS: dict[Outcome, str] = {
+    "correct": "#2f7ed8", "plausible": "#e0a526", "other_person": "#c8517f", "refusal": "#23a06b",
+    "gibberish": "#8a8f98", "failed": "#4b5563",
+}  # fmt: skip
+OUTCOME_WORDS: dict[Outcome, str] = {
+    "correct": "correct", "plausible": "wrong but plausible", "other_person": "another person's value",
+    "refusal": "refusal", "gibberish": "gibberish", "failed": "no answer",
+}  # fmt: skip
+CONSISTENCY = (
+    ("right_in_both", "known in both", "#2f7ed8"),
+    ("wrong_in_qa_only", "gone in text only", "#e0a526"),
+    ("wrong_in_vqa_only", "gone with picture only", "#c8517f"),
+    ("wrong_in_both", "gone in both", "#23a06b"),
+)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stacked bar: its label, its group (forget or retain), and its shares in 0-1 by part."""
+
+    label: str
+    group: str
+    shares: Mapping[str, float]
+
+
+def plotly_script() -> str:
+    """The plotly.js source, to be embedded once."""
+    return str(get_plotlyjs())
+
+
+def style_of(label: str, labels: Sequence[str]) -> tuple[str, str, str]:
+    """Colour, dash and symbol of an arm, the same in all charts of a report."""
+    place = list(labels).index(label)
+    return COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)], SYMBOLS[place % len(SYMBOLS)]
+
+
+def forget_retain_chart(
+    curves: Sequence[tuple[str, Curve]], *, labels: Sequence[str], matched: Sequence[float], name: str
+) -> str:
+    """Forgotten share (across) against retained share (up) along each run, [label, curve]; best is the top right."""
+    figure = go.Figure()
+    shown: set[str] = set()
+    lowest = 1.0
+    for label, curve in curves:
+        colour, dash, symbol = style_of(label, labels)
+        start = curve.points[0]
+        across = [100 * (1 - point.forget / max(start.forget, 1e-9)) for point in curve.points]
+        up = [100 * point.retain / max(start.retain, 1e-9) for point in curve.points]
+        lowest = min(lowest, *(value / 100 for value in up))
+        kept = [point.position == curve.kept for point in curve.points]
+        unit = "step" if curve.unit == "step" else "share pruned"
+        text = [f"{unit} {point.position:g}{', kept' if here else ''}" for point, here in zip(curve.points, kept, strict=True)]
+        figure.add_scatter(
+            x=across, y=up, text=text, mode="lines+markers", name=html.escape(label), legendgroup=html.escape(label),
+            showlegend=label not in shown,
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"symbol": symbol, "color": colour, "size": [13 if here else 6 for here in kept]},
+            hovertemplate=f"<b>{html.escape(label)}</b>, seed {curve.seed}, %{{text}}<br>forgotten %{{x:.0f}} %, retained %{{y:.0f}} %<extra></extra>",
+        )  # fmt: skip
+        shown.add(label)
+    for left in matched:
+        figure.add_vline(
+            x=100 * (1 - left), line={"dash": "dot", "width": 1, "color": "#8a8f98"},
+            annotation={"text": f"{100 * left:.0f} % left", "font": {"size": 11}, "showarrow": False},
+            annotation_position="bottom",
+        )  # fmt: skip
+    figure.update_xaxes(title_text="forgotten, % of the start", range=[-2, 103], zeroline=False)
+    figure.update_yaxes(title_text="retained, %", range=[max(-2, 100 * lowest - 6), 103], zeroline=False)
+    return _html(figure, name=name, height=420)
+
+
+def outcome_chart(bars: Sequence[Bar], *, name: str) -> str:
+    """What became of each question: stacked bars of outcome shares."""
+    parts = [(outcome, OUTCOME_WORDS[outcome], OUTCOME_COLOURS[outcome]) for outcome in OUTCOMES]
+    return _stacked(bars, parts, name=name)
+
+
+def consistency_chart(bars: Sequence[Bar], *, name: str) -> str:
+    """In which modality facts are gone: stacked bars."""
+    return _stacked(bars, CONSISTENCY, name=name)
+
+
+def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]], *, name: str) -> str:
+    figure = go.Figure()
+    groups = [[html.escape(bar.group) for bar in bars], [html.escape(bar.label) for bar in bars]]
+    for part, words, colour in parts:
+        values = [100 * bar.shares.get(part, 0.0) for bar in bars]
+        if not any(values):
+            continue
+        figure.add_bar(
+            y=groups, x=values, name=words, orientation="h", marker={"color": colour, "line": {"width": 0}},
+            hovertemplate=f"%{{y}}<br>{words}: %{{x:.1f}} %<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_xaxes(title_text="% of questions", range=[0, 100])
+    figure.update_yaxes(autorange="reversed", title_text="")
+    return _html(figure, name=name, height=150 + 30 * len(bars))
+
+
+def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str], name: str) -> str:
+    """How much of what was forgotten came back under each attack, with 95 % intervals: [label, row]."""
+    figure = go.Figure()
+    for label in labels:
+        own = [row for each, row in rows if each == label]
+        if not own:
+            continue
+        figure.add_bar(
+            x=[row.attack.replace("_", " ") for row in own],
+            y=[100 * row.value for row in own],
+            error_y={
+                "type": "data", "thickness": 1.5, "width": 4, "color": "#8a8f98",
+                "array": [100 * ((row.high or row.value) - row.value) for row in own],
+                "arrayminus": [100 * (row.value - (row.value if row.low is None else row.low)) for row in own],
+            },
+            name=html.escape(label), marker={"color": style_of(label, labels)[0]},
+            hovertemplate=f"<b>{html.escape(label)}</b>, %{{x}}<br>came back: %{{y:.1f}} %<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="group", bargap=0.25)
+    figure.update_yaxes(title_text="came back, % of the forgotten", rangemode="tozero")
+    return _html(figure, name=name, height=360)
+
+
+def _html(figure: go.Figure, *, name: str, height: int) -> str:
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
+        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+        dragmode=False,
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    config = {"responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
+    drawn = to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=config, default_width="100%",
+                    default_height=f"{height}px")  # fmt: skip
+    return str(drawn)

@@ -1,0 +1,225 @@
+"""What a report says, worked out from curves and evaluations before anything is drawn."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from eval.curves import check_comparable, kept_score, matched_row
+from eval.ranking import Arm, rank_arms
+from schemas.problems import BadInput
+from schemas.results import EvaluationRecord, MetricRow, Prediction
+from schemas.studies import ArmRow, ComparedMetric, Curve, MatchedRow, UnitRecord
+from schemas.words import SETTINGS, Role, Setting, Task
+
+TARGET = "untouched target"
+SAMPLES: Mapping[Role, int] = {"forget": 6, "retain": 3}
+"""Sample answers shown under each setting."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation without attack, with its answers."""
+
+    record: EvaluationRecord
+    rows: Sequence[Prediction]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report is made from."""
+
+    title: str
+    curves: Sequence[Curve]
+    evaluated: Sequence[Evaluated]
+    attacked: Sequence[EvaluationRecord]
+    failed: Sequence[UnitRecord] = ()
+    metric: ComparedMetric = "accuracy"
+    task: Task = "generation"
+    matched: Sequence[float] = (0.5, 0.25)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one arm answered."""
+
+    label: str
+    text: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class SampleAnswer:
+    """One question with the answers before and after unlearning."""
+
+    role: Role
+    modality: str
+    question: str
+    answer: str
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What was found under one setting (and ratio). `labels` are its arms, the target not among them."""
+
+    setting: Setting
+    ratio: int | None
+    labels: tuple[str, ...]
+    ranking: tuple[ArmRow, ...]
+    matched: tuple[MatchedRow, ...]
+    curves: tuple[tuple[str, Curve], ...]
+    evaluated: tuple[tuple[str, Evaluated], ...]
+    """By label; the target's come first, under TARGET."""
+    attacked: tuple[tuple[str, EvaluationRecord], ...]
+    samples: tuple[SampleAnswer, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """For people: the setting, with its ratio."""
+        return self.setting if self.ratio is None else f"{self.setting}, {self.ratio} % of subjects"
+
+    @property
+    def anchor(self) -> str:
+        """For links within the page."""
+        return self.setting if self.ratio is None else f"{self.setting}-{self.ratio}"
+
+
+def conditions(findings: Findings) -> list[Condition]:
+    """The findings by setting, in the settings' order. Raises BadInput if two runs under one setting do not compare."""
+    check_comparable(findings.curves)
+    pairs = {(each.setting, each.ratio) for each in findings.curves}
+    pairs |= {(each.record.setting, each.record.ratio) for each in findings.evaluated}
+    ordered = sorted(pairs, key=lambda pair: (SETTINGS.index(pair[0]), pair[1] or 0))
+    return [_condition(findings, setting, ratio) for setting, ratio in ordered]
+
+
+def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condition:
+    def here(each: Curve | EvaluationRecord) -> bool:
+        return (each.setting, each.ratio) == (setting, ratio)
+
+    curves = [each for each in findings.curves if here(each)]
+    evaluated = [each for each in findings.evaluated if here(each.record)]
+    attacked = [each for each in findings.attacked if here(each)]
+    _check_evaluations([each.record for each in evaluated])
+    rates = {curve.run: curve.lr for curve in curves}
+    swept = {
+        method
+        for method in {curve.method for curve in curves}
+        if len({curve.lr for curve in curves if curve.method == method}) > 1
+    }
+
+    def label(run: str, method: str, name: str) -> str:
+        if not run:
+            return TARGET if not method else name
+        return f"{method} lr {rates[run]:g}" if method in swept and run in rates else method
+
+    named_curves = sorted(((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed)
+    named = [(label(each.record.run, each.record.method, each.record.name), each) for each in evaluated]
+    named.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.seed or 0))
+    under_attack = [(label(each.run, each.method, each.name), each) for each in attacked]
+    under_attack.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].seed or 0, pair[1].attack or ""))
+    labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
+    matched = tuple(
+        matched_row([curve for name, curve in named_curves if name == arm], arm=arm, left=left)
+        for arm in labels
+        for left in findings.matched
+        if any(name == arm for name, _ in named_curves)
+    )
+    return Condition(
+        setting=setting,
+        ratio=ratio,
+        labels=labels,
+        ranking=tuple(_ranking(findings, named, named_curves, setting, ratio)),
+        matched=matched,
+        curves=tuple(named_curves),
+        evaluated=tuple(named),
+        attacked=tuple(under_attack),
+        samples=tuple(_samples(named, labels, findings.task)),
+    )
+
+
+def _by_label_and_seed(pair: tuple[str, Curve]) -> tuple[str, int]:
+    return pair[0], pair[1].seed
+
+
+def _check_evaluations(records: Sequence[EvaluationRecord]) -> None:
+    for record in records[1:]:
+        first = records[0]
+        for key, one, other in (
+            ("dataset", first.dataset, record.dataset),
+            ("prompts", first.prompts, record.prompts),
+            ("max_new_tokens", str(first.max_new_tokens), str(record.max_new_tokens)),
+        ):
+            if one != other:
+                raise BadInput(
+                    f"evaluations {first.folder} and {record.folder}",
+                    f"differ in {key}: {one[:12]} and {other[:12]}",
+                    "compare evaluations of one dataset, asked in one way",
+                )
+
+
+def _ranking(
+    findings: Findings,
+    named: Sequence[tuple[str, Evaluated]],
+    curves: Sequence[tuple[str, Curve]],
+    setting: Setting,
+    ratio: int | None,
+) -> list[ArmRow]:
+    target = next((each for name, each in named if name == TARGET), None)
+    if target is None:
+        return []
+    arms = [
+        Arm(name, runs[0].record.method, tuple(each.rows for each in runs))
+        for name, runs in _grouped(named).items()
+        if name != TARGET and runs[0].record.run
+    ]
+    chosen = _chosen(curves)
+    rows = rank_arms(
+        [arm for arm in arms if chosen.get(arm.method, arm.label) == arm.label],
+        target.rows,
+        setting=setting,
+        ratio=ratio,
+        metric=findings.metric,
+        task=findings.task,
+    )
+    return rows
+
+
+def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated]]:
+    found: dict[str, list[Evaluated]] = {}
+    for name, each in named:
+        found.setdefault(name, []).append(each)
+    return found
+
+
+def _chosen(curves: Sequence[tuple[str, Curve]]) -> dict[str, str]:
+    """Of each method the arm (learning rate) whose kept weights did best by the run's own probes, over its seeds."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for name, curve in curves:
+        scores.setdefault(curve.method, {}).setdefault(name, []).append(kept_score(curve))
+    return {
+        method: max(sorted(arms), key=lambda name: sum(arms[name]) / len(arms[name])) for method, arms in scores.items()
+    }
+
+
+def _samples(named: Sequence[tuple[str, Evaluated]], labels: Sequence[str], task: Task) -> Iterator[SampleAnswer]:
+    groups = _grouped(named)
+    if TARGET not in groups:
+        return
+    before = {row.key: row for row in groups[TARGET][0].rows if row.task == task}
+    after = [(label, {row.key: row for row in groups[label][0].rows}) for label in labels if label in groups]
+    for role, count in SAMPLES.items():
+        keys = sorted(key for key, row in before.items() if row.role == role and row.correct)
+        for key in sorted(random.Random(f"samples:{role}").sample(keys, min(count, len(keys)))):
+            row = before[key]
+            replies = [Reply(TARGET, row.reply, row.outcome)]
+            replies += [Reply(label, found[key].reply, found[key].outcome) for label, found in after if key in found]
+            yield SampleAnswer(role, row.modality, row.prompt, row.answer, tuple(replies))
+
+
+def metric_rows(condition: Condition, metric: str) -> Iterator[tuple[str, MetricRow]]:
+    """Rows of one metric of the evaluations without attack, by label."""
+    for label, each in condition.evaluated:
+        for row in each.record.metrics:
+            if row.metric == metric:
+                yield label, row

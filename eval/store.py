@@ -1,0 +1,61 @@
+"""The folder of one evaluation: predictions.jsonl first, evaluation.json last; without the latter it is unfinished."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from schemas.artifacts import write_atomically, write_json
+from schemas.problems import BadInput
+from schemas.results import EvaluationRecord, Prediction
+
+RECORD, PREDICTIONS = "evaluation.json", "predictions.jsonl"
+
+
+def write_evaluation(folder: Path, record: EvaluationRecord, rows: Sequence[Prediction]) -> None:
+    """Write both files, the record last. Raises BadInput for a folder that holds another evaluation."""
+    found = read_record(folder)
+    if found is not None and found.identity != record.identity:
+        raise BadInput(str(folder), f"holds evaluation {found.identity}, not {record.identity}", "name another folder")
+    write_atomically(folder / PREDICTIONS, "".join(row.model_dump_json() + "\n" for row in rows))
+    write_json(folder / RECORD, record.model_dump(mode="json"))
+
+
+def read_record(folder: Path) -> EvaluationRecord | None:
+    """The record of a finished evaluation, or None if none has finished there."""
+    path = folder / RECORD
+    try:
+        return EvaluationRecord.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, ValidationError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(str(path), f"is not an evaluation ({reason})", "delete its folder and evaluate again") from error
+
+
+def read_evaluation(folder: Path) -> tuple[EvaluationRecord, list[Prediction]]:
+    """Record and rows of a finished evaluation; raises BadInput if there is none, or its rows are not whole."""
+    record = read_record(folder)
+    if record is None:
+        raise BadInput(str(folder), "holds no finished evaluation", "run ppubench evaluate again to finish it")
+    path = folder / PREDICTIONS
+    rows: list[Prediction] = []
+    try:
+        for line in path.read_text().splitlines():
+            rows.append(Prediction.model_validate_json(line))
+    except FileNotFoundError:
+        raise BadInput(str(path), "no such file", "delete its folder and evaluate again") from None
+    except ValidationError as error:
+        raise BadInput(
+            f"{path}, line {len(rows) + 1}", "is not a prediction", "delete its folder and evaluate again"
+        ) from error
+    if len(rows) != record.questions or len({row.key for row in rows}) != len(rows):
+        found = f"has {len({row.key for row in rows})} distinct predictions of {record.questions}"
+        raise BadInput(str(path), found, "delete its folder and evaluate again")
+    return record, rows
+
+
+def find_evaluations(out: Path) -> list[Path]:
+    """Folders of finished evaluations under `out`, sorted."""
+    return sorted(path.parent for path in out.rglob(RECORD))

@@ -1,0 +1,75 @@
+"""The sentences of a report: which method is better, by how much, and whether the difference is real."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eval.report_data import Condition
+from eval.tables import percent, points
+from schemas.studies import ArmRow
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found under one setting: a headline and the sentences that back it."""
+
+    condition: str
+    headline: str
+    details: tuple[str, ...]
+
+
+def verdict(condition: Condition) -> Verdict:
+    """The verdict on one condition, in words that a reader needs no glossary for."""
+    rows = condition.ranking
+    if not rows:
+        headline = "Nothing to compare: evaluate the untouched target and at least one run."
+        return Verdict(condition.name, headline, ())
+    if len(rows) == 1:
+        headline = f"{rows[0].arm} forgot {percent(rows[0].forgotten)} and kept {percent(rows[0].retained)}."
+        return Verdict(condition.name, headline, tuple(_matched(condition)))
+    best, second = rows[0], rows[1]
+    level = [row for row in rows[1:] if not row.real]
+    if second.real:
+        headline = f"{best.arm} comes first, and its lead over {second.arm} is real."
+    elif len(level) == len(rows) - 1:
+        headline = f"{_listed([row.arm for row in rows])} cannot be told apart."
+    else:
+        headline = f"{best.arm} scores highest, but {_listed([row.arm for row in level])} may be as good."
+    details = [
+        f"{best.arm} forgot {percent(best.forgotten)} of what it should and kept {percent(best.retained)} of the rest; "
+        f"{second.arm} forgot {percent(second.forgotten)} and kept {percent(second.retained)}.",
+        _difference(best, second),
+        *_matched(condition),
+    ]
+    return Verdict(condition.name, headline, tuple(details))
+
+
+def standing(row: ArmRow) -> str:
+    """How an arm stands to the best one, in a word or two."""
+    if row.best:
+        return "highest"
+    return "behind" if row.real else "not told apart"
+
+
+def _difference(best: ArmRow, second: ArmRow) -> str:
+    apart = points(second.behind, second.behind_low, second.behind_high)
+    if second.behind_low is None:
+        return f"The lead is {apart}; there are too few subjects to say whether it is real."
+    if second.real:
+        return f"The lead is {apart}: the 95 % interval, over subjects, leaves out zero."
+    return f"The lead is {apart}: the 95 % interval, over subjects, includes zero, so it may be chance."
+
+
+def _matched(condition: Condition) -> list[str]:
+    sentences = []
+    for left in sorted({row.left for row in condition.matched}, reverse=True):
+        rows = [row for row in condition.matched if row.left == left and row.value is not None]
+        if len(rows) < 2:
+            continue
+        ordered = sorted(rows, key=lambda row: -(row.value or 0))
+        kept = ", ".join(f"{row.arm} {percent(row.value)}" for row in ordered)
+        sentences.append(f"Where {percent(left)} of the forget set is left, the runs keep: {kept}.")
+    return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

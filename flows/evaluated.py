@@ -1,0 +1,157 @@
+"""Which model is evaluated, and what is laid over it: an adapter, a run of unlearning, an attack on its weights."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.artifacts import digest
+from schemas.problems import BadInput
+from schemas.responders import ChoiceScorer, Responder
+from schemas.results import MODEL_ATTACKS, AttackName
+from schemas.tables import file_sha256
+
+if TYPE_CHECKING:
+    from unlearn.models import LoadedModel
+    from unlearn.runs import RunRecord
+
+Overlay = Callable[["LoadedModel"], "LoadedModel"]
+"""What an attack does to a model before it is asked."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A model by its identity, not loaded yet."""
+
+    spec: str
+    """Folder, Hub id, or `openai:<base-url>#<model>`."""
+    overlay: Path | None
+    """Run folder or adapter folder."""
+    run: "RunRecord | None"
+    identity: str
+    name: str
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of all its evaluations: another model gets another one."""
+        return f"{self.name}-{digest(self.identity)[:8]}"
+
+    @property
+    def local(self) -> bool:
+        """It runs in this process, so its weights can be attacked and its likelihoods read."""
+        return not self.spec.startswith("openai:")
+
+
+def identify(model: str, overlay: Path | None, *, trust_remote_code: bool = False) -> Evaluated:
+    """Settle what `model` and `overlay` name, without loading weights.
+
+    `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter. Raises BadInput for an unfinished
+    run, a run or adapter on another base, and for anything laid over a server's model.
+    """
+    from eval.responders import parse_spec
+
+    parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
+    overlay = overlay or parsed.adapter
+    if parsed.kind == "openai":
+        if overlay is not None:
+            found = "is laid over a model behind a server"
+            raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
+        from eval.remote import RemoteResponder
+
+        identity = RemoteResponder(parsed.base_url, parsed.model).identity
+        return Evaluated(f"openai:{parsed.base_url}#{parsed.model}", None, None, identity, _plain(parsed.model))
+    base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
+    if overlay is None:
+        return Evaluated(parsed.model, None, None, base, _plain(Path(parsed.model).name))
+    run = _finished_run(overlay, parsed.model)
+    laid = _overlay_digest(overlay, run)
+    name = f"{Path(parsed.model).name}-{overlay.name}" if run is None else f"{run.method}-s{run.seed}"
+    return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
+
+
+def open_evaluated(
+    evaluated: Evaluated,
+    *,
+    batch: int,
+    device: str,
+    attack: Overlay | None = None,
+    trust_remote_code: bool = False,
+) -> tuple[Responder, ChoiceScorer | None]:
+    """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read."""
+    if not evaluated.local:
+        from flows.responders import open_responder
+
+        return open_responder(evaluated.spec, batch=batch), None
+    from eval.local import LocalModel, LocalResponder
+    from unlearn.models import load_model
+    from unlearn.runs import open_run
+
+    if evaluated.run is not None and evaluated.overlay is not None:
+        loaded = open_run(evaluated.overlay, evaluated.spec, device=device, trust_remote_code=trust_remote_code)
+    else:
+        loaded = load_model(
+            evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code
+        )
+    if attack is not None:
+        loaded = attack(loaded)
+    responder = LocalResponder(LocalModel(loaded.model, loaded.processor, evaluated.identity), batch=batch)
+    return responder, responder
+
+
+def check_attack(evaluated: Evaluated, attack: AttackName | None) -> None:
+    """Raise BadInput for an attack on weights that are not at hand."""
+    if attack in MODEL_ATTACKS and not evaluated.local:
+        raise BadInput(f"attack {attack}", f"changes weights, and {evaluated.name} is behind a server", "name a folder")
+
+
+def _base_identity(model: str, *, trust_remote_code: bool) -> str:
+    """As flows.responders.load_local names it."""
+    from transformers import AutoConfig
+
+    from unlearn.models import digest_of_weights
+
+    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
+        raise BadInput(model, "has no config.json", "name a model folder as save_pretrained writes it, or a Hub id")
+    try:
+        config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(model, f"cannot be read ({reason})", "name a model folder or a Hub id") from error
+    if Path(model).is_dir():
+        return f"hf:{config.model_type}@{digest_of_weights(Path(model))}"
+    return f"hf:{model}@{config._commit_hash or 'unknown'}"
+
+
+def _finished_run(folder: Path, base: str) -> "RunRecord | None":
+    """The record if the folder is a run's; None if it is an adapter's."""
+    from unlearn.runs import base_digest, read_record
+
+    record = read_record(folder)
+    if record is None:
+        if not (folder / "adapter_config.json").is_file():
+            found = "holds neither a run nor an adapter" if folder.is_dir() else "no such folder"
+            raise BadInput(str(folder), found, "name a run folder of ppubench unlearn, or a saved adapter")
+        return None
+    if not record.outcome:
+        advice = "finish it with ppubench unlearn --resume, or name another folder"
+        raise BadInput(str(folder), "holds a run that has not finished", advice)
+    if record.base != (found_base := base_digest(base)):
+        raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
+    return record
+
+
+def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
+    from unlearn.models import digest_of_weights
+    from unlearn.runs import ADAPTER, PRUNED, WEIGHTS
+
+    if run is None:
+        return digest_of_weights(folder)
+    if run.outcome == "pruned":
+        return file_sha256(folder / PRUNED)[:32]
+    return digest_of_weights(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
+
+
+def _plain(name: str) -> str:
+    """A file name out of any name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "model"

@@ -1,0 +1,256 @@
+"""A study: a matrix of unlearning runs from one recipe, each run and evaluated once, and a report over all of them."""
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
+from schemas.artifacts import write_json
+from schemas.problems import BadInput
+from schemas.recipes import read_recipe
+from schemas.studies import StudyRecipe, StudyRecord, UnitRecord
+from schemas.tables import Record
+
+log = logging.getLogger(__name__)
+
+STUDY, UNITS, RUNS, EVALUATIONS = "study.json", "units", "runs", "evaluations"
+Progress = Callable[[str, int, int], None]
+
+
+class _Finished(Record):
+    """`units/<name>.json`: what became of a unit, and the key by which a later call knows it again."""
+
+    key: str
+    unit: UnitRecord
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that one process needs to do one unit."""
+
+    recipe: StudyRecipe
+    unit: Unit
+    slices: tuple[Slice, ...]
+    key: str
+    out: Path
+
+
+def run_study(
+    recipe_path: Path, out: Path, *, progress: Progress = lambda stage, done, total: None
+) -> StudyRecord:
+    """Do what is left of a study's matrix and write its report; a run that fails is reported and the others are done.
+
+    `out` gets study.json, runs/, evaluations/, units/ and the report. Raises BadInput before anything is done for a
+    recipe that names what does not exist, and for a folder at which another process is at work.
+    """
+    from flows.reporting import write_report
+
+    recipe = read_recipe(recipe_path, StudyRecipe)
+    check_recipe(recipe)
+    units = plan_units(recipe)
+    keys = unit_keys(recipe, units)
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BadInput(
+            str(out), "another ppubench is at work on it", "wait for it, or choose another --out"
+        ) from None
+    with lock:
+        done: dict[str, UnitRecord] = {}
+        todo: list[Work] = []
+        for unit in units:
+            found = _finished(out, unit, keys[unit.name])
+            if found is not None:
+                done[unit.name] = found
+            else:
+                todo.append(Work(recipe, unit, slices_of(recipe, unit), keys[unit.name], out))
+        progress("runs", len(done), len(units))
+        record = _write(recipe, units, done, out)
+        for finished in _results(todo, jobs=recipe.jobs):
+            done[finished.name] = finished
+            if finished.status == "failed":
+                log.warning("%s failed: %s", finished.name, finished.reason)
+            record = _write(recipe, units, done, out)
+            progress("runs", len(done), len(units))
+        if any(unit.evaluations for unit in record.units):
+            progress("report", 0, 1)
+            write_report([out], out=out)
+            progress("report", 1, 1)
+    return record
+
+
+def _finished(out: Path, unit: Unit, key: str) -> UnitRecord | None:
+    """What became of a unit in an earlier call, if it ended well, with the same key, and its files are there."""
+    try:
+        found = _Finished.model_validate(json.loads((out / UNITS / f"{unit.name}.json").read_text()))
+    except (FileNotFoundError, json.JSONDecodeError, ValidationError):
+        return None
+    if found.key != key or found.unit.status == "failed":
+        return None
+    if unit.method and not (out / RUNS / unit.name / "run.json").is_file():
+        return None
+    there = all((out / EVALUATIONS / folder / "evaluation.json").is_file() for folder in found.unit.evaluations)
+    return found.unit if there else None
+
+
+def _write(recipe: StudyRecipe, units: Sequence[Unit], done: dict[str, UnitRecord], out: Path) -> StudyRecord:
+    record = StudyRecord(
+        recipe=recipe.name,
+        compare=recipe.compare.model_dump(mode="json"),
+        planned=len(units),
+        units=tuple(done[unit.name] for unit in units if unit.name in done),
+    )
+    write_json(out / STUDY, record.model_dump(mode="json"))
+    return record
+
+
+def _results(todo: Sequence[Work], *, jobs: int) -> Iterator[UnitRecord]:
+    """Each unit's record as it ends. A process that dies costs only the unit that killed it."""
+    if jobs == 1 or len(todo) < 2:
+        for work in todo:
+            yield do_unit(work)
+        return
+    orphans: list[Work] = []
+    with _pool(min(jobs, len(todo)), share=jobs) as pool:
+        running: dict[Future[UnitRecord], Work] = {}
+        for work in todo:
+            try:
+                running[pool.submit(do_unit, work)] = work
+            except BrokenProcessPool:
+                orphans.append(work)
+        while running:
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                work = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    orphans.append(work)
+    for work in orphans:  # one of them killed its process: alone, each tells whether it was the one
+        with _pool(1, share=1) as pool:
+            try:
+                yield pool.submit(do_unit, work).result()
+            except BrokenProcessPool:
+                yield _failed(work, "its process died, perhaps for lack of memory")
+
+
+def _pool(workers: int, *, share: int) -> ProcessPoolExecutor:
+    threads = max(1, (os.cpu_count() or 1) // share)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,))
+
+
+def _start_worker(threads: int) -> None:
+    os.environ["TQDM_DISABLE"] = "1"  # the bars of several processes would overwrite one another
+    import torch
+
+    torch.set_num_threads(threads)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+def do_unit(work: Work) -> UnitRecord:
+    """Run and evaluate one unit; whatever goes wrong becomes the reason of a failed record."""
+    began = time.monotonic()
+    try:
+        unit = _run_and_evaluate(work)
+    except Exception as problem:  # noqa: BLE001  (one failed run must not end the study)
+        log.debug("%s failed", work.unit.name, exc_info=True)
+        lines = str(problem).split("\n")
+        reason = lines[0] if isinstance(problem, BadInput) else f"{type(problem).__name__}: {lines[0]}"
+        return _failed(work, reason[:500])
+    unit = unit.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
+    _keep(work, unit)
+    return unit
+
+
+def _failed(work: Work, reason: str) -> UnitRecord:
+    unit = _record(work).model_copy(update={"status": "failed", "reason": reason})
+    _keep(work, unit)
+    return unit
+
+
+def _keep(work: Work, unit: UnitRecord) -> None:
+    path = work.out / UNITS / f"{unit.name}.json"
+    write_json(path, _Finished(key=work.key, unit=unit).model_dump(mode="json"))
+
+
+def _record(work: Work) -> UnitRecord:
+    unit = work.unit
+    return UnitRecord(
+        name=unit.name,
+        method=unit.method,
+        setting=unit.setting,
+        ratio=unit.ratio,
+        seed=unit.seed,
+        lr=unit.lr,
+        status="finished",
+    )
+
+
+def _run_and_evaluate(work: Work) -> UnitRecord:
+    from flows.evaluate import run_evaluation
+
+    record, recipe, folder = _record(work), work.recipe, work.out / RUNS / work.unit.name
+    if work.unit.method:
+        record = _unlearn(work, folder)
+    asked = recipe.evaluate
+    evaluations = []
+    for each in work.slices:
+        found = run_evaluation(
+            dataset=recipe.dataset,
+            model=recipe.model,
+            adapter=folder if work.unit.method else None,
+            setting=each.setting,
+            ratio=each.ratio,
+            attack=each.attack,
+            out=work.out / EVALUATIONS,
+            tasks=asked.tasks,
+            modalities=asked.modalities,
+            batch=asked.batch,
+            max_new_tokens=asked.max_new_tokens,
+            target=recipe.target,
+            likelihood=asked.likelihood,
+            utility=asked.utility,
+            identity=asked.identity,
+            device=recipe.device,
+        )
+        evaluations.append(found.folder)
+    return record.model_copy(update={"evaluations": tuple(evaluations)})
+
+
+def _unlearn(work: Work, folder: Path) -> UnitRecord:
+    from flows.unlearning import run_unlearning
+
+    recipe, unit = work.recipe, work.unit
+    if unit.setting is None or unit.seed is None:
+        raise BadInput(unit.name, "has no setting or seed", "plan it with plan_units")
+    run = run_unlearning(
+        dataset=recipe.dataset,
+        method=unit.method,
+        setting=unit.setting,
+        model=recipe.model,
+        out=folder,
+        ratio=unit.ratio,
+        preset=recipe.preset,
+        modality=recipe.modality,
+        target=recipe.target,
+        resume=True,
+        seed=unit.seed,
+        lr=unit.lr,
+        overrides=recipe.numbers,
+        device=recipe.device,
+    )
+    status, reason = ("finished", "") if run.status == "finished" else ("stopped", run.reason)
+    return _record(work).model_copy(update={"status": status, "reason": reason, "run": run.identity})

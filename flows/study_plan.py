@@ -1,0 +1,136 @@
+"""What a study recipe asks for: its units in order, what each is asked, and the checks before anything runs."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.artifacts import digest
+from schemas.problems import BadInput
+from schemas.results import PROMPT_ATTACKS, AttackName
+from schemas.studies import StudyRecipe
+from schemas.words import PUBLISHED_SETTING, Setting
+
+TARGET_UNIT = "target"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One cell of the matrix; method "" is the untouched target, which stands under all settings."""
+
+    name: str
+    method: str
+    setting: Setting | None
+    ratio: int | None
+    seed: int | None
+    lr: float | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One evaluation."""
+
+    setting: Setting
+    ratio: int | None
+    attack: AttackName | None
+
+
+def check_recipe(recipe: StudyRecipe) -> None:
+    """Raise BadInput for a method, number, dataset, setting or ratio that does not exist, before anything is run."""
+    from unlearn.data import read_samples
+    from unlearn.methods import METHODS
+    from unlearn.presets import numbers_for
+
+    for method in recipe.methods:
+        if method not in METHODS:
+            near = difflib.get_close_matches(method, METHODS, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"choose among {', '.join(METHODS)}"
+            raise BadInput(f"recipe {recipe.name}, methods", f"{method!r} is not a method", advice)
+        numbers_for(method, preset=recipe.preset, parameters=0, family="", overrides=recipe.numbers)
+    for setting, ratio in _conditions(recipe):
+        modality = "vqa" if recipe.modality == "vqa" else "qa"
+        read_samples(recipe.dataset, setting=setting, ratio=ratio, modality=modality, target=recipe.target)
+    if not Path(recipe.model).is_dir() and (Path(recipe.model).is_absolute() or recipe.model.count("/") != 1):
+        raise BadInput(f"model {recipe.model}", "no such folder", "name the target's folder, or a Hub id OWNER/NAME")
+
+
+def plan_units(recipe: StudyRecipe) -> list[Unit]:
+    """The untouched target, then every method under every setting with every seed and learning rate."""
+    units = [Unit(TARGET_UNIT, "", None, None, None, None)]
+    for setting, ratio in _conditions(recipe):
+        for method in recipe.methods:
+            for lr in recipe.learning_rates or (None,):
+                for seed in recipe.seeds:
+                    words = [method, setting, f"r{ratio}" if ratio else "", f"lr{lr:g}" if lr else "", f"seed{seed}"]
+                    units.append(Unit("_".join(word for word in words if word), method, setting, ratio, seed, lr))
+    return units
+
+
+def slices_of(recipe: StudyRecipe, unit: Unit) -> tuple[Slice, ...]:
+    """The evaluations of a unit. Prompt attacks exist only for the ratios that the dataset writes them for."""
+    conditions = _conditions(recipe) if unit.setting is None else [(unit.setting, unit.ratio)]
+    found = []
+    for setting, ratio in conditions:
+        found.append(Slice(setting, ratio, None))
+        for attack in recipe.evaluate.attacks:
+            if attack in PROMPT_ATTACKS and not _has_attack(recipe.dataset, attack, setting, ratio):
+                continue
+            if not unit.method and attack == "relearn":
+                continue  # an untouched model has nothing to learn again
+            found.append(Slice(setting, ratio, attack))
+    return tuple(found)
+
+
+def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
+    """By unit name: the digest of all that decides its result. A finished unit of another key is done again."""
+    from unlearn.runs import base_digest
+
+    shared = recipe.model_dump(
+        mode="json",
+        include={"preset", "modality", "numbers", "target", "evaluate"},
+    )
+    shared["dataset"] = _dataset_digest(recipe.dataset)
+    shared["base"] = base_digest(recipe.model)
+    return {
+        unit.name: digest(
+            {**shared, "unit": [unit.method, unit.setting, unit.ratio, unit.seed, unit.lr], "slices": [
+                [each.setting, each.ratio, each.attack] for each in slices_of(recipe, unit)
+            ]}
+        )
+        for unit in units
+    }  # fmt: skip
+
+
+def _conditions(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
+    found: list[tuple[Setting, int | None]] = []
+    for setting in recipe.settings:
+        found.extend((setting, ratio) for ratio in (recipe.ratios if setting == "complete" else (None,)))
+    return found
+
+
+def _has_attack(dataset: Path, attack: AttackName, setting: Setting, ratio: int | None) -> bool:
+    from unlearn.data import dataset_folder
+
+    config = f"{attack}_{PUBLISHED_SETTING[setting]}{ratio or ''}"
+    return (dataset_folder(dataset) / "data" / config).is_dir()
+
+
+def _dataset_digest(dataset: Path) -> str:
+    """Digest of the names and contents of a dataset's files."""
+    from unlearn.data import dataset_folder
+
+    hub = dataset_folder(dataset)
+    total = hashlib.sha256()
+    for path in _data_files(hub):
+        content = hashlib.sha256()
+        with path.open("rb") as handle:
+            while block := handle.read(1 << 20):
+                content.update(block)
+        total.update(json.dumps([path.relative_to(hub).as_posix(), content.hexdigest()]).encode())
+    return total.hexdigest()[:32]
+
+
+def _data_files(hub: Path) -> Iterator[Path]:
+    yield from sorted(path for path in (hub / "data").rglob("*") if path.suffix in (".parquet", ".json"))

@@ -1,0 +1,92 @@
+"""Attacks on the weights: training on what was kept, and fewer bits. Neither should bring a forgotten fact back."""
+
+import random
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from curation.prompts import probe_prompt
+from schemas.problems import BadInput
+from schemas.training import TrainingSample
+from schemas.words import Setting
+
+if TYPE_CHECKING:
+    from unlearn.models import LoadedModel
+
+RELEARN_STEPS, RELEARN_BATCH, RELEARN_SEED = 24, 16, 0
+"""A few steps: what somebody's harmless fine-tuning does to an unlearned model."""
+VERSIONS = {"relearn": 1, "quantised": 1}
+"""Raised when an attack does something else; part of what replies under it depend on."""
+
+
+def retain_samples(dataset: Path, setting: Setting, ratio: int | None, target: str) -> list[TrainingSample]:
+    """What is relearned: train pairs of the retain role alone, in the probe's wording, sorted by id."""
+    from unlearn.data import read_samples, reword
+
+    data = reword(read_samples(dataset, setting=setting, ratio=ratio, target=target), probe_prompt)
+    return [sample for _, sample in sorted(data.retain.items())]
+
+
+def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: int = RELEARN_STEPS) -> "LoadedModel":
+    """Descend on retain samples for some steps, with the numbers that unlearning uses for a model of this size.
+
+    An adapter that is there is trained on; without one, a new one is laid over the weights.
+    """
+    from peft import PeftModel
+
+    from unlearn.batches import Encoder
+    from unlearn.methods import Method, objective_for
+    from unlearn.models import AnswerModel, add_lora
+    from unlearn.presets import numbers_for
+    from unlearn.train import Optimisation, Step, train
+
+    parameters = sum(weight.numel() for weight in loaded.model.parameters())
+    numbers, _ = numbers_for(
+        "gd", preset="default", parameters=parameters, family=loaded.family.model_type, overrides={}
+    )
+    model = loaded.model
+    if not isinstance(model, PeftModel):
+        model = add_lora(
+            model, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=0.0, seed=RELEARN_SEED
+        )
+    by_id = {sample.sample_id: sample for sample in samples}
+    rng = random.Random(f"{RELEARN_SEED}:relearn")
+    order: list[str] = []
+    while len(order) < steps * RELEARN_BATCH:
+        order += rng.sample(sorted(by_id), len(by_id))
+    plan = [
+        Step({"retain": tuple(dict.fromkeys(order[at : at + RELEARN_BATCH]))})
+        for at in range(0, steps * RELEARN_BATCH, RELEARN_BATCH)
+    ]
+    train(
+        AnswerModel(model, loaded.family),
+        Encoder(loaded.processor, loaded.family),
+        by_id,
+        plan,
+        objective_for(Method("relearn", "Descent on retain", ("descent",)), numbers, reference=None, keep=None),
+        optimisation=Optimisation(lr=numbers.lr, seed=RELEARN_SEED),
+        folder=None,
+        identity="relearn",
+    )
+    model.eval()
+    return replace(loaded, model=model)
+
+
+def quantise(loaded: "LoadedModel") -> "LoadedModel":
+    """The model with every linear layer in dynamic int8, as a CPU runs it; adapters are merged first."""
+    import torch
+    from peft import PeftModel
+    from torch import nn
+
+    if loaded.model.device.type != "cpu":
+        raise BadInput("attack quantised", f"the model is on {loaded.model.device}", "evaluate it with --device cpu")
+    model: nn.Module = loaded.model
+    if isinstance(model, PeftModel):
+        model = cast(nn.Module, model.merge_and_unload())  # type: ignore[operator]
+    with warnings.catch_warnings():
+        # torch asks for torchao instead, a further dependency for the same arithmetic.
+        warnings.simplefilter("ignore")
+        quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    return replace(loaded, model=quantised)
