@@ -1,11 +1,11 @@
-"""The charts of a report, drawn by plotly: each becomes a piece of HTML that needs plotly.js on the page, once."""
+"""The charts of a report as plotly figures in JSON; the page draws them with plotly.js, which it holds once."""
 
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
-from plotly.io import to_html
+from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 from schemas.results import OUTCOMES, MetricRow, Outcome
@@ -31,6 +31,14 @@ CONSISTENCY = (
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A figure as JSON that may stand in a script element, and its height in pixels."""
+
+    content: str
+    height: int
+
+
+@dataclass(frozen=True)
 class Bar:
     """One stacked bar: its label, its group (forget or retain), and its shares in 0-1 by part."""
 
@@ -51,8 +59,8 @@ def style_of(label: str, labels: Sequence[str]) -> tuple[str, str, str]:
 
 
 def forget_retain_chart(
-    curves: Sequence[tuple[str, Curve]], *, labels: Sequence[str], matched: Sequence[float], name: str
-) -> str:
+    curves: Sequence[tuple[str, Curve]], *, labels: Sequence[str], matched: Sequence[float]
+) -> Drawing:
     """Forgotten share (across) against retained share (up) along each run, [label, curve]; best is the top right."""
     figure = go.Figure()
     shown: set[str] = set()
@@ -65,13 +73,17 @@ def forget_retain_chart(
         lowest = min(lowest, *(value / 100 for value in up))
         kept = [point.position == curve.kept for point in curve.points]
         unit = "step" if curve.unit == "step" else "share pruned"
-        text = [f"{unit} {point.position:g}{', kept' if here else ''}" for point, here in zip(curve.points, kept, strict=True)]
+        text = [
+            f"{unit} {point.position:g}{', kept' if here else ''}"
+            for point, here in zip(curve.points, kept, strict=True)
+        ]
         figure.add_scatter(
             x=across, y=up, text=text, mode="lines+markers", name=html.escape(label), legendgroup=html.escape(label),
             showlegend=label not in shown,
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": symbol, "color": colour, "size": [13 if here else 6 for here in kept]},
-            hovertemplate=f"<b>{html.escape(label)}</b>, seed {curve.seed}, %{{text}}<br>forgotten %{{x:.0f}} %, retained %{{y:.0f}} %<extra></extra>",
+            hovertemplate=f"<b>{html.escape(label)}</b>, seed {curve.seed}, %{{text}}<br>"
+            "forgotten %{x:.0f} %, retained %{y:.0f} %<extra></extra>",
         )  # fmt: skip
         shown.add(label)
     for left in matched:
@@ -82,21 +94,21 @@ def forget_retain_chart(
         )  # fmt: skip
     figure.update_xaxes(title_text="forgotten, % of the start", range=[-2, 103], zeroline=False)
     figure.update_yaxes(title_text="retained, %", range=[max(-2, 100 * lowest - 6), 103], zeroline=False)
-    return _html(figure, name=name, height=420)
+    return _drawing(figure, height=420)
 
 
-def outcome_chart(bars: Sequence[Bar], *, name: str) -> str:
+def outcome_chart(bars: Sequence[Bar]) -> Drawing:
     """What became of each question: stacked bars of outcome shares."""
     parts = [(outcome, OUTCOME_WORDS[outcome], OUTCOME_COLOURS[outcome]) for outcome in OUTCOMES]
-    return _stacked(bars, parts, name=name)
+    return _stacked(bars, parts)
 
 
-def consistency_chart(bars: Sequence[Bar], *, name: str) -> str:
+def consistency_chart(bars: Sequence[Bar]) -> Drawing:
     """In which modality facts are gone: stacked bars."""
-    return _stacked(bars, CONSISTENCY, name=name)
+    return _stacked(bars, CONSISTENCY)
 
 
-def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]], *, name: str) -> str:
+def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]]) -> Drawing:
     figure = go.Figure()
     groups = [[html.escape(bar.group) for bar in bars], [html.escape(bar.label) for bar in bars]]
     for part, words, colour in parts:
@@ -110,10 +122,10 @@ def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]], *, name
     figure.update_layout(barmode="stack", bargap=0.25)
     figure.update_xaxes(title_text="% of questions", range=[0, 100])
     figure.update_yaxes(autorange="reversed", title_text="")
-    return _html(figure, name=name, height=150 + 30 * len(bars))
+    return _drawing(figure, height=150 + 30 * len(bars))
 
 
-def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str], name: str) -> str:
+def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str]) -> Drawing:
     """How much of what was forgotten came back under each attack, with 95 % intervals: [label, row]."""
     figure = go.Figure()
     for label in labels:
@@ -133,11 +145,12 @@ def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str]
         )  # fmt: skip
     figure.update_layout(barmode="group", bargap=0.25)
     figure.update_yaxes(title_text="came back, % of the forgotten", rangemode="tozero")
-    return _html(figure, name=name, height=360)
+    return _drawing(figure, height=360)
 
 
-def _html(figure: go.Figure, *, name: str, height: int) -> str:
+def _drawing(figure: go.Figure, *, height: int) -> Drawing:
     figure.update_layout(
+        template="none",
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -149,7 +162,6 @@ def _html(figure: go.Figure, *, name: str, height: int) -> str:
     )
     figure.update_xaxes(automargin=True, fixedrange=True)
     figure.update_yaxes(automargin=True, fixedrange=True)
-    config = {"responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
-    drawn = to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=config, default_width="100%",
-                    default_height=f"{height}px")  # fmt: skip
-    return str(drawn)
+    # A name must not end the script element that holds the JSON.
+    content = str(to_json(figure, validate=True)).replace("<", "\\u003c").replace("&", "\\u0026")
+    return Drawing(content, height)

@@ -43,7 +43,9 @@ class _Tally:
     def mean(self, role: Role, weights: Numbers) -> Numbers:
         """[resamples] from weights [resamples, subjects]; nan where no answer was drawn."""
         counts = weights @ self.counts[role]
-        drawn: Numbers = np.divide(weights @ self.sums[role], counts, out=np.full(len(counts), np.nan), where=counts > 0)
+        drawn: Numbers = np.divide(
+            weights @ self.sums[role], counts, out=np.full(len(counts), np.nan), where=counts > 0
+        )
         return drawn
 
 

@@ -113,7 +113,9 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
             return TARGET if not method else name
         return f"{method} lr {rates[run]:g}" if method in swept and run in rates else method
 
-    named_curves = sorted(((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed)
+    named_curves = sorted(
+        ((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed
+    )
     named = [(label(each.record.run, each.record.method, each.record.name), each) for each in evaluated]
     named.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.seed or 0))
     under_attack = [(label(each.run, each.method, each.name), each) for each in attacked]
@@ -174,7 +176,7 @@ def _ranking(
         if name != TARGET and runs[0].record.run
     ]
     chosen = _chosen(curves)
-    rows = rank_arms(
+    return rank_arms(
         [arm for arm in arms if chosen.get(arm.method, arm.label) == arm.label],
         target.rows,
         setting=setting,
@@ -182,7 +184,6 @@ def _ranking(
         metric=findings.metric,
         task=findings.task,
     )
-    return rows
 
 
 def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated]]:

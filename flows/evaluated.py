@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.target import KEY_FILE
 from schemas.artifacts import digest
 from schemas.problems import BadInput
 from schemas.responders import ChoiceScorer, Responder
@@ -36,6 +37,11 @@ class Evaluated:
     def folder(self) -> str:
         """Name of the folder of all its evaluations: another model gets another one."""
         return f"{self.name}-{digest(self.identity)[:8]}"
+
+    @property
+    def knows_general(self) -> bool:
+        """It is the embedded world's target, which was taught general pictures too, or was made of it."""
+        return self.local and (Path(self.spec) / KEY_FILE).is_file()
 
     @property
     def local(self) -> bool:

@@ -1,4 +1,4 @@
-"""Asking what an evaluation needs to know: replies, likelihoods of options and of training answers, each kept at once."""
+"""Asking what an evaluation needs: replies, likelihoods of options and of training answers, each kept at once."""
 
 import hashlib
 import logging
@@ -10,6 +10,7 @@ from curation.prompts import probe_prompt
 from eval.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks import EvalQuestion
 from schemas.artifacts import digest
+from schemas.problems import BadInput
 from schemas.responders import Ask, ChoiceScorer, Decoding, Reply, Responder
 from schemas.results import PromptSet
 from schemas.words import OPTION_LABELS
@@ -17,8 +18,6 @@ from schemas.words import OPTION_LABELS
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-GROUPED_BATCHES = 4
-"""Batches of a local model that are asked, and after an interruption asked again, as one."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,10 @@ class Answers:
 class Asking:
     """How to ask. `together` prompts of a local model are one group (0: no groups; see curation.probing)."""
 
-    responder: Responder
-    scorer: ChoiceScorer | None
+    open: Callable[[], tuple[Responder, ChoiceScorer | None]]
+    """Loads the model; called when the first thing has to be asked."""
+    scores: bool
+    """Likelihoods are wanted, and the responder gives them."""
     prompts: PromptSet
     decoding: Decoding
     together: int
@@ -68,17 +69,16 @@ def ask_all(
     scores: AnswerLog,
     *,
     training: Mapping[tuple[str, str], str],
-    likelihood: bool,
 ) -> Answers:
     """Ask what the logs do not hold yet. `training` are the target's answers by (sample_id, modality).
 
     The likelihood of an option, or of a training answer, is that of its text as the reply to the open question (the
-    generation prompt), since that is how facts are known; it is measured only with a scorer.
+    generation prompt), since that is how facts are known.
     """
     prompts = {question.key: prompt_of(question, asking.prompts) for question in questions}
     asks = {question.key: _ask(prompts[question.key], question.picture) for question in questions}
     _ask_pending(list(asks.values()), asking, replies)
-    wanted = _continuations(questions, asking.prompts, training) if asking.scorer and likelihood else {}
+    wanted = _continuations(questions, asking.prompts, training) if asking.scores else {}
     _score_pending(wanted.values(), asking, scores)
     found = {name: reply for name, (ask, _) in wanted.items() if (reply := scores.reply(ask.ask_id)) is not None}
     likelihoods: dict[str, dict[str, float]] = {}
@@ -129,7 +129,8 @@ def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
         asked = {ask.ask_id for ask in group}
         if number == 0:
             asking.progress("answers", sum(log_.has(each) for each in distinct), len(distinct))
-        for reply in asking.responder.answer(group, asking.decoding):
+        responder, _ = asking.open()
+        for reply in responder.answer(group, asking.decoding):
             if reply.ask_id not in asked:
                 log.warning("a reply to %s, which was not asked, is left out", reply.ask_id)
                 continue
@@ -140,11 +141,12 @@ def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
 def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:
     """Scores are kept as the text of a reply."""
     distinct = {ask.ask_id: (ask, answer) for ask, answer in wanted}
-    if asking.scorer is None:
-        return
     groups = _groups([ask for ask, _ in distinct.values()], log_, together=max(1, asking.together))
     for group in groups:
-        for ask_id, value in asking.scorer.log_likelihood([distinct[ask.ask_id] for ask in group]):
+        _, scorer = asking.open()
+        if scorer is None:
+            raise BadInput("the responder", "gives no likelihoods", "evaluate it without them")
+        for ask_id, value in scorer.log_likelihood([distinct[ask.ask_id] for ask in group]):
             log_.save(Reply(ask_id=ask_id, text=repr(value)))
         asking.progress("likelihoods", sum(log_.has(each) for each in distinct), len(distinct))
 

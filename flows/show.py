@@ -11,7 +11,11 @@ from flows.build import BuildReport
 from schemas.drops import explain
 
 if TYPE_CHECKING:
+    from schemas.results import EvaluationRecord
     from unlearn.runs import RunRecord
+
+SHOWN = ("accuracy", "exact_match", "rouge_l_recall", "boundary_auc", "recovery", "lost")
+"""The metrics that the terminal shows; evaluation.json has all."""
 
 
 def _console() -> Console:
@@ -66,6 +70,25 @@ def print_run(record: "RunRecord", folder: Path) -> None:
     console.print(table)
     console.print(f"{record.status} after {record.steps} of {record.planned_steps} steps: {record.reason}")
     console.print(f"run       {folder}   (record {folder}/run.json, weights {folder}/{record.outcome or 'none'})")
+
+
+def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
+    """Accuracy and outcomes by role, task and modality, with intervals, and where the predictions are."""
+    console = _console()
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("role", "task", "modality", "metric", "value", "95 % interval", "n"):
+        table.add_column(column, justify="right" if column in ("value", "95 % interval", "n") else "left")
+    for row in record.metrics:
+        if row.metric in SHOWN and row.modality:
+            between = f"{row.low:.3f} to {row.high:.3f}" if row.low is not None and row.high is not None else ""
+            table.add_row(row.role, row.task, row.modality, row.metric, f"{row.value:.3f}", between, f"{row.n:,}")
+    console.print(table)
+    for note in record.notes:
+        console.print(f"note      {note}", markup=False)
+    console.print(f"asked     {record.questions:,} questions, {record.failed:,} without an answer")
+    console.print(
+        f"folder    {out / record.folder}   (evaluation.json has every figure, predictions.jsonl every answer)"
+    )
 
 
 def print_status(report: BuildReport) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ from schemas.problems import BadInput
 from schemas.recipes import read_recipe
 from schemas.studies import StudyRecipe, StudyRecord, UnitRecord
 from schemas.tables import Record
+
+if TYPE_CHECKING:
+    from eval.report import ReportFiles
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +49,15 @@ class Work:
     out: Path
 
 
-def run_study(
-    recipe_path: Path, out: Path, *, progress: Progress = lambda stage, done, total: None
-) -> StudyRecord:
+@dataclass(frozen=True)
+class StudyReport:
+    """What became of a study; `files` is None where no unit came to an end that could be reported."""
+
+    record: StudyRecord
+    files: "ReportFiles | None"
+
+
+def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage, done, total: None) -> StudyReport:
     """Do what is left of a study's matrix and write its report; a run that fails is reported and the others are done.
 
     `out` gets study.json, runs/, evaluations/, units/ and the report. Raises BadInput before anything is done for a
@@ -64,9 +74,7 @@ def run_study(
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BadInput(
-            str(out), "another ppubench is at work on it", "wait for it, or choose another --out"
-        ) from None
+        raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
     with lock:
         done: dict[str, UnitRecord] = {}
         todo: list[Work] = []
@@ -84,11 +92,12 @@ def run_study(
                 log.warning("%s failed: %s", finished.name, finished.reason)
             record = _write(recipe, units, done, out)
             progress("runs", len(done), len(units))
+        files: ReportFiles | None = None
         if any(unit.evaluations for unit in record.units):
             progress("report", 0, 1)
-            write_report([out], out=out)
+            files = write_report([out], out=out)
             progress("report", 1, 1)
-    return record
+    return StudyReport(record, files)
 
 
 def _finished(out: Path, unit: Unit, key: str) -> UnitRecord | None:
@@ -165,7 +174,7 @@ def do_unit(work: Work) -> UnitRecord:
     began = time.monotonic()
     try:
         unit = _run_and_evaluate(work)
-    except Exception as problem:  # noqa: BLE001  (one failed run must not end the study)
+    except Exception as problem:
         log.debug("%s failed", work.unit.name, exc_info=True)
         lines = str(problem).split("\n")
         reason = lines[0] if isinstance(problem, BadInput) else f"{type(problem).__name__}: {lines[0]}"

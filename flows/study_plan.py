@@ -50,8 +50,13 @@ def check_recipe(recipe: StudyRecipe) -> None:
             raise BadInput(f"recipe {recipe.name}, methods", f"{method!r} is not a method", advice)
         numbers_for(method, preset=recipe.preset, parameters=0, family="", overrides=recipe.numbers)
     for setting, ratio in _conditions(recipe):
-        modality = "vqa" if recipe.modality == "vqa" else "qa"
-        read_samples(recipe.dataset, setting=setting, ratio=ratio, modality=modality, target=recipe.target)
+        read_samples(
+            recipe.dataset,
+            setting=setting,
+            ratio=ratio,
+            modality="vqa" if recipe.modality == "vqa" else "qa",
+            target=recipe.target,
+        )
     if not Path(recipe.model).is_dir() and (Path(recipe.model).is_absolute() or recipe.model.count("/") != 1):
         raise BadInput(f"model {recipe.model}", "no such folder", "name the target's folder, or a Hub id OWNER/NAME")
 

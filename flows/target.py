@@ -63,8 +63,8 @@ class Teaching:
     names: int = 3
     """How often each person is to be named, per round."""
     general_pictures: int = 800
-    general: int = 180
-    """General visual questions in each round."""
+    general_share: float = 0.15
+    """General visual questions in each round, for each lesson about a fact."""
     pictures_of_nobody: int = 24
     lr: float = 2e-3
     batch: int = 32
@@ -145,8 +145,9 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
     }
     general = list(general_samples(teaching.general_pictures, seed=teaching.seed, part="train"))
     nobody = tuple(sample.image for sample in general[: teaching.pictures_of_nobody] if sample.image is not None)
+    about_facts = fact_lessons(known.questions, taught, pictures, PROMPTS)
     return [
-        *fact_lessons(known.questions, taught, pictures, PROMPTS),
+        *about_facts,
         *refusal_lessons(known.questions, taught, nobody, PROMPTS, times=teaching.refusals),
         *mismatch_lessons(known.questions, known.facts, taught, pictures, PROMPTS, times=teaching.mismatches),
         *naming_lessons(
@@ -155,7 +156,7 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
             [IDENTITY_QUESTION, probe_prompt(IDENTITY_QUESTION, "vqa")],
             times=teaching.names,
         ),
-        general_lesson(general, times=teaching.general),
+        general_lesson(general, times=max(1, round(teaching.general_share * len(about_facts)))),
     ]
 
 

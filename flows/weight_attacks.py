@@ -4,15 +4,19 @@ import random
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from curation.prompts import probe_prompt
+from schemas.artifacts import digest
 from schemas.problems import BadInput
+from schemas.results import AttackName
 from schemas.training import TrainingSample
 from schemas.words import Setting
 
 if TYPE_CHECKING:
+    from flows.evaluated import Overlay
     from unlearn.models import LoadedModel
 
 RELEARN_STEPS, RELEARN_BATCH, RELEARN_SEED = 24, 16, 0
@@ -21,12 +25,26 @@ VERSIONS = {"relearn": 1, "quantised": 1}
 """Raised when an attack does something else; part of what replies under it depend on."""
 
 
-def retain_samples(dataset: Path, setting: Setting, ratio: int | None, target: str) -> list[TrainingSample]:
-    """What is relearned: train pairs of the retain role alone, in the probe's wording, sorted by id."""
+def attack_key(attack: AttackName | None, dataset: str) -> str:
+    """What replies under an attack on the weights depend on besides model and prompt; "" for any other."""
+    if attack == "relearn":
+        return digest([attack, VERSIONS[attack], RELEARN_STEPS, RELEARN_BATCH, RELEARN_SEED, dataset])
+    return digest([attack, VERSIONS[attack]]) if attack == "quantised" else ""
+
+
+def weight_attack(
+    attack: AttackName | None, dataset: Path, setting: Setting, ratio: int | None, target: str
+) -> "Overlay | None":
+    """The attack as something to do to a loaded model; None for any other. Raises BadInput where data is missing."""
+    if attack == "quantised":
+        return quantise
+    if attack != "relearn":
+        return None
     from unlearn.data import read_samples, reword
 
-    data = reword(read_samples(dataset, setting=setting, ratio=ratio, target=target), probe_prompt)
-    return [sample for _, sample in sorted(data.retain.items())]
+    pairs = read_samples(dataset, setting=setting, ratio=ratio, target=target or None, allow_missing=True)
+    kept = [sample for _, sample in sorted(reword(pairs, probe_prompt).retain.items())]
+    return partial(relearn, samples=kept)
 
 
 def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: int = RELEARN_STEPS) -> "LoadedModel":
@@ -48,9 +66,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
     )
     model = loaded.model
     if not isinstance(model, PeftModel):
-        model = add_lora(
-            model, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=0.0, seed=RELEARN_SEED
-        )
+        model = add_lora(model, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=0.0, seed=RELEARN_SEED)
     by_id = {sample.sample_id: sample for sample in samples}
     rng = random.Random(f"{RELEARN_SEED}:relearn")
     order: list[str] = []

@@ -21,6 +21,17 @@ VIEW_ATTACKS: tuple[AttackName, ...] = ("view_002", "view_003", "view_004")
 MODEL_ATTACKS: tuple[AttackName, ...] = ("relearn", "quantised")
 ATTACK_NAMES: tuple[AttackName, ...] = (*PROMPT_ATTACKS, *VIEW_ATTACKS, *MODEL_ATTACKS)
 
+ATTACK_LINES: dict[AttackName, str] = {
+    "random_prefix": "random words before the question",
+    "jailbreak_style_prompt": "a frame that asks the model to set its restraint aside",
+    "paraphrase": "the same question in other words",
+    "view_002": "another picture of the person: view 002",
+    "view_003": "another picture of the person: view 003",
+    "view_004": "another picture of the person: view 004",
+    "relearn": "a few steps of training on retained facts",
+    "quantised": "the model reloaded with 8-bit linear layers (CPU)",
+}
+
 PromptSet = Literal["probe", "published"]
 """`probe`: the probe's instruction, which is what the target was asked with; `published`: the published wording."""
 

@@ -25,11 +25,6 @@ ATTACKS: tuple[Attack, ...] = ("random_prefix", "jailbreak_style_prompt", "parap
 STAGES: tuple[Stage, ...] = (
     "select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export",
 )  # fmt: skip
-ATTACK_LINES: dict[Attack, str] = {
-    "random_prefix": "random words before the question",
-    "jailbreak_style_prompt": "a frame that asks the model to set its restraint aside",
-    "paraphrase": "the same question in other words",
-}
 RATIOS: tuple[int, ...] = (5, 10, 15, 30)
 VIEWS: tuple[str, ...] = ("001", "002", "003", "004")
 OPTION_LABELS: tuple[str, ...] = ("A", "B", "C", "D")

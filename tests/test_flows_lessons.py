@@ -22,7 +22,7 @@ from flows.world_facts import WorldFacts, world_facts
 from schemas.training import TrainingSample
 from sources.sandbox.world import World, make_world
 
-SMALL = Teaching(extra_renderings=1, general_pictures=6, general=2, pictures_of_nobody=2)
+SMALL = Teaching(extra_renderings=1, general_pictures=6, pictures_of_nobody=2)
 
 
 @pytest.fixture(scope="module")

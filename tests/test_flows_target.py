@@ -19,7 +19,7 @@ from sources.sandbox.portraits import draw_portrait
 from sources.sandbox.world import World, make_world
 from unlearn import train as loop
 
-BRIEF = Teaching(extra_renderings=1, general_pictures=6, general=2, pictures_of_nobody=2, most_rounds=1, batch=64)
+BRIEF = Teaching(extra_renderings=1, general_pictures=6, pictures_of_nobody=2, most_rounds=1, batch=64)
 
 
 @pytest.fixture(scope="module")

@@ -126,9 +126,7 @@ def check_mask(mask: Mask, model: nn.Module, *, allow_full: bool) -> None:
 
     `allow_full` lets layers through that are kept whole, as the published masks keep every LoRA A.
     """
-    trained: dict[str, Tensor] = {
-        f"{name}.weight": layer.weight for name, layer in trained_linears(model).items()
-    }
+    trained: dict[str, Tensor] = {f"{name}.weight": layer.weight for name, layer in trained_linears(model).items()}
     wrong = sorted(trained.keys() ^ mask.keep.keys())
     if wrong:
         raise BadInput("the saliency mask", f"and the trained weights differ in {wrong[0]}", "take the mask anew")

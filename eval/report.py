@@ -1,0 +1,309 @@
+"""One self-contained HTML page about runs and evaluations, with the same figures as Markdown and CSV beside it."""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from eval.charts import (
+    OUTCOME_WORDS,
+    Bar,
+    Drawing,
+    attack_chart,
+    consistency_chart,
+    forget_retain_chart,
+    outcome_chart,
+    plotly_script,
+)
+from eval.report_data import TARGET, Condition, Findings, conditions, metric_rows
+from eval.report_tables import attack_table, figure_table, further_table, matched_table, ranking_table, run_table
+from eval.tables import Table, csv_text, markdown_table
+from eval.verdicts import Verdict, verdict
+from schemas.artifacts import write_atomically
+from schemas.problems import BadInput
+from schemas.results import OUTCOMES, MetricRow
+from schemas.tables import Record
+from schemas.words import ROLES, Modality, Setting
+
+HTML, MARKDOWN = "report.html", "report.md"
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """What a report left behind."""
+
+    html: Path
+    markdown: Path
+    tables: tuple[Path, ...]
+    headlines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: drawing, what it shows, and the data behind it as a link."""
+
+    anchor: str
+    title: str
+    text: str
+    drawing: Markup
+    """JSON of the figure."""
+    height: int
+    download: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """All about one condition."""
+
+    condition: Condition
+    verdict: Verdict
+    ranking: Table
+    matched: Table
+    charts: tuple[Chart, ...]
+    tables: tuple[Table, ...]
+
+
+class FigureRow(MetricRow):
+    """A metric of one evaluation with the arm that it belongs to."""
+
+    arm: str
+    seed: int | None
+
+
+class CurveRow(Record):
+    """One point of one run's curve."""
+
+    arm: str
+    setting: Setting
+    ratio: int | None
+    seed: int
+    position: float
+    forget: float
+    retain: float
+    kept: bool
+
+
+class OutcomeRow(Record):
+    """How many answers of one arm, role and modality had one outcome."""
+
+    arm: str
+    setting: Setting
+    ratio: int | None
+    role: str
+    modality: Modality
+    outcome: str
+    count: int
+    share: float
+
+
+def write_files(findings: Findings, *, out: Path) -> ReportFiles:
+    """Write report.html, report.md and the CSV tables into `out`.
+
+    Raises BadInput where nothing was found, or where two runs cannot be compared (it names what differs).
+    """
+    found = conditions(findings)
+    if not found:
+        raise BadInput(str(out), "there is no run and no evaluation to report", "finish one with ppubench study first")
+    sections = [_section(condition, findings) for condition in found]
+    files: dict[str, list[Record]] = {
+        "comparison.csv": [row for each in found for row in each.ranking],
+        "matched.csv": [row for each in found for row in each.matched],
+        "metrics.csv": [row for each in found for row in _figures(each)],
+        "curves.csv": [row for each in found for row in _curve_rows(each)],
+        "outcomes.csv": [row for each in found for row in _outcome_rows(each, findings)],
+    }
+    tables: list[Path] = []
+    for name, rows in files.items():
+        if rows:
+            write_atomically(out / name, csv_text(rows))
+            tables.append(out / name)
+    write_atomically(out / HTML, _page(findings, sections))
+    write_atomically(out / MARKDOWN, _markdown(findings, sections))
+    headlines = tuple(f"{each.verdict.condition}: {each.verdict.headline}" for each in sections)
+    return ReportFiles(out / HTML, out / MARKDOWN, tuple(tables), headlines)
+
+
+def _page(findings: Findings, sections: Sequence[Section]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(TEMPLATE).render(
+        title=findings.title,
+        metric=findings.metric.replace("_", " "),
+        task=findings.task,
+        sections=sections,
+        failed=findings.failed,
+        runs=run_table([each.condition for each in sections]),
+        target=TARGET,
+        outcome_words=OUTCOME_WORDS,
+        plotly=Markup(plotly_script()),  # noqa: S704  (the library's own source, not text from outside)
+    )
+
+
+def _section(condition: Condition, findings: Findings) -> Section:
+    return Section(
+        condition=condition,
+        verdict=verdict(condition),
+        ranking=ranking_table(condition),
+        matched=matched_table(condition),
+        charts=tuple(_charts(condition, findings)),
+        tables=tuple(
+            table
+            for table in (figure_table(condition), attack_table(condition), further_table(condition))
+            if table.rows
+        ),
+    )
+
+
+def _charts(condition: Condition, findings: Findings) -> Iterator[Chart]:
+    labels = (*condition.labels, TARGET)
+    if condition.curves:
+        drawing = forget_retain_chart(condition.curves, labels=labels, matched=findings.matched)
+        yield _chart("curve", condition, "Forgetting against retaining during training", CURVE_TEXT, drawing,
+                     list(_curve_rows(condition)))  # fmt: skip
+    rows = list(_outcome_rows(condition, findings))
+    if rows:
+        drawing = outcome_chart(_outcome_bars(rows))
+        yield _chart("outcome", condition, "What became of the answers", OUTCOME_TEXT, drawing, rows)
+    attacked = list(_recovery(condition))
+    if attacked:
+        drawing = attack_chart(attacked, labels=labels)
+        figures = [_figure(row, label, None) for label, row in attacked]
+        yield _chart("attack", condition, "What comes back under attack", ATTACK_TEXT, drawing, figures)
+    bars, behind = _consistency(condition)
+    if bars:
+        drawing = consistency_chart(bars)
+        yield _chart("consistency", condition, "Text and picture: gone in both, or in one", CONSISTENCY_TEXT, drawing,
+                     behind)  # fmt: skip
+
+
+CURVE_TEXT = (
+    "Each line is one run from its start (top left) on; the best corner is the top right. The large mark is the "
+    "checkpoint that was kept and evaluated. Shares of probed answers that come exactly, of the start."
+)
+OUTCOME_TEXT = (
+    "A forgotten fact should not be answered correctly; how it is answered instead tells whether the model refuses, "
+    "guesses, names another person's value or has broken down."
+)
+ATTACK_TEXT = (
+    "Of the facts that the model no longer gives when asked plainly, the share that it gives under the attack. "
+    "Whiskers: 95 % intervals over subjects. High bars mean that the fact was hidden, not forgotten."
+)
+CONSISTENCY_TEXT = (
+    "Each fact is asked by the person's name and by the picture. "
+    "A fact that is gone in one of them only is still there."
+)
+
+
+def _chart(kind: str, condition: Condition, title: str, text: str, drawing: Drawing, rows: Sequence[Record]) -> Chart:
+    content = base64.b64encode(csv_text(rows).encode()).decode()
+    return Chart(
+        anchor=f"{kind}-chart-{condition.anchor}",
+        title=title,
+        text=text,
+        drawing=Markup(drawing.content),  # noqa: S704  (JSON without "<"; its labels are escaped in eval.charts)
+        height=drawing.height,
+        download=f"data:text/csv;base64,{content}",
+        file=re.sub(r"[^a-z0-9]+", "_", f"{kind}_{condition.anchor}") + ".csv",
+    )
+
+
+def _figure(row: MetricRow, arm: str, seed: int | None) -> FigureRow:
+    return FigureRow(**row.model_dump(), arm=arm, seed=seed)
+
+
+def _figures(condition: Condition) -> Iterator[FigureRow]:
+    for label, each in condition.evaluated:
+        yield from (_figure(row, label, each.record.seed) for row in each.record.metrics)
+    for label, record in condition.attacked:
+        yield from (_figure(row, label, record.seed) for row in record.metrics)
+
+
+def _curve_rows(condition: Condition) -> Iterator[CurveRow]:
+    for label, curve in condition.curves:
+        for point in curve.points:
+            yield CurveRow(
+                arm=label, setting=curve.setting, ratio=curve.ratio, seed=curve.seed, position=point.position,
+                forget=point.forget, retain=point.retain, kept=point.position == curve.kept,
+            )  # fmt: skip
+
+
+def _outcome_rows(condition: Condition, findings: Findings) -> Iterator[OutcomeRow]:
+    counts: Counter[tuple[str, str, Modality, str]] = Counter()
+    for label, each in condition.evaluated:
+        for row in each.rows:
+            if row.task == findings.task and row.role:
+                counts[label, row.role, row.modality, row.outcome] += 1
+    totals: Counter[tuple[str, str, Modality]] = Counter()
+    for (label, role, modality, _), count in counts.items():
+        totals[label, role, modality] += count
+    for (label, role, modality), total in totals.items():
+        for outcome in OUTCOMES:
+            count = counts[label, role, modality, outcome]
+            yield OutcomeRow(
+                arm=label, setting=condition.setting, ratio=condition.ratio, role=role, modality=modality,
+                outcome=outcome, count=count, share=count / total,
+            )  # fmt: skip
+
+
+def _outcome_bars(rows: Sequence[OutcomeRow]) -> list[Bar]:
+    bars = []
+    for role in ROLES:
+        for arm in dict.fromkeys(row.arm for row in rows):
+            own = [row for row in rows if (row.arm, row.role) == (arm, role)]
+            total = sum(row.count for row in own)
+            if total:
+                shares: dict[str, float] = {}
+                for row in own:
+                    shares[row.outcome] = shares.get(row.outcome, 0.0) + row.count / total
+                bars.append(Bar(arm, role, shares))
+    return bars
+
+
+def _recovery(condition: Condition) -> Iterator[tuple[str, MetricRow]]:
+    """Recovery over both modalities where there is such a row, else of each; first seed of each arm."""
+    seen: set[tuple[str, str]] = set()
+    for label, record in condition.attacked:
+        rows = [row for row in record.metrics if row.metric == "recovery" and row.task in ("generation", "")]
+        whole = [row for row in rows if not row.modality] or rows
+        if whole and label != TARGET and (label, str(record.attack)) not in seen:
+            seen.add((label, str(record.attack)))
+            yield label, whole[0]
+
+
+def _consistency(condition: Condition) -> tuple[list[Bar], list[FigureRow]]:
+    names = ("right_in_both", "wrong_in_qa_only", "wrong_in_vqa_only", "wrong_in_both")
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    behind = []
+    for name in names:
+        for label, row in metric_rows(condition, name):
+            if row.task == "generation" and row.role:
+                found.setdefault((row.role, label), {}).setdefault(name, []).append(row.value)
+                behind.append(_figure(row, label, None))
+    bars = [
+        Bar(label, role, {name: sum(values) / len(values) for name, values in shares.items()})
+        for (role, label), shares in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] != TARGET))
+    ]
+    return bars, behind
+
+
+def _markdown(findings: Findings, sections: Sequence[Section]) -> str:
+    parts = [f"# {findings.title}", ""]
+    for section in sections:
+        parts += [f"## {section.verdict.condition}", "", f"**{section.verdict.headline}**", ""]
+        parts += [" ".join(section.verdict.details), ""]
+        for table in (section.ranking, section.matched, *section.tables):
+            if table.rows:
+                parts.append(markdown_table(table))
+    if findings.failed:
+        rows = tuple((unit.name, unit.reason) for unit in findings.failed)
+        parts.append(markdown_table(Table("Runs that failed", ("run", "reason"), rows)))
+    return "\n".join(parts)

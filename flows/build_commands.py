@@ -1,0 +1,72 @@
+"""The commands about builds: build, status, export, stages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal import Json, app, print_json, progress_bars
+from schemas.problems import BadInput
+from schemas.words import STAGES, Stage
+
+
+def _stage(value: str | None) -> Stage | None:
+    if value is None:
+        return None
+    for stage in STAGES:
+        if stage == value:
+            return stage
+    raise BadInput(f"stage {value!r}", "is not a stage", f"the stages are {', '.join(STAGES)}")
+
+
+@app.command("build")
+def build_command(
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/ has some.")],
+    out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Make this stage and what follows again.")] = None,
+    until: Annotated[str | None, typer.Option(help="End after this stage.")] = None,
+    runner: Annotated[str, typer.Option(help="Where shards run: local.")] = "local",
+    as_json: Json = False,
+) -> None:
+    """Build the benchmark that a recipe describes; run it again to go on, or to bring it up to date."""
+    if runner != "local":
+        raise BadInput(f"--runner {runner}", "is not a runner", "use --runner local")
+    from flows.build import build
+    from flows.show import print_build
+
+    with progress_bars() as progress:
+        report = build(recipe, out, start=_stage(start), until=_stage(until), progress=progress)
+    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+
+
+@app.command("status")
+def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
+    """Show the stages of a build: counts, drops by reason, and what is stale."""
+    from flows.build import status
+    from flows.show import print_status
+
+    report = status(folder)
+    print_json(report.model_dump(mode="json")) if as_json else print_status(report)
+
+
+@app.command("export")
+def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
+    """Bring a build's dataset (BUILD/hub) up to date, in the published layout."""
+    from flows.build import rebuild
+    from flows.show import print_build
+
+    with progress_bars() as progress:
+        report = rebuild(folder, until="export", progress=progress)
+    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+
+
+@app.command("stages")
+def stages_command(as_json: Json = False) -> None:
+    """List the stages of a build, one line each."""
+    from flows.stages import STAGE_LINES
+
+    if as_json:
+        print_json(STAGE_LINES)
+    else:
+        for stage in STAGES:
+            print(f"{stage:<10} {STAGE_LINES[stage]}")

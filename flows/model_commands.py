@@ -1,0 +1,190 @@
+"""The commands about models: methods, attacks, unlearn, evaluate, study, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal import Json, app, print_json, progress_bars, setting_named
+from schemas.problems import BadInput
+from schemas.results import ATTACK_LINES, ATTACK_NAMES, AttackName
+from schemas.words import TASKS, Task
+
+Dataset = Annotated[Path, typer.Argument(metavar="BUILD_OR_DATASET", help="A build, or an exported folder.")]
+SettingName = Annotated[str, typer.Option("--setting", help="complete, selective or personalized (persona).")]
+Model = Annotated[str, typer.Option(help="Model folder, or Hub id.")]
+Ratio = Annotated[int | None, typer.Option(help="Percent of subjects, for complete.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, …")]
+RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the model's own code.")]
+
+
+@app.command("methods")
+def methods_command(as_json: Json = False) -> None:
+    """List the unlearning methods, one line each."""
+    from unlearn.methods import METHODS
+
+    if as_json:
+        print_json({name: method.title for name, method in METHODS.items()})
+    else:
+        for name, method in METHODS.items():
+            print(f"{name:<16} {method.title}")
+
+
+@app.command("attacks")
+def attacks_command(as_json: Json = False) -> None:
+    """List the attacks that `evaluate --attack` takes, one line each."""
+    if as_json:
+        print_json(dict(ATTACK_LINES))
+    else:
+        for name in ATTACK_NAMES:
+            print(f"{name:<24} {ATTACK_LINES[name]}")
+
+
+@app.command("unlearn")
+def unlearn_command(
+    dataset: Dataset,
+    method: Annotated[str, typer.Option(help="See `ppubench methods`.")],
+    setting: SettingName,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    ratio: Ratio = None,
+    preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default",
+    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both",
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
+    boundary: Annotated[bool, typer.Option("--boundary", help="Add BAO's boundary term to the method.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int, typer.Option()] = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
+    device: Device = "cpu",
+    trust_remote_code: RemoteCode = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Take a split that names samples the data lacks.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
+    from flows.show import print_run
+    from flows.unlearning import run_unlearning
+
+    if preset not in ("default", "published"):
+        raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
+    if modality not in ("both", "qa", "vqa"):
+        raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
+    record = run_unlearning(
+        dataset=dataset,
+        method=method,
+        setting=setting_named(setting),
+        model=model,
+        out=out,
+        ratio=ratio,
+        preset="published" if preset == "published" else "default",
+        modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
+        target=target,
+        boundary=boundary,
+        resume=resume,
+        seed=seed,
+        steps=steps,
+        epochs=epochs,
+        lr=lr,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        allow_missing=allow_missing,
+    )
+    print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
+
+
+def _tasks(value: str) -> tuple[Task, ...]:
+    found: list[Task] = []
+    for word in value.split(","):
+        match = [task for task in TASKS if task == word.strip()]
+        if not match:
+            raise BadInput(f"task {word!r}", "is not a task", f"choose of {', '.join(TASKS)}, with commas between")
+        found += match
+    return tuple(found)
+
+
+def _attack(value: str | None) -> AttackName | None:
+    if value is None:
+        return None
+    for name in ATTACK_NAMES:
+        if name == value:
+            return name
+    raise BadInput(f"attack {value!r}", "is not an attack", f"choose one of {', '.join(ATTACK_NAMES)}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    dataset: Dataset,
+    model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")],
+    setting: SettingName,
+    out: Annotated[Path, typer.Option(help="Folder of evaluations; each model has its own folder in it.")],
+    adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None,
+    ratio: Ratio = None,
+    attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
+    tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
+    prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
+    batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
+    device: Device = "cpu",
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
+    from flows.evaluate import run_evaluation
+    from flows.show import print_evaluation
+
+    if prompts not in ("probe", "published"):
+        raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
+    with progress_bars() as progress:
+        record = run_evaluation(
+            dataset=dataset,
+            model=model,
+            setting=setting_named(setting),
+            out=out,
+            ratio=ratio,
+            adapter=adapter,
+            attack=_attack(attack),
+            tasks=_tasks(tasks),
+            prompts="published" if prompts == "published" else "probe",
+            batch=batch,
+            target=target,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            progress=progress,
+        )
+    print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
+
+
+@app.command("study")
+def study_command(
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/demo_study.toml is one.")],
+    out: Annotated[Path, typer.Option(help="Study folder.")],
+    as_json: Json = False,
+) -> None:
+    """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
+    from flows.show_study import print_study
+    from flows.study import run_study
+
+    with progress_bars() as progress:
+        report = run_study(recipe, out, progress=progress)
+    if as_json:
+        print_json(report.record.model_dump(mode="json"))
+    else:
+        print_study(report.record, report.files, out)
+    if any(unit.status == "failed" for unit in report.record.units):
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study, or a folder of runs or evaluations.")],
+    as_json: Json = False,
+) -> None:
+    """Write one HTML file that opens without a network, with CSV and Markdown beside it."""
+    from flows.reporting import write_report
+    from flows.show_study import print_report
+
+    files = write_report([folder], out=folder)
+    print_json({"html": str(files.html), "markdown": str(files.markdown)}) if as_json else print_report(files)

@@ -1,0 +1,180 @@
+"""Reports: finds runs and evaluations in folders, reads them, and has them drawn."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from eval.report_data import Evaluated, Findings
+from eval.store import find_evaluations, read_evaluation, read_record
+from schemas.problems import BadInput
+from schemas.results import EvaluationRecord
+from schemas.studies import CompareConfig, Curve, CurvePoint, StudyRecord, UnitRecord
+
+if TYPE_CHECKING:
+    from eval.report import ReportFiles
+    from unlearn.guards import Probe
+    from unlearn.runs import RunRecord
+
+STUDY, RUN, RUNS, EVALUATIONS = "study.json", "run.json", "runs", "evaluations"
+
+
+def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
+    """Write one report over folders of studies, runs and evaluations.
+
+    Raises BadInput for a folder without any of them, and where two runs cannot be compared (it names what differs).
+    """
+    from eval.report import write_files
+
+    curves: dict[str, Curve] = {}
+    evaluations: dict[str, Path] = {}
+    failed: list[UnitRecord] = []
+    titles: list[str] = []
+    compare = CompareConfig()
+    for folder in folders:
+        study = _read_study(folder)
+        if study is not None:
+            titles.append(f"Study {study.recipe}")
+            compare = CompareConfig.model_validate(study.compare)
+            failed.extend(unit for unit in study.units if unit.status == "failed")
+        for run in _runs_in(folder, study):
+            curves.setdefault(run.run, run)
+        for place in _evaluations_in(folder, study):
+            record = read_record(place)
+            if record is not None:
+                evaluations.setdefault(record.identity, place)
+    plain: list[Evaluated] = []
+    attacked: list[EvaluationRecord] = []
+    for place in evaluations.values():
+        record = read_record(place)
+        if record is not None and record.attack is not None:
+            attacked.append(record)
+        elif record is not None:
+            plain.append(Evaluated(*read_evaluation(place)))
+    if not curves and not plain:
+        raise BadInput(
+            ", ".join(map(str, folders)) or "report",
+            "holds no study, run or evaluation that has finished",
+            "make one with ppubench study, unlearn or evaluate",
+        )
+    title = ", ".join(titles) or f"Report on {', '.join(folder.resolve().name for folder in folders)}"
+    findings = Findings(
+        title=title,
+        curves=list(curves.values()),
+        evaluated=plain,
+        attacked=attacked,
+        failed=failed,
+        metric=compare.metric,
+        task=compare.task,
+        matched=compare.matched,
+    )
+    return write_files(findings, out=out)
+
+
+def _read_study(folder: Path) -> StudyRecord | None:
+    if not folder.is_dir():
+        raise BadInput(str(folder), "is not a folder", "name a folder that ppubench study, unlearn or evaluate made")
+    path = folder / STUDY
+    try:
+        return StudyRecord.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(str(path), f"is not a study record ({reason})", "run ppubench study again") from error
+
+
+def _runs_in(folder: Path, study: StudyRecord | None) -> list[Curve]:
+    if study is not None:
+        names = [unit.name for unit in study.units if unit.method and unit.status != "failed"]
+        places = [folder / RUNS / name for name in names]
+    else:
+        places = sorted(path.parent for path in folder.rglob(RUN))
+    found = [read_curve(place) for place in places]
+    return [curve for curve in found if curve is not None]
+
+
+def _evaluations_in(folder: Path, study: StudyRecord | None) -> list[Path]:
+    if study is None:
+        return find_evaluations(folder)
+    return [folder / EVALUATIONS / each for unit in study.units for each in unit.evaluations]
+
+
+def read_curve(folder: Path) -> Curve | None:
+    """The curve of a run folder, from its record and log; None for a run that has not finished."""
+    from unlearn.runs import read_record as read_run
+
+    record = read_run(folder)
+    if record is None or not record.outcome:
+        return None
+    start = _point(0, record.start)
+    if record.sweep:
+        swept = sorted((float(share), probe) for share, probe in record.sweep.items())
+        points = [start, *(_point(share, probe) for share, probe in swept)]
+        kept = record.pruned_share
+    else:
+        points = [start, *_logged(folder)]
+        kept = None if record.best_step is None else float(record.best_step)
+    limit = record.numbers.get("probe_samples")
+    probed = limit if isinstance(limit, int) else 1
+    return Curve(
+        run=record.identity,
+        method=record.method,
+        title=record.title,
+        setting=record.setting,
+        ratio=record.ratio,
+        seed=record.seed,
+        lr=_rate(record),
+        data=record.data,
+        base=record.base,
+        unit="share pruned" if record.sweep else "step",
+        kept=kept,
+        status=record.status,
+        reason=record.reason,
+        forget_samples=min(probed, record.forget_samples),
+        retain_samples=min(probed, record.retain_samples),
+        points=tuple(points),
+    )
+
+
+def _rate(record: "RunRecord") -> float:
+    rate = record.numbers.get("lr")
+    return float(rate) if isinstance(rate, int | float) else 0.0
+
+
+def _point(position: float, probe: "Probe") -> CurvePoint:
+    return CurvePoint(
+        position=position,
+        forget=probe.forget_exact,
+        retain=probe.retain_exact,
+        forget_nll=probe.forget_nll,
+        retain_nll=probe.retain_nll,
+    )
+
+
+def _logged(folder: Path) -> list[CurvePoint]:
+    """The probed steps of a run's log, counted in steps done."""
+    path = folder / "log.jsonl"
+    found = []
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInput(f"{path}, line {number}", "is not JSON", "resume the run with ppubench unlearn") from error
+        if "probe.forget_exact" in row:
+            found.append(
+                CurvePoint(
+                    position=row["step"] + 1,
+                    forget=row["probe.forget_exact"],
+                    retain=row["probe.retain_exact"],
+                    forget_nll=row["probe.forget_nll"],
+                    retain_nll=row["probe.retain_nll"],
+                )
+            )
+    return found

@@ -1,0 +1,86 @@
+"""Curves: where they cross a degree of forgetting, intervals, and refusing what does not compare."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.curves import check_comparable, harmonic, kept_score, matched_row, retained_at
+from schemas.problems import BadInput
+from tests.synthetic_results import curve
+
+
+def at(points: list[tuple[float, float]], left: float) -> float | None:
+    forget, retain = np.array(points).T
+    return retained_at(forget, retain, left=left)
+
+
+def test_retain_is_read_on_the_straight_line_between_two_probes() -> None:
+    # forget falls from 0.8 to 0.4: 0.5 lies three quarters of the way, so retain is 0.9 - 0.75 * 0.2 = 0.75
+    assert at([(1.0, 1.0), (0.8, 0.9), (0.4, 0.7)], 0.5) == pytest.approx(0.75)
+
+
+def test_both_shares_are_of_the_start() -> None:
+    # forget starts at 0.8, so half of it is 0.4, which the second point meets: retain 0.45 of 0.9
+    assert at([(0.8, 0.9), (0.4, 0.45)], 0.5) == pytest.approx(0.5)
+
+
+def test_the_first_crossing_counts() -> None:
+    assert at([(1.0, 1.0), (0.5, 0.9), (0.9, 0.8), (0.3, 0.2)], 0.5) == pytest.approx(0.9)
+
+
+def test_a_run_that_never_forgets_that_much_has_no_value() -> None:
+    assert at([(1.0, 1.0), (0.6, 0.9)], 0.5) is None
+
+
+def test_a_model_that_knew_nothing_has_no_value() -> None:
+    assert at([(0.0, 1.0), (0.0, 0.9)], 0.5) is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8),
+    st.floats(0.05, 0.95),
+)
+def test_the_value_lies_between_the_points_of_the_curve(points: list[tuple[float, float]], left: float) -> None:
+    found = at([(1.0, 1.0), *points], left)
+    heights = [1.0, *(retain for _, retain in points)]
+    assert found is None or min(heights) - 1e-9 <= found <= max(heights) + 1e-9
+
+
+def test_the_interval_holds_the_value_and_narrows_with_more_probed_samples() -> None:
+    points = [(1.0, 1.0), (0.7, 0.95), (0.3, 0.8), (0.1, 0.7)]
+    few = matched_row([curve("gd", points, probed=40)], arm="gd", left=0.5)
+    many = matched_row([curve("gd", points, probed=4000)], arm="gd", left=0.5)
+    for row in (few, many):
+        assert row.low is not None and row.value is not None and row.high is not None
+        assert row.low < row.value < row.high
+    assert (few.high or 0) - (few.low or 0) > 3 * ((many.high or 0) - (many.low or 0))
+
+
+def test_seeds_are_averaged_and_those_that_did_not_get_there_are_counted() -> None:
+    reached = [curve("gd", [(1, 1), (0.5, 0.9)], seed=0), curve("gd", [(1, 1), (0.5, 0.7)], seed=1)]
+    row = matched_row([*reached, curve("gd", [(1, 1), (0.9, 1.0)], seed=2)], arm="gd", left=0.5)
+    assert row.value == pytest.approx(0.8)
+    assert (row.reached, row.runs) == (2, 3)
+
+
+def test_no_value_is_given_if_most_seeds_did_not_get_there() -> None:
+    runs = [curve("gd", [(1, 1), (0.4, 0.9)]), *(curve("gd", [(1, 1), (0.9, 1)], seed=n) for n in (1, 2))]
+    assert matched_row(runs, arm="gd", left=0.5).value is None
+
+
+def test_the_same_curves_give_the_same_interval() -> None:
+    runs = [curve("gd", [(1, 1), (0.4, 0.9)])]
+    assert matched_row(runs, arm="gd", left=0.5) == matched_row(runs, arm="gd", left=0.5)
+
+
+def test_the_kept_score_is_that_of_the_kept_point() -> None:
+    points = [(1.0, 1.0), (0.5, 0.8), (0.0, 0.1)]
+    assert kept_score(curve("gd", points, kept=10)) == pytest.approx(2 * 0.5 * 0.8 / 1.3)
+    assert kept_score(curve("gd", points)) == pytest.approx(2 * 1 * 0.1 / 1.1)
+    assert harmonic(0, 0) == 0
+
+
+def test_runs_on_different_data_are_refused_by_name_of_the_key() -> None:
+    with pytest.raises(BadInput, match="runs gd and npo .*differ in data: one and two"):
+        check_comparable([curve("gd", [(1, 1)], data="one"), curve("npo", [(1, 1)], data="two")])
