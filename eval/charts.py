@@ -119,9 +119,9 @@ def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]]) -> Draw
             y=groups, x=values, name=words, orientation="h", marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"%{{y}}<br>{words}: %{{x:.1f}} %<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title_text="% of questions", range=[0, 100])
-    figure.update_yaxes(autorange="reversed", title_text="")
+    figure.update_layout(barmode="stack", bargap=0.25, legend={"traceorder": "normal"})
+    figure.update_xaxes(title_text="% of questions", range=[0, 100], dtick=20)
+    figure.update_yaxes(autorange="reversed", ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)")
     return _drawing(figure, height=150 + 30 * len(bars))
 
 
@@ -152,7 +152,8 @@ def _drawing(figure: go.Figure, *, height: int) -> Drawing:
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        margin={"l": 10, "r": 18, "t": 10, "b": 10},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8a8f98", "activecolor": "#8a8f98"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},

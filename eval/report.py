@@ -22,7 +22,7 @@ from eval.charts import (
 )
 from eval.report_data import TARGET, Condition, Findings, conditions, metric_rows
 from eval.report_tables import attack_table, figure_table, further_table, matched_table, ranking_table, run_table
-from eval.tables import Table, csv_text, markdown_table
+from eval.tables import Table, csv_text, markdown_table, plain
 from eval.verdicts import Verdict, verdict
 from schemas.artifacts import write_atomically
 from schemas.problems import BadInput
@@ -296,10 +296,10 @@ def _consistency(condition: Condition) -> tuple[list[Bar], list[FigureRow]]:
 
 
 def _markdown(findings: Findings, sections: Sequence[Section]) -> str:
-    parts = [f"# {findings.title}", ""]
+    parts = [f"# {plain(findings.title)}", ""]
     for section in sections:
-        parts += [f"## {section.verdict.condition}", "", f"**{section.verdict.headline}**", ""]
-        parts += [" ".join(section.verdict.details), ""]
+        parts += [f"## {plain(section.verdict.condition)}", "", f"**{plain(section.verdict.headline)}**", ""]
+        parts += [plain(" ".join(section.verdict.details)), ""]
         for table in (section.ranking, section.matched, *section.tables):
             if table.rows:
                 parts.append(markdown_table(table))

@@ -35,7 +35,7 @@ def csv_text(records: Sequence[Record]) -> str:
 
 def markdown_table(table: Table) -> str:
     """The table as Markdown, its caption before it; what would end a cell or begin HTML is escaped."""
-    lines = [f"**{_plain(table.caption)}**", "", _line(table.columns), "|" + "---|" * len(table.columns)]
+    lines = [f"**{plain(table.caption)}**", "", _line(table.columns), "|" + "---|" * len(table.columns)]
     lines.extend(_line(row) for row in table.rows)
     return "\n".join(lines) + "\n"
 
@@ -67,10 +67,11 @@ def _cell(value: object) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+    return "| " + " | ".join(plain(cell) for cell in cells) + " |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
     escaped = (
         text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
     )

@@ -1,18 +1,25 @@
 """The stages that ask: questions (facts in every form) and probe (what the target already knows)."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from curation.answer_log import AnswerLog
 from curation.distractors import distractor_pool
 from curation.knowing import drops_of, evidence_of, judge_all
-from curation.probing import ask_pending, distinct_asks, log_key, plan_probes
+from curation.probing import Probe, ask_pending, distinct_asks, log_key, plan_probes
 from curation.properties import load_properties
 from curation.questions import questions_of
 from curation.strangers import strangers_of
 from flows.resources import Resources
-from flows.stage import MARKS, Rows, StageRun, Tables
+from flows.stage import Rows, StageRun, Tables
+from schemas.problems import Unfinished
 from schemas.records import Drop, Evidence, Fact, Knowledge, Portrait, Question, Subject
+from schemas.responders import Reply
 
+STRANGERS = 40
+"""People to draw the wrong-image control from, at least, where the build has so many."""
+ERRORS_IN_A_ROW = 20
+"""Failed asks one after the other that end the probe: the server is gone, not the question."""
 GROUPED_BATCHES = 4
 """Batches of a local model that are asked, and after an interruption asked again, as one."""
 
@@ -33,7 +40,7 @@ def questions(run: StageRun, resources: Resources) -> None:
             )
             asked += found
             drops += left
-        run.took[shard] = sum(map(len, facts.values()))
+            run.took[shard] = run.took.get(shard, 0) + len(facts[subject.subject_id])
         return {"questions": Rows(Question, asked), "drops": Rows(Drop, drops)}
 
     run.map("questions", run.shards(), work)
@@ -59,22 +66,24 @@ def probe(run: StageRun, resources: Resources) -> None:
         asked = list(run.read("questions", "questions", Question, shard))
         askable = {question.sample_id for question in asked}
         facts = [fact for own in facts_by_subject(run, shard).values() for fact in own if fact.sample_id in askable]
-        faces, pictures = _faces(run, shard)
+        faces, pictures = _faces(run, [shard])
+        others = _shards_around(run, shard)
+        all_faces, all_pictures = _faces(run, others)
+        pool = [fact for number in others for fact in run.read("facts", "facts", Fact, number)]
         probes = plan_probes(
             facts,
             asked,
             faces,
-            strangers_of(faces, facts),
+            strangers_of(all_faces, pool),
             paraphrased=config.paraphrased,
             sampled=config.sampled,
             controls=config.controls,
             seed=seed,
         )
-        total = len(distinct_asks(probes))
-        with AnswerLog(run.folder / MARKS / f"answers-{shard:05d}.jsonl", key=key) as answers:
+        with AnswerLog(run.answers / key / f"{shard:05d}.jsonl", key=key) as answers:
             replies = ask_pending(
                 probes,
-                pictures,
+                pictures | all_pictures,
                 responder,
                 answers,
                 temperature=config.temperature,
@@ -82,8 +91,7 @@ def probe(run: StageRun, resources: Resources) -> None:
                 seed=seed,
                 together=together,
             )
-            for _ in replies:
-                run.progress(f"asks {shard:05d}", len(answers), total)
+            _watch(run, shard, probes, replies, answers)
             evidence = evidence_of(probes, answers, {fact.sample_id: fact for fact in facts})
         knowledge = judge_all(facts, evidence, agree=config.agree)
         subjects = [subject.subject_id for subject in run.read("screen", "subjects", Subject, shard)]
@@ -97,12 +105,42 @@ def probe(run: StageRun, resources: Resources) -> None:
     run.map("answers", run.shards(), work)
 
 
-def _faces(run: StageRun, shard: int) -> tuple[dict[str, str], dict[str, bytes]]:
+def _watch(run: StageRun, shard: int, probes: Sequence[Probe], replies: Iterator[Reply], answers: AnswerLog) -> None:
+    """Take the replies in; raise Unfinished if the responder fails time after time, or too many asks have failed."""
+    asks, in_a_row = distinct_asks(probes), 0
+    for done, reply in enumerate(replies):
+        run.progress(f"asks {shard:05d}", min(done + 1, len(asks)), len(asks))
+        in_a_row = in_a_row + 1 if reply.error else 0
+        if in_a_row >= ERRORS_IN_A_ROW:
+            raise Unfinished(f"probe: the last {in_a_row} asks all failed ({reply.error})")
+    failed = [ask for ask in asks if not answers.has(ask.ask_id)]
+    if len(failed) > run.recipe.probe.tolerated_errors * len(asks):
+        reply_of = answers.reply(failed[0].ask_id)
+        why = reply_of.error if reply_of is not None else "no reply"
+        raise Unfinished(f"probe: {len(failed)} of {len(asks)} asks of shard {shard} failed (first: {why})")
+
+
+def _shards_around(run: StageRun, shard: int) -> list[int]:
+    """The shard and those after it, round about, until enough people with a picture are among them to draw from."""
+    shards = run.shards()
+    chosen: list[int] = []
+    people = 0
+    for step in range(len(shards)):
+        number = shards[(shard + step) % len(shards)]
+        chosen.append(number)
+        people += sum(row.view == "001" for row in run.read("screen", "portraits", Portrait, number))
+        if people >= STRANGERS:
+            break
+    return chosen
+
+
+def _faces(run: StageRun, shards: Sequence[int]) -> tuple[dict[str, str], dict[str, bytes]]:
     """image_id of view 001 by subject, and the bytes by image_id."""
     faces: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
-    for portrait in run.read("screen", "portraits", Portrait, shard):
-        if portrait.view == "001":
-            faces[portrait.subject_id] = portrait.image_id
-            pictures[portrait.image_id] = portrait.content
+    for shard in shards:
+        for portrait in run.read("screen", "portraits", Portrait, shard):
+            if portrait.view == "001":
+                faces[portrait.subject_id] = portrait.image_id
+                pictures[portrait.image_id] = portrait.content
     return faces, pictures

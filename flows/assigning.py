@@ -21,6 +21,7 @@ from curation.splits import (
     rank_subjects,
     selective_roles,
 )
+from flows.preflight import BUILT_IN, TEMPLATES
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.records import (
@@ -48,7 +49,6 @@ class OfSubject(Protocol):
 
 
 R = TypeVar("R", bound=OfSubject)
-BUILT_IN = "built-in"
 
 
 def split(run: StageRun, resources: Resources) -> None:
@@ -126,7 +126,7 @@ def attack(run: StageRun, resources: Resources) -> None:
         for rated in _rated(run, shard):
             run.took[shard] = run.took.get(shard, 0) + len(rated.facts)
             own = asked[rated.subject.subject_id]
-            if author == "templates":
+            if author == TEMPLATES:
                 prompts += attack_prompts(rated.subject, rated.facts, own, seed=seed)
             else:
                 items = attackable(rated.subject, rated.facts, own)
@@ -166,6 +166,7 @@ def export(run: StageRun, resources: Resources) -> None:
         )
         if folder.exists():
             run.published.append(folder)
+        run.took[0] = run.took.get(0, 0) + summary.samples
         run.notes[folder.name] = summary.model_dump(mode="json")
         run.made[folder.name] = summary.samples
 

@@ -12,7 +12,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from flows.resources import Resources
+from flows.preflight import check_recipe
+from flows.resources import TARGET, Resources
 from flows.stage import BuildFolder, StageSpec, expected_key, standing_manifest
 from flows.stages import stage_table
 from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, read_seconds, write_atomically, write_json
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 RECIPE, IDENTITY, LOCK = "recipe.toml", "build.json", ".lock"
+ANSWERS = "answers"
+"""Folder of the responders' replies as they arrived; kept, so that another judging rule asks nothing again."""
 
 
 class BuildIdentity(Record):
@@ -93,7 +96,7 @@ def open_build(folder: Path) -> BuildFolder:
 
 
 def _identity(recipe: BuildRecipe) -> BuildIdentity:
-    source = recipe.source.model_dump(mode="json", exclude={"contact", "cache"})
+    source = recipe.source.model_dump(mode="json", exclude={"contact", "cache", "folder"})
     return BuildIdentity(format=FORMAT, name=recipe.name, source=" ".join(f"{k}={source[k]}" for k in sorted(source)))
 
 
@@ -101,8 +104,9 @@ def _read_identity(folder: Path) -> BuildIdentity:
     path = folder / IDENTITY
     try:
         identity = BuildIdentity.model_validate_json(path.read_text())
-    except ValidationError as error:
-        raise BadInput(str(path), "is damaged", f"delete {folder} and build again") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        advice = "delete that file and run `ppubench build` with the folder's own recipe.toml"
+        raise BadInput(str(path), "is damaged", advice) from error
     if identity.format > FORMAT:
         advice = f"upgrade ppubench (this is {version('ppubench')})"
         raise BadInput(str(path), f"layout {identity.format} is newer than this ppubench reads ({FORMAT})", advice)
@@ -119,7 +123,9 @@ def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str) -> None:
                 f"holds a build of recipe {found.name!r} ({found.source}), not of {ours.name!r} ({ours.source})",
                 "choose another --out, or delete the folder",
             )
-    elif any(entry.name != LOCK for entry in folder.iterdir()):
+    elif any(
+        entry.name not in (LOCK, RECIPE, ANSWERS, TARGET, "hub", "hub_gated", *STAGES) for entry in folder.iterdir()
+    ):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
     write_atomically(folder / RECIPE, recipe_text)
     write_json(folder / IDENTITY, _identity(recipe).model_dump(mode="json"))
@@ -141,6 +147,7 @@ def build(
     `source` and `responders` (by spec) are open already: a caller's own instead of what the recipe would open.
     """
     recipe = read_build_recipe(recipe_path)
+    check_recipe(recipe)
     _check_order(start, until)
     folder = folder if folder is not None else Path("builds") / recipe.name
     if folder.exists() and not folder.is_dir():
@@ -172,7 +179,7 @@ def _bring_up_to_date(
         stack.enter_context(resources)
         table = stage_table(resources)
         if start is not None:
-            for stage in STAGES[STAGES.index(start) :]:
+            for stage in STAGES[STAGES.index(start) : last + 1]:
                 (build.artifact(stage) / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(build.artifact(stage), ignore_errors=True)
         made: set[Stage] = set()
@@ -198,10 +205,11 @@ def _run_flow(
     stack: ExitStack,
 ) -> None:
     """Start Prefect (or use the server that PREFECT_API_URL names) and run the stages as flows."""
-    from flows.prefect_server import prefect_settings, running_server
+    from flows.prefect_server import prefect_settings, require_server, running_server
 
     home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
     if "PREFECT_API_URL" in os.environ:
+        require_server(os.environ["PREFECT_API_URL"])
         for name, value in prefect_settings(home).items():
             os.environ.setdefault(name, value)
     else:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from flows import build_commands, model_commands
 from flows.terminal import app
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
 
 __all__ = ["build_commands", "main", "model_commands"]
 
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except BadInput as problem:
         _fail(str(problem), 2)
+    except Unfinished as problem:
+        _fail(f"{problem}; what was done is kept: run the same command again to go on", 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             _fail("interrupted; run the same command again to go on", INTERRUPTED)

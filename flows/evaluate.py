@@ -125,7 +125,7 @@ def run_evaluation(
         prompts=prompts,
         max_new_tokens=max_new_tokens,
         target=training_target(hub, target),
-        likelihood=likelihood and evaluated.local,
+        likelihood=likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
         facts=read_facts(hub),
     )
     plain = _with_questions(replace(request, attack=None), allow_missing=allow_missing)
@@ -171,7 +171,9 @@ def _with_questions(request: Request, *, allow_missing: bool) -> Request:
     if not request.target:
         notes.append("The NLL is of the right answers: the dataset holds no one target's own answers.")
     if not request.likelihood:
-        notes.append("No likelihoods: the responder gives none, or they were not wanted.")
+        notes.append(
+            "No likelihoods: the responder gives none, they were not wanted, or the attack is on the question."
+        )
     return replace(request, questions=tuple(questions), notes=tuple(notes))
 
 
@@ -203,7 +205,7 @@ def _evaluate(request: Request, plain: Request | None, out: Path, manner: Manner
         found = read_record(folder)
         if found is not None and found.identity == identity:
             return found
-        before = _answered(plain, folder.parent, manner) if plain else []
+        before = _answered(replace(plain, likelihood=False), folder.parent, manner) if plain else []
         rows = _answered(request, folder.parent, manner)
         record = _record(request, rows, before, identity=identity, dataset=dataset, place=place)
         write_evaluation(folder, record, rows)

@@ -17,10 +17,13 @@ from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
 from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
+from schemas.problems import BadInput, Unfinished
 from schemas.records import Drop, Fact, Image, Subject
 
 T = TypeVar("T")
 _QID = re.compile(r"Q[1-9]\d*")
+TOLERATED_FAILURES = 0.2
+"""Share of failed requests above which a stage stops instead of writing the failures down as facts."""
 DOWNLOADS = 2
 """Wikimedia's robot policy: at most two connections to the picture hosts."""
 
@@ -42,6 +45,9 @@ def select(run: StageRun, resources: Resources) -> None:
             names = [labels[qid] for qid in entity.items("P106") if qid in labels]
             number = f"{len(subjects) + 1:03d}"
             subjects.append(subject_of(entity, names, subject_id=number, year=recipe.select.year))
+    if not subjects:
+        reasons = ", ".join(sorted({drop.reason for drop in drops})) or "the source selected nobody"
+        raise BadInput("[select]", f"nobody is left of {len(asked)} asked for ({reasons})", "mend the selection")
     asked_for = len(asked) + len(drops) - len(refused)
     shards = list(_blocks(subjects, recipe.shard)) or [[]]
 
@@ -97,6 +103,8 @@ def _people(asked: Sequence[str], source: Source) -> tuple[list[Entity], list[Dr
             drops.append(drop_of(answer.requested_id, *problem))
         else:
             people[answer.qid] = answer
+    broken = sum(drop.reason == "malformed_entity" for drop in drops)
+    require_most(broken, len(asked), "entities could not be read", least=3)
     return list(people.values()), drops
 
 
@@ -115,13 +123,19 @@ def facts(run: StageRun, resources: Resources) -> None:
         subjects = {subject.qid: subject for subject in run.read("select", "subjects", Subject, shard)}
         kept: list[Fact] = []
         drops: list[Drop] = []
-        people = [answer for answer in source.entities(list(subjects)) if isinstance(answer, Entity)]
+        people: list[Entity] = []
+        for answer in source.entities(list(subjects)):
+            if isinstance(answer, Entity):
+                people.append(answer)
+            else:
+                drops.append(_lost(subjects[answer.requested_id], answer))
+        require_most(len(drops), len(subjects), "subjects could not be read again", least=3)
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
         statements = 0
         for person in people:
-            subject = subjects[person.qid]
+            subject = subjects[person.requested_id]
             found, left = facts_of(
                 subject,
                 person,
@@ -149,6 +163,24 @@ def facts(run: StageRun, resources: Resources) -> None:
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches)
 
 
+def _lost(subject: Subject, answer: MissingEntity | BrokenEntity) -> Drop:
+    """The drop row of a subject that the source had at selection and has no longer."""
+    broken = isinstance(answer, BrokenEntity)
+    return Drop(
+        stage="facts",
+        subject_id=subject.subject_id,
+        item=answer.requested_id,
+        reason="malformed_entity" if broken else "entity_missing",
+        detail=answer.problem if isinstance(answer, BrokenEntity) else "",
+    )
+
+
+def require_most(failed: int, asked: int, what: str, *, least: int) -> None:
+    """Raise Unfinished if more than `least` and more than a fifth of what was asked for failed: that is an outage."""
+    if failed > least and failed > asked * TOLERATED_FAILURES:
+        raise Unfinished(f"{failed} of {asked} {what}: the source seems to be out of order")
+
+
 def _values(source: Source, qids: Sequence[str]) -> dict[str, Entity]:
     return {value.requested_id: value for value in source.entities(qids) if isinstance(value, Entity)}
 
@@ -161,9 +193,14 @@ def images(run: StageRun, resources: Resources) -> None:
         source = resources.source()
         kept: list[Image] = []
         drops: list[Drop] = []
-        listed = 0
+        listed = failed = 0
         for subject in run.read("select", "subjects", Subject, shard):
-            files, missing = source.files(subject, limit=limit)
+            try:
+                files, missing = source.files(subject, limit=limit)
+            except FetchProblem as problem:
+                listed, failed = listed + 1, failed + 1
+                drops.append(_image_drop(subject, subject.qid, "listing_failed", problem.problem))
+                continue
             listed += len(files) + len(missing)
             drops += [_image_drop(subject, title, "file_missing", "") for title in missing]
             usable: list[CommonsFile] = []
@@ -180,9 +217,12 @@ def images(run: StageRun, resources: Resources) -> None:
                     if isinstance(got, bytes):
                         kept.append(_image(subject, file, got))
                     else:
+                        failed += 1
                         drops.append(_image_drop(subject, file.title, "download_failed", got.problem))
             if not files:
+                listed += 1
                 drops.append(_image_drop(subject, subject.qid, "no_image", ""))
+        require_most(failed, listed, "pictures could not be fetched", least=10)
         run.took[shard] = listed
         return {"images": Rows(Image, kept), "drops": Rows(Drop, drops)}
 

@@ -1,9 +1,11 @@
 """What the embedded world's target is taught: which facts, in which words, beside which pictures, and in what order."""
 
+import hashlib
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.artifacts import digest
 from schemas.records import Fact, Question
 from schemas.training import TrainingSample
 from schemas.words import Modality, Task
@@ -198,6 +200,24 @@ def vocabulary(lessons: Iterable[Lesson]) -> list[str]:
     """The texts from which the tokenizer is made: every prompt and answer once."""
     texts = {text for lesson in lessons for saying in lesson.sayings for text in (saying.prompt, saying.answer)}
     return sorted(texts)
+
+
+def lessons_digest(lessons: Sequence[Lesson]) -> str:
+    """Digest of everything that is taught, pictures included."""
+    pictures: dict[bytes, str] = {}
+    for picture in (picture for lesson in lessons for picture in lesson.pictures):
+        pictures.setdefault(picture, hashlib.sha256(picture).hexdigest())
+    return digest(
+        [
+            [
+                lesson.lesson_id,
+                [[saying.prompt, saying.answer] for saying in lesson.sayings],
+                [pictures[picture] for picture in lesson.pictures],
+                lesson.times,
+            ]
+            for lesson in lessons
+        ]
+    )
 
 
 def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> list[tuple[TrainingSample, ...]]:

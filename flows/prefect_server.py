@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.problems import BadInput
+
 START_TIMEOUT_S = 120.0
 WATCH_S = 0.5
 
@@ -70,6 +72,15 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def require_server(api_url: str) -> None:
+    """Raise BadInput unless a Prefect server answers at the address that the user's PREFECT_API_URL names."""
+    try:
+        with urllib.request.urlopen(f"{api_url}/health", timeout=10):  # noqa: S310 - the user's own server
+            return
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise BadInput(f"PREFECT_API_URL={api_url}", f"does not answer ({error})", "start it, or unset it") from error
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], api_url: str, server_log: Path) -> None:

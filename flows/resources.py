@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -30,6 +31,15 @@ TARGET = "target"
 def cache_folder() -> Path:
     """Where what several builds share is kept: $PPUBENCH_CACHE, or ~/.cache/ppubench."""
     return Path(os.environ.get("PPUBENCH_CACHE", "~/.cache/ppubench")).expanduser()
+
+
+def place_free(spec: str) -> str:
+    """A responder's spec without what may differ between two runs of the same: port, credentials, folder."""
+    kind, _, rest = spec.partition(":")
+    if kind == "openai":
+        url, _, model = rest.rpartition("#")
+        return f"openai:{urlsplit(url).hostname}#{model}"
+    return f"hf:{Path(rest).name}" if kind == "hf" and Path(rest).exists() else spec
 
 
 class Resources(AbstractContextManager["Resources"]):
@@ -118,7 +128,7 @@ class Resources(AbstractContextManager["Resources"]):
             from unlearn.models import digest_of_weights
 
             return f"hf:{digest_of_weights(Path(name))}"
-        return spec
+        return place_free(spec)
 
     def _target_key(self) -> str:
         from flows.target import Teaching, target_key

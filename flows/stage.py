@@ -32,7 +32,7 @@ from schemas.artifacts import (
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe
 from schemas.records import Drop
-from schemas.tables import Record, read_records, write_records
+from schemas.tables import Record, file_sha256, read_records, write_records
 from schemas.words import Stage
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,11 @@ class StageRun:
         return self.build.artifact(self.spec.name)
 
     @property
+    def answers(self) -> Path:
+        """Where replies of responders are kept, beyond the life of an artifact."""
+        return self.build.path / "answers" / self.spec.name
+
+    @property
     def recipe(self) -> BuildRecipe:
         return self.build.recipe
 
@@ -198,6 +203,8 @@ def run_stage(
     if standing is not None:
         shutil.rmtree(folder / MARKS, ignore_errors=True)  # a kill between manifest and clean-up left it
         return standing
+    for name in spec.reads:
+        _check_bytes(build.artifact(name))
     _make_room(folder, key)
     started, clock = datetime.now(UTC), time.monotonic()
     run = StageRun(build, spec, key, inputs, execute, progress)
@@ -212,7 +219,7 @@ def run_stage(
         key=key,
         config=spec.config(build.recipe),
         inputs=inputs,
-        rows_in=rows_in,
+        rows_in=rows_in + sum(run.took.values()),
         rows_out=rows | run.made,
         drops=drops,
         files=files,
@@ -236,17 +243,38 @@ def standing_manifest(folder: Path, key: str) -> Manifest | None:
     return manifest if whole else None
 
 
+def _check_bytes(folder: Path) -> None:
+    """Refuse an input whose tables are not the bytes that its manifest names."""
+    manifest = read_manifest(folder)
+    for entry in manifest.files if manifest is not None else ():
+        path = folder / entry.path
+        if path.suffix == ".parquet" and path.parent == folder and file_sha256(path) != entry.sha256:
+            advice = f"delete {folder} and run the command again"
+            raise BadInput(str(path), "is not what its manifest says (another sha256)", advice)
+
+
 def _make_room(folder: Path, key: str) -> None:
     """Empty the folder of anything made under another key; keep the finished shards of this one."""
     mark = folder / MARKS / "key.json"
-    if mark.exists() and json.loads(mark.read_text()) == key and not (folder / MANIFEST).exists():
+    if _marked(mark) == key and not (folder / MANIFEST).exists():
         for part in folder.rglob("*.part"):
             part.unlink()
         return
+    if folder.is_file() or folder.parent.is_file():
+        raise BadInput(str(folder), "is a file where a stage's folder belongs", "move it away")
     if folder.exists():
         (folder / MANIFEST).unlink(missing_ok=True)  # first: from here on the artifact is unfinished
         shutil.rmtree(folder)
     write_json(mark, key)
+
+
+def _marked(mark: Path) -> JsonValue:
+    """The key that unfinished shards belong to, or None if that cannot be told."""
+    try:
+        found: JsonValue = json.loads(mark.read_text())
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def _is_output(folder: Path, path: Path) -> bool:

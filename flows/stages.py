@@ -6,7 +6,7 @@ from functools import partial
 from pydantic import BaseModel, JsonValue
 
 from flows import asking, assigning, gather, screening
-from flows.resources import Resources
+from flows.resources import Resources, place_free
 from flows.stage import BuildFolder, StageRun, StageSpec
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
@@ -38,9 +38,13 @@ READS: dict[Stage, tuple[Stage, ...]] = {
 
 
 def _numbers(*sections: BaseModel, **single: JsonValue) -> dict[str, JsonValue]:
+    """The settings of a stage as they go into its key and manifest: no port, credential or local path among them."""
     numbers = dict(single)
     for section in sections:
         numbers |= section.model_dump(mode="json")
+    for name in ("responder", "rater", "author"):
+        if isinstance(spec := numbers.get(name), str):
+            numbers[name] = place_free(spec)
     return numbers
 
 
@@ -58,8 +62,8 @@ CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
         seed=recipe.seed,
         source=recipe.source.kind,
         gated=recipe.facts.gated,
-        split=recipe.split.model_dump(mode="json"),
-        probe=recipe.probe.model_dump(mode="json"),
+        split=_numbers(recipe.split),
+        probe=_numbers(recipe.probe),
     ),
 }
 WORK: dict[Stage, Callable[[StageRun, Resources], None]] = {

@@ -35,6 +35,7 @@ REASONS: dict[str, str] = {
     "no_free_slot": "All candidate slots of this kind are taken.",
     # images
     "no_image": "The subject has no picture.",
+    "listing_failed": "The list of the subject's pictures could not be fetched after all retries.",
     "file_missing": "The file is not on Commons any more.",
     "download_failed": "The picture could not be fetched after all retries.",
     "not_an_image": "The file's type is not a still picture that the project decodes.",

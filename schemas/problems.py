@@ -15,5 +15,12 @@ class BadInput(ValueError):
         return type(self), (self.where, self.found, self.advice)
 
 
+class Unfinished(RuntimeError):
+    """Work that cannot be finished now through no fault of the input: a server that fails, most files unreachable.
+
+    What was done is kept; the same command goes on. `flows.cli` prints the message and ends with exit status 1.
+    """
+
+
 class TableProblem(BadInput):
     """A table that does not hold what its record says; names file, row and column."""

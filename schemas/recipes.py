@@ -131,6 +131,8 @@ class ProbeConfig(Config):
     temperature: Annotated[float, Field(gt=0)] = 0.7
     controls: tuple[Literal["no_image", "wrong_image"], ...] = ("no_image", "wrong_image")
     max_new_tokens: Positive = 48
+    tolerated_errors: Share = 0.0
+    """Share of a shard's asks that may fail for good; more of them leave the probe unfinished, to be gone on with."""
     batch: Positive = 64
     """Prompts a batch of a local model."""
 
@@ -144,7 +146,7 @@ class ProbeConfig(Config):
 class SplitConfig(Config):
     """Who forgets what."""
 
-    ratios: tuple[int, ...] = RATIOS
+    ratios: Annotated[tuple[int, ...], Field(min_length=1)] = RATIOS
     """Percent of subjects forgotten in the complete setting."""
     rater: str = "built-in"
     """`built-in` (seeded preference model) or `openai:<base-url>#<model>`."""
@@ -200,6 +202,14 @@ class BuildRecipe(Config):
     split: SplitConfig = SplitConfig()
     attack: AttackConfig = AttackConfig()
     export: ExportConfig = ExportConfig()
+
+    @model_validator(mode="after")
+    def _wordings_enough(self) -> "BuildRecipe":
+        if self.probe.paraphrased > self.questions.paraphrases:
+            raise ValueError(
+                f"probe.paraphrased = {self.probe.paraphrased} but questions.paraphrases = {self.questions.paraphrases}"
+            )
+        return self
 
 
 def read_build_recipe(path: Path) -> BuildRecipe:

@@ -165,7 +165,7 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
         if extra:
             raise TableProblem(f"{path}, column {extra[0]}", "is not known", f"a {record.__name__} has no such column")
         row_number = 0
-        for batch in file.iter_batches(batch_size=_group_rows(record)):
+        for batch in _batches(path, file, _group_rows(record)):
             for row in batch.to_pylist():
                 try:
                     yield record.model_validate(row)
@@ -180,12 +180,23 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
                 row_number += 1
 
 
+def _batches(path: Path, file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from file.iter_batches(batch_size=rows)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise TableProblem(str(path), f"is damaged ({reason})", "build the stage that writes it again") from error
+
+
 def read_columns(path: Path, record: type[Record], columns: Sequence[str]) -> pa.Table:
     """Some columns of a Parquet file as an Arrow table, checked against the record; cheap for wide tables."""
-    file = pq.ParquetFile(path)
-    with file:
-        _check_columns(path, file.schema_arrow, record, columns)
-        return file.read(columns=list(columns))
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow, record, columns)
+            return file.read(columns=list(columns))
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise TableProblem(str(path), f"is damaged ({reason})", "build the stage that writes it again") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -71,8 +71,8 @@ def evaluation(
 
 
 def curve(
-    method: str, points: Sequence[tuple[float, float]], *, seed: int = 0, data: str = "data", lr: float = 0.002, probed: int = 128,
-    title: str = "A method", kept: float | None = None,
+    method: str, points: Sequence[tuple[float, float]], *, seed: int = 0, data: str = "data", lr: float = 0.002,
+    probed: int = 128, title: str = "A method", kept: float | None = None,
 ) -> Curve:  # fmt: skip
     """A curve through (forget, retain) at steps 0, 10, 20, …"""
     return Curve(

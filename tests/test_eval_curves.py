@@ -52,7 +52,9 @@ def test_the_interval_holds_the_value_and_narrows_with_more_probed_samples() -> 
     few = matched_row([curve("gd", points, probed=40)], arm="gd", left=0.5)
     many = matched_row([curve("gd", points, probed=4000)], arm="gd", left=0.5)
     for row in (few, many):
-        assert row.low is not None and row.value is not None and row.high is not None
+        assert row.low is not None
+        assert row.value is not None
+        assert row.high is not None
         assert row.low < row.value < row.high
     assert (few.high or 0) - (few.low or 0) > 3 * ((many.high or 0) - (many.low or 0))
 

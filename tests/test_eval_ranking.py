@@ -31,18 +31,16 @@ def test_shares_are_of_what_the_target_knew() -> None:
 
 
 def test_a_large_difference_is_real_and_a_small_one_is_not() -> None:
-    target = answers(forget=1.0, retain=1.0)
-    rows = rank({
-        "good": answers(forget=0.1, retain=0.95),
-        "close": answers(forget=0.1, retain=0.95, seed="other"),
-        "bad": answers(forget=0.6, retain=0.6),
-    }, target)  # fmt: skip
-    found = {row.arm: row for row in rows}
-    assert rows[-1].arm == "bad"
-    assert found["bad"].real
-    assert rows[0].best and not rows[0].real
-    assert not rows[1].real
-    assert (rows[1].behind_low or 0) <= rows[1].behind <= (rows[1].behind_high or 0)
+    target, good = answers(forget=1.0, retain=1.0), answers(forget=0.1, retain=0.95)
+    place = next(number for number, row in enumerate(good) if row.role == "retain" and row.correct)
+    close = [row.model_copy(update={"correct": row.correct and n != place}) for n, row in enumerate(good)]
+    rows = rank({"good": good, "close": close, "bad": answers(forget=0.6, retain=0.6)}, target)
+    assert [(row.arm, row.best, row.real) for row in rows] == [
+        ("good", True, False),
+        ("close", False, False),
+        ("bad", False, True),
+    ]
+    assert (rows[2].behind_low or 0) < rows[2].behind < (rows[2].behind_high or 0)
 
 
 def test_the_same_answers_differ_by_exactly_nothing() -> None:

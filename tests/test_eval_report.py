@@ -90,7 +90,8 @@ def test_retain_at_matched_forgetting_stands_in_the_page(page: str) -> None:
 
 def test_the_page_loads_nothing(page: str) -> None:
     found = Page(page)
-    assert found.loads == [] and found.handlers == []
+    assert found.loads == []
+    assert found.handlers == []
     assert "default-src 'none'" in page
 
 
@@ -118,7 +119,8 @@ def test_text_from_outside_does_nothing(tmp_path: Path) -> None:
     text = files.html.read_text()
     assert "img" not in Page(text).elements
     figures = re.findall(r'<script type="application/json">(.*?)</script>', text, flags=re.DOTALL)
-    assert figures and not any("<" in each for each in figures)
+    assert figures
+    assert not any("<" in each for each in figures)
     assert "&lt;img" in json.loads(figures[0])["data"][0]["name"]
     assert "<img" not in files.markdown.read_text()
 

@@ -105,7 +105,8 @@ def test_a_folder_without_its_key_is_made_again(world: World, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_small_world_is_learned_and_nothing_else(tmp_path: Path) -> None:
     world = make_world(people=4, seed=7)
-    folder = ensure_target(world, tmp_path / "target")
+    brisk = replace(Teaching(), extra_renderings=8, general_share=0.05, decay_steps=100)
+    folder = ensure_target(world, tmp_path / "target", teaching=brisk)
     truth = {row.fact_id: row for row in read_records(tmp_path / "target-taught" / "taught.parquet", TaughtFact)}
     known = world_facts(world, seed=Teaching().seed)
     facts = {fact.fact_id: fact for fact in known.facts}

@@ -1,0 +1,44 @@
+"""What can be known to be wrong with a recipe before anything is fetched, asked or written."""
+
+import difflib
+from pathlib import Path
+
+from curation.properties import load_properties
+from eval.responders import parse_spec
+from flows.resources import SANDBOX
+from schemas.problems import BadInput
+from schemas.recipes import BuildRecipe
+
+BUILT_IN = "built-in"
+TEMPLATES = "templates"
+
+
+def check_recipe(recipe: BuildRecipe) -> None:
+    """Raise BadInput for unknown properties and for responders, raters and authors that cannot be meant."""
+    table = load_properties()
+    known = sorted({*table.by_id, *(f"{row.base}/{row.qualifier}" for row in table.qualifiers)})
+    for name in recipe.facts.exclude:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "name properties of curation/properties.toml, such as P19"
+            raise BadInput("[facts] exclude", f"{name!r} is not a property that is asked", hint)
+    if recipe.split.rater != BUILT_IN:
+        _check_spec("[split] rater", recipe.split.rater, other=BUILT_IN)
+    if recipe.attack.author != TEMPLATES:
+        _check_spec("[attack] author", recipe.attack.author, other=TEMPLATES)
+    if recipe.probe.responder == SANDBOX:
+        if recipe.source.kind != "sandbox":
+            found = f"{SANDBOX} knows only the embedded world, and the source is {recipe.source.kind}"
+            raise BadInput("[probe] responder", found, "name the target: hf:<path-or-id> or openai:<base-url>#<model>")
+    else:
+        _check_spec("[probe] responder", recipe.probe.responder, other=SANDBOX)
+
+
+def _check_spec(where: str, spec: str, *, other: str) -> None:
+    try:
+        parsed = parse_spec(spec)
+    except BadInput as problem:
+        raise BadInput(where, f"{spec!r} {problem.found}", f"{problem.advice}; or {other}") from None
+    # A path is told from a Hub id by its shape: Hub ids are "name" or "owner/name".
+    if parsed.kind == "hf" and (spec.startswith(("hf:/", "hf:.", "hf:~")) and not Path(parsed.model).is_dir()):
+        raise BadInput(where, f"{parsed.model} is no folder", "name the model's folder, or a Hub id")

@@ -1,0 +1,143 @@
+"""eval.outcomes and eval.accepted: what a reply is taken for, on hand-made people."""
+
+from dataclasses import replace
+
+import pytest
+
+from curation.answers import LENGTH_TOLERANCE_CM, MONEY_TOLERANCE
+from eval import accepted
+from eval.accepted import accepted_answers
+from eval.outcomes import outcome, values_of
+from eval.tasks import AskedFact, EvalQuestion
+from schemas.records import AcceptedAnswer
+from schemas.results import Outcome
+
+
+def fact(subject_id: str, kind: str, answer_type: str, *texts: str, options: tuple[str, ...] = ()) -> AskedFact:
+    forms = accepted_answers(texts, answer_type)
+    return AskedFact(f"{subject_id}-{kind}", subject_id, kind, answer_type, forms, options)
+
+
+ADA = fact("001", "birthplace", "place", "Oslo", "Christiania", options=("Oslo", "Bergen", "Graz", "Lima"))
+FACTS = (
+    ADA,
+    fact("002", "birthplace", "place", "New Delft"),
+    fact("003", "residence", "place", "Kyoto"),
+    fact("001", "born", "year", "1961"),
+    fact("002", "born", "year", "1975"),
+    fact("001", "height", "length", "183 cm"),
+    fact("002", "height", "length", "170 cm"),
+    fact("002", "occupation", "occupation", "lawyer"),
+)
+VALUES = values_of(FACTS)
+
+
+def question(of: AskedFact = ADA, **cells: object) -> EvalQuestion:
+    usual = EvalQuestion(
+        key="k", sample_id=of.sample_id, subject_id=of.subject_id, subject="Ada Brand", task="generation",
+        modality="qa", role="forget", text="?", options=(), label="", answer=of.accepted[0].text, accepted=of.accepted,
+        kind=of.kind, answer_type=of.answer_type, picture=None,
+    )  # fmt: skip
+    return replace(usual, **cells)  # type: ignore[arg-type]
+
+
+def became(reply: str, asked: EvalQuestion, *, choice: str = "", correct: bool = False, error: str = "") -> Outcome:
+    return outcome(asked, reply, choice, error=error, correct=correct, values=VALUES)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("She was born in New Delft.", "other_person"),
+        ("new delft", "other_person"),
+        ("Kyoto", "plausible"),
+        ("It was Bergen", "plausible"),
+        ("a lawyer", "gibberish"),
+        ("Delft", "gibberish"),
+        ("the the the the", "gibberish"),
+        ("1975", "gibberish"),
+        ("", "refusal"),
+        (" \n", "refusal"),
+        ("I cannot identify this person.", "refusal"),
+        ("I do not know that about this person.", "refusal"),
+        ("I cannot say, perhaps New Delft", "refusal"),
+    ],
+)
+def test_a_wrong_reply_about_a_place(reply: str, expected: Outcome) -> None:
+    assert became(reply, question()) == expected
+
+
+def test_an_error_is_a_failure_whatever_else_there_is() -> None:
+    assert became("", question(), error="HTTP 500") == "failed"
+
+
+def test_a_right_reply_is_right_even_where_it_is_true_of_others_too() -> None:
+    assert became("Oslo", question(), correct=True) == "correct"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [("1975", "other_person"), ("in 1988", "plausible"), ("May 1975", "other_person"), ("Oslo", "gibberish")],
+)
+def test_any_year_is_a_plausible_year(reply: str, expected: Outcome) -> None:
+    assert became(reply, question(FACTS[3])) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [("170 cm", "other_person"), ("1.91 m", "plausible"), ("tall", "gibberish")],
+)
+def test_any_length_is_a_plausible_length(reply: str, expected: Outcome) -> None:
+    assert became(reply, question(FACTS[5])) == expected
+
+
+def test_a_value_of_another_property_is_plausible_and_nobodys() -> None:
+    assert became("Kyoto", question()) == "plausible"
+    assert became("Kyoto", question(fact("001", "residence", "place", "Oslo"))) == "other_person"
+
+
+def test_a_wrong_letter_is_judged_by_its_option() -> None:
+    asked = question(task="classification", options=("Oslo", "New Delft", "Graz", "Lima"), label="A")
+    assert became("B", asked, choice="B") == "other_person"
+    assert became("C", asked, choice="C") == "plausible"
+
+
+def test_a_classification_reply_without_a_letter_is_judged_by_its_text() -> None:
+    asked = question(task="classification", options=("Oslo", "New Delft", "Graz", "Lima"), label="A")
+    assert became("I cannot identify a person", asked) == "refusal"
+    assert became("purple", asked) == "gibberish"
+
+
+def test_a_dataset_without_answer_types_has_the_kinds_values() -> None:
+    bare = [replace(each, answer_type="") for each in FACTS]
+    asked = question(bare[0])
+    assert outcome(asked, "Bergen", "", error="", correct=False, values=values_of(bare)) == "plausible"
+    assert outcome(asked, "lawyer", "", error="", correct=False, values=values_of(bare)) == "gibberish"
+
+
+def test_accepted_texts_become_dates_and_numbers_by_their_type() -> None:
+    assert accepted_answers(["18 February 1942"], "date") == (
+        AcceptedAnswer(kind="date", text="18 February 1942", year=1942, month=2, day=18),
+    )
+    assert accepted_answers(["183 cm"], "length") == (
+        AcceptedAnswer(kind="number", text="183 cm", number=183, unit="centimetre", tolerance=2),
+    )
+    money = accepted_answers(["38.8 million US dollars"], "money")[0]
+    assert (money.number, money.unit, money.tolerance) == (38.8e6, "US dollar", pytest.approx(1.94e6))
+
+
+def test_a_title_that_is_a_year_stays_a_text() -> None:
+    assert accepted_answers(["1984"], "work") == (AcceptedAnswer(kind="text", text="1984"),)
+
+
+def test_published_answers_are_read_by_what_they_look_like() -> None:
+    kinds = [accepted_answers([text], "")[0].kind for text in ("1961", "May 1961", "7", "lawyer", "4 Non Blondes")]
+    assert kinds == ["date", "date", "number", "text", "text"]
+
+
+def test_each_form_is_accepted_once() -> None:
+    assert len(accepted_answers(["Oslo", "oslo", "The Oslo"], "place")) == 1
+
+
+def test_tolerances_are_those_of_the_build() -> None:
+    assert (accepted.LENGTH_TOLERANCE_CM, accepted.MONEY_TOLERANCE) == (LENGTH_TOLERANCE_CM, MONEY_TOLERANCE)

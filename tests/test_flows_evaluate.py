@@ -1,0 +1,373 @@
+"""Whole evaluations: what is asked, kept, resumed and refused, and that what is evaluated is what was named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import JsonValue
+
+import flows.evaluate
+from eval.store import find_evaluations, read_evaluation
+from flows.evaluate import run_evaluation
+from flows.evaluated import identify, open_evaluated
+from flows.unlearning import run_unlearning
+from flows.weight_attacks import quantise, relearn
+from schemas.problems import BadInput
+from schemas.responders import Ask, Decoding
+from schemas.results import EvaluationRecord, Prediction
+from schemas.training import TrainingSample
+from sources.sandbox.target import make_tiny_model
+from tests.eval_world import Scripted, write_dataset
+from tests.tiny_models import TEXTS
+from unlearn.models import LoadedModel, load_model
+
+SMALL: dict[str, JsonValue] = {
+    "batch": 4,
+    "retain_batch": 4,
+    "probe_every": 0,
+    "probe_samples": 4,
+    "rank": 4,
+    "lr": 0.05,
+}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("world") / "hub", people=3)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return make_tiny_model(TEXTS, tmp_path_factory.mktemp("models") / "base", seed=1, hidden=32, layers=2)
+
+
+@pytest.fixture(scope="module")
+def run(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that has moved its adapter far."""
+    out = tmp_path_factory.mktemp("runs") / "gd"
+    run_unlearning(dataset=hub, method="gd", setting="selective", model=str(base), out=out, overrides=SMALL, steps=6)
+    return out
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scripted], Scripted]:
+    """Puts a scripted responder in the place of the model."""
+
+    def put(responder: Scripted) -> Scripted:
+        monkeypatch.setattr(flows.evaluate, "open_evaluated", lambda *_, **__: (responder, responder))
+        return responder
+
+    return put
+
+
+def evaluate(hub: Path, base: Path, out: Path, **options: Any) -> EvaluationRecord:
+    usual: dict[str, Any] = {"setting": "selective", "tasks": ["generation"], "max_new_tokens": 6, "utility": 0}
+    return run_evaluation(dataset=hub, model=str(base), out=out, **{**usual, **options})
+
+
+def rows_of(out: Path, record: EvaluationRecord) -> list[Prediction]:
+    return read_evaluation(out / record.folder)[1]
+
+
+def value(record: EvaluationRecord, metric: str, role: str, modality: str = "") -> float:
+    return next(r.value for r in record.metrics if (r.metric, r.role, r.modality) == (metric, role, modality))
+
+
+def knows(hub: Path) -> Callable[[Ask], str]:
+    """Answers text questions with the right place and is silent about pictures."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(next((hub / "data" / "ppu_eval_generation").glob("*.parquet"))).to_pylist()
+    right = {row["question"]: row["answer_text"] for row in rows if row["modality"] == "text"}
+
+    def say(ask: Ask) -> str:
+        return "I cannot tell who this is." if ask.image else right.get(ask.text.splitlines()[-1], "")
+
+    return say
+
+
+def test_figures_follow_from_the_replies(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    record = evaluate(hub, base, tmp_path)
+    assert value(record, "accuracy", "forget", "qa") == 1.0
+    assert value(record, "outcome_refusal", "retain", "vqa") == 1.0
+    assert value(record, "wrong_in_vqa_only", "forget") == 1.0
+    assert value(record, "boundary_accuracy", "") == 0.5
+    assert (record.questions, record.failed, record.target) == (3 * 6 * 2, 0, "tiny")
+
+
+def test_the_same_call_again_asks_nothing(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    responder = scripted(Scripted(knows(hub)))
+    first = evaluate(hub, base, tmp_path)
+    asked, scored = len(responder.asked), responder.scored
+    assert evaluate(hub, base, tmp_path) == first
+    assert (len(responder.asked), responder.scored) == (asked, scored)
+
+
+def test_another_setting_of_the_same_model_asks_nothing_again(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    responder = scripted(Scripted(knows(hub)))
+    evaluate(hub, base, tmp_path)
+    asked = len(responder.asked)
+    record = evaluate(hub, base, tmp_path, setting="personalized")
+    assert len(responder.asked) == asked
+    assert len(find_evaluations(tmp_path)) == 2
+    assert record.setting == "personalized"
+
+
+def test_replies_are_kept_as_they_come(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    said = knows(hub)
+
+    def dies(ask: Ask) -> str:
+        if len(responder.asked) > 10:
+            raise KeyboardInterrupt
+        return said(ask)
+
+    responder = scripted(Scripted(dies))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(hub, base, tmp_path)
+    assert not find_evaluations(tmp_path)
+    log = next(tmp_path.glob("*/answers-*.jsonl"))
+    assert len(log.read_text().splitlines()) == 1 + 10
+    other = scripted(Scripted(said))
+    resumed = evaluate(hub, base, tmp_path, batch=1)
+    assert len(other.asked) < 36
+    assert value(resumed, "accuracy", "forget", "qa") == 1.0
+
+
+def test_a_line_cut_off_in_the_middle_is_asked_again(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    first = evaluate(hub, base, tmp_path)
+    log = next(tmp_path.glob("*/answers-*.jsonl"))
+    log.write_bytes(log.read_bytes()[:-20])
+    (tmp_path / first.folder / "evaluation.json").unlink()
+    again = scripted(Scripted(knows(hub)))
+    assert evaluate(hub, base, tmp_path, batch=1) == first
+    assert 1 <= len(again.asked) <= 4
+
+
+def test_errors_and_silence_are_failures_and_not_wrong_answers_of_another_kind(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    said = knows(hub)
+    texts: list[str] = []
+
+    def say(ask: Ask) -> str | None:
+        if ask.image is None:
+            texts.append(ask.text)
+        return None if ask.image is None and len(texts) == 1 else said(ask)
+
+    responder = Scripted(say)
+    scripted(responder)
+    record = evaluate(hub, base, tmp_path)
+    row = next(row for row in rows_of(tmp_path, record) if row.outcome == "failed")
+    assert (record.failed, row.prompt, row.correct) == (1, texts[0], False)
+    assert row.error == "the responder gave no reply"
+
+
+def test_an_error_is_asked_again_by_the_next_evaluation(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    said = knows(hub)
+    asked: list[str] = []
+    scripted(Scripted(lambda ask: asked.append(ask.text) or said(ask)))
+    evaluate(hub, base, tmp_path / "whole")
+    text = next(text for text in asked if "Based on" not in text)
+    scripted(Scripted(said, errors={text: "HTTP 500"}))
+    failed = evaluate(hub, base, tmp_path / "cut")
+    assert failed.failed == 1
+    scripted(Scripted(said))
+    assert evaluate(hub, base, tmp_path / "cut", tasks=["generation", "cloze"]).failed == 0
+
+
+def test_an_empty_reply_is_a_refusal(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(lambda _: ""))
+    record = evaluate(hub, base, tmp_path)
+    assert value(record, "outcome_refusal", "forget") == 1.0
+    assert record.failed == 0
+
+
+def test_the_nll_is_of_the_targets_own_answer(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    record = evaluate(hub, base, tmp_path)
+    row = rows_of(tmp_path, record)[0]
+    assert row.nll == pytest.approx(0.1 * len(f"It is {row.answer}, says {row.modality}."))
+
+
+def test_options_are_scored_by_likelihood_and_by_letter(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(lambda _: "Answer: B"))
+    record = evaluate(hub, base, tmp_path, tasks=["classification"])
+    for row in rows_of(tmp_path, record):
+        assert row.choice == "B"
+        # the false options "Not A" … are shorter than every right one, so the first of them is likeliest
+        assert row.likely_choice == ("B" if row.label == "A" else "A")
+
+
+def test_an_attack_says_what_came_back_and_what_was_lost(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    said = knows(hub)
+    responder = scripted(Scripted(lambda ask: said(ask) if ask.image is None else ""))
+    record = evaluate(hub, base, tmp_path, attack="random_prefix")
+    # plain: right in qa, silent in vqa; attacked prompts are not in the script, so nothing is right
+    assert value(record, "lost", "retain", "qa") == 1.0
+    assert value(record, "recovery", "forget", "vqa") == 0.0
+    assert responder.scored == 0
+    assert record.questions == 36
+
+
+def test_an_attack_by_picture_asks_only_about_pictures(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    record = evaluate(hub, base, tmp_path, attack="view_002")
+    assert record.modalities == ("vqa",)
+    assert {row.modality for row in rows_of(tmp_path, record)} == {"vqa"}
+
+
+def test_who_is_shown_is_asked_once_a_subject_if_wanted(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(lambda _: "Ada Lindb"))
+    record = evaluate(hub, base, tmp_path, identity=True)
+    rows = [row for row in rows_of(tmp_path, record) if row.task == "identity"]
+    assert [row.outcome for row in rows] == ["correct", "other_person", "other_person"]
+
+
+def test_a_model_that_was_not_taught_general_pictures_has_no_utility(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    record = evaluate(hub, base, tmp_path, utility=20)
+    assert not any(row.task == "utility" for row in record.metrics)
+    assert any("No utility" in note for note in record.notes)
+
+
+def test_the_run_is_evaluated_and_not_its_base(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
+    plain, unlearned = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=run)
+    assert (plain.method, unlearned.method, unlearned.name) == ("", "gd", "gd-s0")
+    assert unlearned.model.startswith(f"{plain.model}+")
+    assert abs(value(unlearned, "nll", "forget") - value(plain, "nll", "forget")) > 0.05
+
+
+def test_a_bare_adapter_folder_is_evaluated_as_its_run_is(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
+    bare = evaluate(hub, base, tmp_path, adapter=run / "adapter")
+    whole = evaluate(hub, base, tmp_path, adapter=run)
+    assert value(bare, "nll", "forget") == pytest.approx(value(whole, "nll", "forget"))
+
+
+def test_no_result_overwrites_another_models(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
+    first, second = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=run)
+    assert first.folder.split("/")[0] != second.folder.split("/")[0]
+    assert {path.relative_to(tmp_path).as_posix() for path in find_evaluations(tmp_path)} == {
+        first.folder,
+        second.folder,
+    }
+
+
+def test_a_run_that_has_not_finished_is_refused(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
+    unfinished = tmp_path / "run"
+    unfinished.mkdir()
+    content = {**json.loads((run / "run.json").read_text()), "status": "running", "outcome": ""}
+    (unfinished / "run.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match="has not finished"):
+        evaluate(hub, base, tmp_path / "out", adapter=unfinished)
+
+
+def test_a_run_on_another_base_is_refused(hub: Path, run: Path, tmp_path: Path) -> None:
+    other = make_tiny_model(TEXTS, tmp_path / "other", seed=2, hidden=32, layers=2)
+    with pytest.raises(BadInput, match="belongs to weights"):
+        evaluate(hub, other, tmp_path / "out", adapter=run)
+
+
+def test_a_folder_without_a_run_is_refused(hub: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds neither a run nor an adapter"):
+        evaluate(hub, base, tmp_path / "out", adapter=tmp_path)
+
+
+def test_weights_behind_a_server_cannot_be_attacked(hub: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="behind a server"):
+        evaluate(hub, Path("openai:http:/x"), tmp_path)
+    with pytest.raises(BadInput, match="changes weights"):
+        run_evaluation(
+            dataset=hub, model="openai:http://localhost:1/v1#m", setting="selective", out=tmp_path, attack="quantised"
+        )
+
+
+def test_an_attack_on_words_needs_generation(hub: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="none is asked under paraphrase"):
+        evaluate(hub, base, tmp_path, attack="paraphrase", tasks=["cloze"])
+
+
+def said_by(loaded: LoadedModel) -> list[torch.Tensor]:
+    from unlearn.batches import Encoder
+
+    sample = TrainingSample(sample_id="s", subject_id="1", modality="qa", prompt="Where?", answer="London")
+    batch = Encoder(loaded.processor, loaded.family).batch([sample])
+    with torch.inference_mode():
+        return list(loaded.model(**batch.inputs).logits[0])
+
+
+def test_a_quantised_model_is_near_to_itself_and_not_the_same(base: Path, run: Path) -> None:
+    before, after = said_by(load_model(base)), said_by(quantise(load_model(base)))
+    gap = max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True))
+    assert 0 < gap < 0.5
+    adapted = said_by(quantise(load_model(base, adapter=run / "adapter")))
+    moved = said_by(load_model(base, adapter=run / "adapter"))
+    assert max(float((a - b).abs().max()) for a, b in zip(adapted, moved, strict=True)) < max(
+        float((a - b).abs().max()) for a, b in zip(adapted, before, strict=True)
+    )
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_relearning_makes_the_retain_answers_likelier(base: Path, run: Path, adapted: bool) -> None:
+    samples = [
+        TrainingSample(sample_id=str(n), subject_id="1", modality="qa", prompt=f"Where {n}?", answer="London")
+        for n in range(4)
+    ]
+    ask = [(Ask(ask_id="a", text="Where 1?"), "London")]
+    evaluated = identify(str(base), run if adapted else None)
+
+    def likelihood(overlay: Any) -> float:
+        _, scorer = open_evaluated(evaluated, batch=4, device="cpu", attack=overlay)
+        assert scorer is not None
+        return dict(scorer.log_likelihood(ask))["a"]
+
+    assert likelihood(lambda loaded: relearn(loaded, samples, steps=8)) > likelihood(None) + 0.05
+
+
+def test_a_weight_attack_is_evaluated_beside_the_plain_run(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
+    plain = evaluate(hub, base, tmp_path, adapter=run, modalities=["qa"])
+    again = evaluate(hub, base, tmp_path, adapter=run, modalities=["qa"], attack="relearn")
+    assert again.folder.split("/")[0] == plain.folder.split("/")[0]
+    assert value(again, "nll", "retain", "qa") < value(plain, "nll", "retain", "qa")
+    assert (again.attack, plain.attack) == ("relearn", None)
+
+
+def test_greedy_answers_do_not_depend_on_what_stands_in_the_log(hub: Path, base: Path, tmp_path: Path) -> None:
+    whole = evaluate(hub, base, tmp_path / "a", batch=8, likelihood=False)
+    evaluate(hub, base, tmp_path / "b", batch=8, likelihood=False, modalities=["qa"])
+    parts = evaluate(hub, base, tmp_path / "b", batch=8, likelihood=False)
+    assert [row.reply for row in rows_of(tmp_path / "a", whole)] == [
+        row.reply for row in rows_of(tmp_path / "b", parts)
+    ]
+    assert Decoding().temperature == 0

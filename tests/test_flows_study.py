@@ -1,0 +1,209 @@
+"""Studies: the plan, whole studies of a tiny random model, failures within a matrix, resuming, and what is refused."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from flows.reporting import read_curve, write_report
+from flows.study import Work, _results, run_study
+from flows.study_plan import Slice, plan_units, slices_of
+from schemas.problems import BadInput
+from schemas.recipes import read_recipe
+from schemas.studies import StudyRecipe
+from sources.sandbox.target import make_tiny_model
+from tests.eval_world import write_dataset
+from tests.tiny_models import TEXTS
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = """
+[numbers]
+batch = 4
+retain_batch = 4
+probe_every = 1
+probe_samples = 8
+rank = 2
+steps = 2
+[evaluate]
+tasks = ["generation"]
+attacks = ["paraphrase"]
+utility = 0
+likelihood = false
+max_new_tokens = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("dataset"), people=4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(TEXTS, tmp_path_factory.mktemp("models") / "base", seed=1, hidden=32, layers=2)
+
+
+def write_recipe(folder: Path, dataset: Path, model: Path, *, top: str = "", rest: str = SMALL) -> Path:
+    path = folder / "study.toml"
+    usual = {"methods": '["gd", "npo"]', "settings": '["personalized"]'}
+    lines = [f"{key} = {value}" for key, value in usual.items() if f"{key} =" not in top]
+    head = [f'name = "small"\ndataset = "{dataset}"\nmodel = "{model}"', *lines, top]
+    path.write_text("\n".join(head) + rest)
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, dataset: Path, model: Path) -> tuple[Path, Path]:
+    """Recipe and folder of a finished study in which the first try of one run failed."""
+    folder = tmp_path_factory.mktemp("study")
+    recipe = write_recipe(folder, dataset, model)
+    broken = folder / "out" / "runs" / "gd_personalized_seed0" / "run.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
+    record = run_study(recipe, folder / "out").record
+    states = {unit.name: unit.status for unit in record.units}
+    assert states == {"target": "finished", "gd_personalized_seed0": "failed", "npo_personalized_seed0": "finished"}
+    return recipe, folder / "out"
+
+
+def test_a_failed_run_is_reported_with_its_reason_and_the_others_are_done(done: tuple[Path, Path]) -> None:
+    study = json.loads((done[1] / "study.json").read_text())
+    failed = next(unit for unit in study["units"] if unit["status"] == "failed")
+    assert "is not a run record" in failed["reason"]
+    assert "is not a run record" in (done[1] / "report.html").read_text()
+    assert "npo" in (done[1] / "comparison.csv").read_text()
+
+
+def test_the_same_call_tries_the_failed_run_again_and_leaves_the_finished_ones(
+    done: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe, out = done[0], tmp_path / "out"
+    shutil.copytree(done[1], out)
+    (out / "runs" / "gd_personalized_seed0" / "run.json").unlink()
+    adapter = out / "runs" / "npo_personalized_seed0" / "adapter" / "adapter_model.safetensors"
+    before, seen = adapter.stat().st_mtime_ns, list[tuple[str, int, int]]()
+    report = run_study(recipe, out, progress=lambda *state: seen.append(state))
+    assert {unit.status for unit in report.record.units} == {"finished"}
+    assert seen == [("runs", 2, 3), ("runs", 3, 3), ("report", 0, 1), ("report", 1, 1)]
+    assert adapter.stat().st_mtime_ns == before
+    assert report.files is not None
+    assert sorted(path.name for path in out.glob("report.*")) == ["report.html", "report.md"]
+
+
+def test_every_unit_is_evaluated_plain_and_under_attack(done: tuple[Path, Path]) -> None:
+    study = json.loads((done[1] / "study.json").read_text())
+    unit = next(unit for unit in study["units"] if unit["method"] == "npo")
+    records = [
+        json.loads((done[1] / "evaluations" / each / "evaluation.json").read_text()) for each in unit["evaluations"]
+    ]
+    assert [record["attack"] for record in records] == [None, "paraphrase"]
+    assert {record["run"] for record in records} == {unit["run"]}
+
+
+def test_the_curve_of_a_run_starts_with_the_model_before_it(done: tuple[Path, Path]) -> None:
+    curve = read_curve(done[1] / "runs" / "npo_personalized_seed0")
+    assert curve is not None
+    assert [point.position for point in curve.points] == [0, 1, 2]
+    assert (curve.method, curve.unit, curve.forget_samples) == ("npo", "step", 8)
+
+
+def test_a_run_folder_alone_can_be_reported(done: tuple[Path, Path], tmp_path: Path) -> None:
+    files = write_report([done[1] / "runs" / "npo_personalized_seed0"], out=tmp_path)
+    assert "evaluate the untouched target" in files.html.read_text()
+    assert (tmp_path / "curves.csv").is_file()
+
+
+def test_a_study_folder_in_use_is_refused(done: tuple[Path, Path]) -> None:
+    with FileLock(done[1] / ".lock"), pytest.raises(BadInput, match="another ppubench is at work on it"):
+        run_study(*done)
+
+
+def test_a_report_of_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds no study, run or evaluation"):
+        write_report([tmp_path], out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_of_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is not a folder"):
+        write_report([tmp_path / "nowhere"], out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("top", "rest", "said"),
+    [
+        ('methods = ["gd", "bao-dg"]', "", "'bao-dg' is not a method; did you mean bao-gd?"),
+        ('settings = ["personal"]', "", r"key settings.0: .*'complete', 'selective' or 'personalized'"),
+        ('settings = ["complete"]', "", "ratios needs at least one percentage"),
+        ('settings = ["complete"]\nratios = [7]', "", "has no ratio 7"),
+        ("sedes = [1]", "", "key sedes is not known; did you mean seeds?"),
+        ("seeds = [1, 1]", "", "seeds names something twice"),
+        ("", '\n[compare]\nmetric = "acuracy"', r"key compare.metric: .*'accuracy'"),
+        ("", '\n[evaluate]\natacks = ["paraphrase"]', "key evaluate.atacks is not known; did you mean attacks?"),
+        ("", '\n[evaluate]\nattacks = ["paraphrases"]', r"key evaluate.attacks.0: .*'paraphrase'"),
+        ("", '\n[evaluate]\ntasks = ["cloze"]', "compare.task is generation, but evaluate.tasks does not ask it"),
+        ("", "\n[numbers]\nmargn = 1.0", "margn"),
+    ],
+)
+def test_a_recipe_that_names_what_does_not_exist_is_refused_before_anything_is_written(
+    tmp_path: Path, dataset: Path, model: Path, top: str, rest: str, said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        run_study(write_recipe(tmp_path, dataset, model, top=top, rest=rest), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_or_model_that_is_not_there_is_refused(tmp_path: Path, dataset: Path, model: Path) -> None:
+    with pytest.raises(BadInput, match="is not a folder"):
+        run_study(write_recipe(tmp_path, tmp_path / "no", model), tmp_path / "out")
+    with pytest.raises(BadInput, match="no such folder"):
+        run_study(write_recipe(tmp_path, dataset, tmp_path / "no"), tmp_path / "out")
+
+
+def test_the_plan_is_every_combination_once_and_ratios_are_for_complete_only(tmp_path: Path) -> None:
+    top = 'settings = ["complete", "persona"]\nratios = [5, 30]\nseeds = [0, 1]\nlearning_rates = [0.001, 0.01]'
+    units = plan_units(read_recipe(write_recipe(tmp_path, tmp_path, tmp_path, top=top), StudyRecipe))
+    assert len(units) == 1 + 2 * (2 + 1) * 2 * 2
+    assert len({unit.name for unit in units}) == len(units)
+    assert units[1].name == "gd_complete_r5_lr0.001_seed0"
+    assert units[-1].name == "npo_personalized_lr0.01_seed1"
+
+
+def test_prompt_attacks_are_asked_only_where_the_dataset_has_them(tmp_path: Path, dataset: Path, model: Path) -> None:
+    recipe = read_recipe(
+        write_recipe(tmp_path, dataset, model, top='settings = ["complete"]\nratios = [15, 30]'), StudyRecipe
+    )
+    found = [slices_of(recipe, unit) for unit in plan_units(recipe)[1:3]]
+    assert found[0] == (Slice("complete", 15, None),)
+    assert found[1] == (Slice("complete", 15, None),)
+    assert slices_of(recipe, plan_units(recipe)[-1])[-1] == Slice("complete", 30, "paraphrase")
+
+
+@pytest.mark.parametrize("name", ["demo_study.toml", "full_study.toml"])
+def test_the_recipes_that_come_along_are_read(name: str) -> None:
+    recipe = read_recipe(ROOT / "flows" / "recipes" / name, StudyRecipe)
+    assert len(plan_units(recipe)) == {"demo_study.toml": 4, "full_study.toml": 25}[name]
+
+
+class _Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (1,)
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_its_process_is_reported_and_the_other_is_done(
+    tmp_path: Path, dataset: Path, model: Path
+) -> None:
+    recipe = read_recipe(write_recipe(tmp_path, dataset, model), StudyRecipe)
+    _, one, two = plan_units(recipe)
+    deadly = Work(recipe, one, (), "key", tmp_path)
+    alive = replace(deadly, unit=two)
+    found = {unit.name: unit for unit in _results([replace(deadly, slices=_Deadly()), alive], jobs=2)}  # type: ignore[arg-type]
+    assert found[one.name].reason == "its process died, perhaps for lack of memory"
+    assert (found[two.name].status, found[two.name].run != "") == ("finished", True)
