@@ -31,6 +31,9 @@ RECIPE, IDENTITY, LOCK = "recipe.toml", "build.json", ".lock"
 ANSWERS = "answers"
 """Folder of the responders' replies as they arrived; kept, so that another judging rule asks nothing again."""
 
+OURS = frozenset({LOCK, RECIPE, ANSWERS, TARGET, "hub", "hub_gated", *STAGES})
+"""What a build folder holds besides build.json."""
+
 
 class BuildIdentity(Record):
     """build.json: which recipe a build folder belongs to and which layout it has."""
@@ -123,9 +126,7 @@ def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str) -> None:
                 f"holds a build of recipe {found.name!r} ({found.source}), not of {ours.name!r} ({ours.source})",
                 "choose another --out, or delete the folder",
             )
-    elif any(
-        entry.name not in (LOCK, RECIPE, ANSWERS, TARGET, "hub", "hub_gated", *STAGES) for entry in folder.iterdir()
-    ):
+    elif any(entry.name not in OURS for entry in folder.iterdir()):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
     write_atomically(folder / RECIPE, recipe_text)
     write_json(folder / IDENTITY, _identity(recipe).model_dump(mode="json"))

@@ -102,7 +102,7 @@ def run_evaluation(
     allow_missing: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> EvaluationRecord:
-    """Evaluate a model under `out` and return the record; the same call again returns it without asking anything.
+    """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
     `model` is a folder, a Hub id or `openai:<base-url>#<model>`; `adapter` a run folder of `ppubench unlearn` or an
     adapter's folder. `utility` is the number of general questions, asked only of the embedded world's target and of
@@ -194,7 +194,7 @@ def _with_extras(request: Request, *, utility: int, identity: bool) -> Request:
 
 
 def _evaluate(request: Request, plain: Request | None, out: Path, manner: Manner) -> EvaluationRecord:
-    """Answer, score and write, unless that has been done."""
+    """Answer, score and write, unless that has been done; questions that failed are asked again."""
     dataset = questions_digest(request.questions)
     identity = request.identity(dataset)
     parts = (request.cut.setting, f"r{request.cut.ratio}" if request.cut.ratio else "", request.attack or "")
@@ -203,7 +203,7 @@ def _evaluate(request: Request, plain: Request | None, out: Path, manner: Manner
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / ".lock"):
         found = read_record(folder)
-        if found is not None and found.identity == identity:
+        if found is not None and found.identity == identity and not found.failed:
             return found
         before = _answered(replace(plain, likelihood=False), folder.parent, manner) if plain else []
         rows = _answered(request, folder.parent, manner)

@@ -197,9 +197,9 @@ def images(run: StageRun, resources: Resources) -> None:
         for subject in run.read("select", "subjects", Subject, shard):
             try:
                 files, missing = source.files(subject, limit=limit)
-            except FetchProblem as problem:
+            except FetchProblem as unlisted:
                 listed, failed = listed + 1, failed + 1
-                drops.append(_image_drop(subject, subject.qid, "listing_failed", problem.problem))
+                drops.append(_image_drop(subject, subject.qid, "listing_failed", unlisted.problem))
                 continue
             listed += len(files) + len(missing)
             drops += [_image_drop(subject, title, "file_missing", "") for title in missing]

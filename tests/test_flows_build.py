@@ -178,6 +178,17 @@ def test_from_makes_a_stage_and_what_follows_again(home: Path, finished: tuple[P
 
 
 @pytest.mark.slow
+def test_from_with_until_leaves_the_later_stages_alone(home: Path, finished: tuple[Path, Path, str]) -> None:
+    build, recipe, _ = finished
+    before = hashes(build)
+    done = ppubench(home, "build", str(recipe), "--out", str(build), "--from", "select", "--until", "facts", "--json")
+    states = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["stages"]}
+    assert states["select"] == states["facts"] == "made"
+    assert states["probe"] == states["export"] == "stood"
+    assert hashes(build) == before
+
+
+@pytest.mark.slow
 def test_a_lost_dataset_file_is_made_again(home: Path, finished: tuple[Path, Path, str]) -> None:
     build, recipe, _ = finished
     before = hashes(build)

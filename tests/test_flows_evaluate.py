@@ -178,19 +178,19 @@ def test_errors_and_silence_are_failures_and_not_wrong_answers_of_another_kind(
     assert row.error == "the responder gave no reply"
 
 
-def test_an_error_is_asked_again_by_the_next_evaluation(
+def test_a_question_that_failed_is_asked_again_by_the_same_call(
     hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
 ) -> None:
     said = knows(hub)
-    asked: list[str] = []
-    scripted(Scripted(lambda ask: asked.append(ask.text) or said(ask)))
+    first = scripted(Scripted(said))
     evaluate(hub, base, tmp_path / "whole")
-    text = next(text for text in asked if "Based on" not in text)
+    text = next(text for text in first.asked if "Based on" not in text)
     scripted(Scripted(said, errors={text: "HTTP 500"}))
-    failed = evaluate(hub, base, tmp_path / "cut")
-    assert failed.failed == 1
-    scripted(Scripted(said))
-    assert evaluate(hub, base, tmp_path / "cut", tasks=["generation", "cloze"]).failed == 0
+    assert evaluate(hub, base, tmp_path / "cut").failed == 1
+    last = scripted(Scripted(said))
+    assert evaluate(hub, base, tmp_path / "cut", batch=1).failed == 0
+    assert text in last.asked
+    assert len(last.asked) <= 4
 
 
 def test_an_empty_reply_is_a_refusal(
@@ -275,6 +275,15 @@ def test_a_bare_adapter_folder_is_evaluated_as_its_run_is(hub: Path, base: Path,
     assert value(bare, "nll", "forget") == pytest.approx(value(whole, "nll", "forget"))
 
 
+def test_a_pruned_run_is_evaluated_without_its_neurons(hub: Path, base: Path, tmp_path: Path) -> None:
+    numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
+    out = tmp_path / "manu"
+    run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers)
+    plain, pruned = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=out)
+    assert abs(value(pruned, "nll", "forget") - value(plain, "nll", "forget")) > 0.01
+    assert pruned.method == "manu"
+
+
 def test_no_result_overwrites_another_models(hub: Path, base: Path, run: Path, tmp_path: Path) -> None:
     first, second = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=run)
     assert first.folder.split("/")[0] != second.folder.split("/")[0]
@@ -305,12 +314,11 @@ def test_a_folder_without_a_run_is_refused(hub: Path, base: Path, tmp_path: Path
 
 
 def test_weights_behind_a_server_cannot_be_attacked(hub: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="behind a server"):
-        evaluate(hub, Path("openai:http:/x"), tmp_path)
+    server = "openai:http://localhost:1/v1#m"
     with pytest.raises(BadInput, match="changes weights"):
-        run_evaluation(
-            dataset=hub, model="openai:http://localhost:1/v1#m", setting="selective", out=tmp_path, attack="quantised"
-        )
+        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, attack="quantised")
+    with pytest.raises(BadInput, match="laid over a model behind a server"):
+        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, adapter=tmp_path)
 
 
 def test_an_attack_on_words_needs_generation(hub: Path, base: Path, tmp_path: Path) -> None:

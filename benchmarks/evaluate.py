@@ -1,0 +1,101 @@
+"""How fast an evaluation asks and scores: batched against one at a time, and 24,000 predictions.
+
+`python -m benchmarks.evaluate builds/demo` (a finished build with its target).
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from eval.local import LocalResponder
+from eval.metrics import Place, all_metrics
+from eval.outcomes import values_of
+from eval.roles import read_roles
+from eval.scoring import score
+from eval.tasks import AskedFact, EvalQuestion, Slice, read_facts, read_questions
+from flows.evaluation_asks import prompt_of
+from flows.responders import load_local
+from schemas.responders import Ask, Decoding, Reply
+from schemas.words import MODALITIES, TASKS
+
+ASKS, ALONE = 768, 96
+PREDICTIONS = 24_000
+SUBJECTS = 500
+
+
+def asks_of(questions: Sequence[EvalQuestion], number: int) -> list[Ask]:
+    """Generation and cloze prompts, qa and vqa mixed."""
+    chosen = random.Random(7).sample([each for each in questions if each.task != "classification"], number)
+    return [Ask(ask_id=each.key, text=prompt_of(each, "probe"), image=each.picture) for each in chosen]
+
+
+def rate(responder: LocalResponder, asks: Sequence[Ask]) -> tuple[float, dict[str, str]]:
+    """Answers a second, and the answers."""
+    began = time.perf_counter()
+    replies = {reply.ask_id: reply.text for reply in responder.answer(asks, Decoding())}
+    return len(asks) / (time.perf_counter() - began), replies
+
+
+def generation(target: Path, questions: Sequence[EvalQuestion]) -> None:
+    """Answers a second of the tiny target, alone and in batches, on one thread."""
+    torch.set_num_threads(1)
+    local = load_local(str(target), None)
+    asks = asks_of(questions, ASKS)
+    rate(LocalResponder(local, batch=8), asks[:16])
+    alone, said_alone = rate(LocalResponder(local, batch=1), asks[:ALONE])
+    print("| what | answers a second | times as fast |\n|---|---|---|")
+    print(f"| one at a time | {alone:.1f} | 1 |")
+    for batch in (16, 64, 128):
+        together, said = rate(LocalResponder(local, batch=batch), asks)
+        same = sum(said[key] == text for key, text in said_alone.items())
+        print(f"| batches of {batch} ({same} of {ALONE} answers the same) | {together:.1f} | {together / alone:.1f} |")
+
+
+def scoring(questions: Sequence[EvalQuestion], facts: dict[str, AskedFact]) -> None:
+    """Seconds to score 24,000 replies of all kinds, and to make all figures of them with their intervals."""
+    rng = random.Random(7)
+    answers = [question.answer for question in questions]
+    values = values_of(facts.values())
+    many = [questions[number % len(questions)] for number in range(PREDICTIONS)]
+    kinds = ("{right}", "It is {right}, I think.", "{other}", "I cannot tell who this is.", "the the the {other} of")
+    replies = []
+    for question in many:
+        said = rng.choice(kinds).format(right=question.answer, other=rng.choice(answers))
+        replies.append(Reply(ask_id=question.key, text=rng.choice("ABCD") if question.options else said))
+    began = time.perf_counter()
+    rows = []
+    for number, (question, reply) in enumerate(zip(many, replies, strict=True)):
+        likelihoods = {"A": -1.0, "B": -2.0, "C": -3.0, "D": -4.0} if question.options else {}
+        row = score(question, reply, prompt=question.text, values=values, likelihoods=likelihoods, nll=1.0)
+        copy = number // len(questions)
+        rows.append(
+            row.model_copy(update={"sample_id": f"{row.sample_id}~{copy}", "subject_id": f"{number % SUBJECTS:03d}"})
+        )
+    scored = time.perf_counter()
+    figures = all_metrics(rows, Place("personalized", None, ""))
+    ended = time.perf_counter()
+    print("\n| what | seconds |\n|---|---|")
+    print(f"| score {PREDICTIONS:,} predictions | {scored - began:.2f} |")
+    print(f"| {len(figures)} figures of {SUBJECTS} subjects, each with its interval | {ended - scored:.2f} |")
+    print(f"| together | {ended - began:.2f} |")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", type=Path)
+    build = parser.parse_args().build
+    hub = build / "hub"
+    facts = read_facts(hub)
+    cut = Slice("personalized", None, read_roles(hub, "personalized", None))
+    questions, _ = read_questions(hub, facts, cut, tasks=TASKS, modalities=MODALITIES)
+    generation(build / "target", questions)
+    scoring(questions, facts)
+
+
+if __name__ == "__main__":
+    main()
