@@ -49,7 +49,7 @@ def generation(target: Path, questions: Sequence[EvalQuestion]) -> None:
     alone, said_alone = rate(LocalResponder(local, batch=1), asks[:ALONE])
     print("| what | answers a second | times as fast |\n|---|---|---|")
     print(f"| one at a time | {alone:.1f} | 1 |")
-    for batch in (16, 64, 128):
+    for batch in (16, 64, 256):
         together, said = rate(LocalResponder(local, batch=batch), asks)
         same = sum(said[key] == text for key, text in said_alone.items())
         print(f"| batches of {batch} ({same} of {ALONE} answers the same) | {together:.1f} | {together / alone:.1f} |")

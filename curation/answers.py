@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from curation.properties import PropertyTable, ValueType
 from schemas.amounts import amount_text
 from schemas.answers import normalise
+from schemas.blood_types import signed_forms
 from schemas.dates import date_text, gregorian
 from schemas.entities import Entity, ItemValue, QuantityValue, TextValue, TimeValue, Value
 from schemas.records import AcceptedAnswer
@@ -95,6 +96,8 @@ def _read_item(value: ItemValue, answer_type: str, values: Mapping[str, Entity])
     forms = [label, entity.label, *entity.aliases]
     if answer_type == "language":
         forms += [form.removesuffix(" language") for form in forms]
+    if answer_type == "blood type":
+        forms += signed_forms(label)
     return Reading(
         answer=label,
         answer_type=answer_type,

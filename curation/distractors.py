@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from curation.properties import PropertyTable
 from schemas.amounts import amount_text
 from schemas.answers import contains, match, normalise
+from schemas.blood_types import blood_type
 from schemas.dates import date_text
 from schemas.records import AcceptedAnswer, Fact
 
@@ -14,7 +15,7 @@ OPTIONS = 3
 """False options of a question."""
 
 _TRIES = 24
-"""Options looked at in a pool before the next pool is tried; then the whole pools."""
+"""Options looked at in a pool before the next pool is tried; then the whole pools, and last the table's fallback."""
 _MONEY_FACTORS = (0.2, 0.3, 0.5, 0.7, 1.5, 2.0, 3.0, 5.0)
 
 
@@ -46,8 +47,11 @@ def distractors(
 ) -> list[str] | None:
     """Three options that are false for the subject and unlike each other, or None if there are not so many.
 
-    `others` are the subject's facts: none of their answers of the same type is offered, since it may be true here too.
-    Dates and numbers are made up nearby. `name` is the subject's, who is no option either.
+    They are answers to the same question about others, then answers of the same type to other questions, and only
+    where the pool has fewer than three that will do, values of the table's fallback: those are of the real world, and
+    stand out beside people of an embedded one. Dates and numbers are made up nearby. `others` are the subject's facts:
+    none of their answers of the same type is offered, since it may be true here too. `name` is the subject's, who is
+    no option either.
     """
     chosen: list[str] = []
     for option in _candidates(fact, pool, table, rng):
@@ -70,11 +74,11 @@ def _candidates(fact: Fact, pool: DistractorPool, table: PropertyTable, rng: ran
     same_type = pool.by_type.get(fact.answer_type, ())
     for options in (same_question, same_type):
         yield from rng.sample(options, min(_TRIES, len(options)))
+    yield from same_question
+    yield from same_type
     fallback = list(table.fallback.get(fact.answer_type, ()))
     rng.shuffle(fallback)
     yield from fallback
-    yield from same_question
-    yield from same_type
 
 
 def _is_false(option: str, fact: Fact, others: Sequence[Fact], name: str) -> bool:
@@ -90,7 +94,13 @@ def _is_false(option: str, fact: Fact, others: Sequence[Fact], name: str) -> boo
 
 
 def _alike(option: str, other: str) -> bool:
-    """Whether one has all words of the other in a row: "Cambridge" and "University of Cambridge" are not told apart."""
+    """Whether one has all words of the other in a row: "Cambridge" and "University of Cambridge" are not told apart.
+
+    Nor are blood types of one group, unless their signs differ: "AB+", "AB positive" and "AB".
+    """
+    first, second = blood_type(option), blood_type(other)
+    if first is not None and second is not None:
+        return first.group == second.group and (first.sign == second.sign or not (first.sign and second.sign))
     return normalise(option) == normalise(other) or contains(option, other) or contains(other, option)
 
 

@@ -175,7 +175,7 @@ def _eval_rows(index: SubjectIndex, fact: Fact) -> Iterator[Row]:
 def _cross_rows(index: SubjectIndex, fact: Fact, ratios: Sequence[int]) -> Iterator[Row]:
     if not has_cross_views(index):
         return
-    views = {f"image_{view}": index.images[view] for view in index.images if view in CROSS_VIEWS}
+    views = {f"image_{view}": index.images[view] for view in CROSS_VIEWS} | _shown_image(index, "vqa")
     for task in TASKS:
         cells = _asked_cells(index, fact, task, "vqa") | views
         rows: dict[Role, Record] = {}
@@ -192,8 +192,6 @@ def _attack_rows(index: SubjectIndex, fact: Fact, ratios: Sequence[int]) -> Iter
         if modality == "vqa" and "001" not in index.portraits:
             continue
         asked = _asked_cells(index, fact, "generation", modality) | _shown_image(index, modality)
-        for unused in ("option_a", "option_b", "option_c", "option_d", "answer_label"):
-            del asked[unused]
         for attack in ATTACKS:
             prompt = index.attacks.get((fact.sample_id, attack, modality))
             if prompt is None:

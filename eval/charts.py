@@ -89,7 +89,8 @@ def forget_retain_chart(
     for left in matched:
         figure.add_vline(x=100 * (1 - left), line={"dash": "dot", "width": 1, "color": "#8a8f98"})
         figure.add_annotation(
-            text=f"{100 * left:.0f} % left", x=100 * (1 - left), y=0, yref="y domain", xanchor="right", yanchor="bottom",
+            text=f"{100 * left:.0f} % left", x=100 * (1 - left), y=0, yref="y domain", xanchor="right",
+            yanchor="bottom",
             font={"size": 11}, showarrow=False,
         )  # fmt: skip
     figure.update_xaxes(title_text="forgotten, % of the start", range=[-2, 103], zeroline=False)

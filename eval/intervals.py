@@ -12,7 +12,7 @@ from schemas.tables import Record
 
 Floats = NDArray[np.float64]
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 LEVEL = 0.95
 
 
@@ -43,13 +43,15 @@ def bootstrap_columns(values: Floats, subjects: Sequence[str], *, seed: str = "b
     known = ~np.isnan(values)
     sums = np.zeros((len(names), values.shape[1]))
     counts = np.zeros_like(sums)
-    np.add.at(sums, places, np.where(known, values, 0.0))
-    np.add.at(counts, places, known.astype(np.float64))
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(places, np.where(known[:, column], values[:, column], 0.0), len(names))
+        counts[:, column] = np.bincount(places, known[:, column], len(names))
     total, number = sums.sum(0), counts.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = total / number
         drawn = _draws(len(names), seed)  # [resamples, subjects]
-        resampled = (drawn @ sums) / (drawn @ counts)  # [resamples, figures]
+        # Where everything was measured the counts of all figures are the same: one column will do.
+        resampled = (drawn @ sums) / (drawn @ (counts[:, :1] if known.all() else counts))  # [resamples, figures]
     found: list[Interval] = []
     for column in range(values.shape[1]):
         low, high = _ends(resampled[:, column], people=int((counts[:, column] > 0).sum()))

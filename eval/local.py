@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from eval.encoding import PictureEncoder
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
 
@@ -32,6 +33,7 @@ class LocalResponder:
             raise BadInput("batch", f"is {batch}", "give at least one prompt a batch")
         self._model, self._processor, self._batch = local.model, local.processor, batch
         self._identity = local.identity
+        self._pictures = PictureEncoder(local.processor)
 
     @property
     def identity(self) -> str:
@@ -78,16 +80,8 @@ class LocalResponder:
     ) -> Iterator[Reply]:
         import torch
 
-        conversations = [[_user_turn(ask, pictures[ask.ask_id])] for ask in asks]
-        encoded = self._processor.apply_chat_template(
-            conversations,  # type: ignore[arg-type]
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-        )
-        inputs = cast("BatchFeature", encoded).to(self._model.device, self._model.dtype)
+        encoded = self._encode(asks, [picture for ask in asks if (picture := pictures[ask.ask_id]) is not None])
+        inputs = encoded.to(self._model.device, self._model.dtype)
         sampled = decoding.temperature > 0
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
         with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
@@ -99,6 +93,22 @@ class LocalResponder:
         texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
         for ask, text in zip(asks, texts, strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.strip())
+
+    def _encode(self, asks: Sequence[Ask], pictures: "Sequence[Image]") -> "BatchFeature":
+        """Inputs of a batch, which has pictures throughout or none."""
+        from transformers import BatchFeature
+
+        if pictures:
+            return BatchFeature(self._pictures.batch(asks, pictures))  # type: ignore[no-untyped-call]
+        encoded = self._processor.apply_chat_template(
+            [[_user_turn(ask, None)] for ask in asks],  # type: ignore[arg-type]
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True, "padding_side": "left"},
+        )
+        return cast("BatchFeature", encoded)
 
     def _score(self, pairs: Sequence[tuple[Ask, str]], pictures: dict[str, "Image | None"]) -> list[float]:
         import torch

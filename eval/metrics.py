@@ -91,14 +91,17 @@ def slices(rows: Sequence[Prediction]) -> Iterator[tuple[RoleOrAll, PredictionTa
     """(role, task, modality, rows) of every part that has rows; modality "" is both, where there are both."""
     roles: tuple[RoleOrAll, ...] = (*ROLES, "")
     tasks: tuple[PredictionTask, ...] = (*TASKS, "identity", "utility")
+    grouped: dict[tuple[str, str, str], list[Prediction]] = {}
+    for row in rows:
+        grouped.setdefault((row.role or "", row.task, row.modality), []).append(row)
     for role, task in product(roles, tasks):
-        own = [row for row in rows if (row.role or "") == role and row.task == task]
-        parts = [(modality, [row for row in own if row.modality == modality]) for modality in MODALITIES]
-        present = [(modality, part) for modality, part in parts if part]
+        present = [
+            (modality, grouped[role, task, modality]) for modality in MODALITIES if (role, task, modality) in grouped
+        ]
         for modality, part in present:
             yield role, task, modality, part
         if len(present) > 1:
-            yield role, task, "", own
+            yield role, task, "", [row for _, part in present for row in part]
 
 
 def _slices(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY_VARIABLE = "OPENAI_API_KEY"  # the name of an environment variable
+_BUSY = (408, 409, 429)
+"""4xx that say "later", not "no"."""
 _MAGIC = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
 
 
@@ -40,8 +42,9 @@ class RemoteResponder:
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
         """One Reply per Ask, in order of arrival. The first ask goes alone: a bad server is found out by one request.
 
-        Raises BadInput if no server answers, or it refuses the key or does not have the model. Connection errors, 408,
-        409, 429 and 5xx are retried, after the Retry-After of the answer where it has one.
+        Raises BadInput if no server answers, or it refuses the key or does not have the model, and if the first ask is
+        refused (4xx) or answered with anything but a chat completion; later asks become replies with an error then.
+        Connection errors, 408, 409, 429 and 5xx are retried, after the Retry-After of the answer where it has one.
         """
         queue = iter(asks)
         client = self._client()
@@ -78,7 +81,7 @@ class RemoteResponder:
         import openai
 
         try:
-            completion = client.chat.completions.create(
+            completion: object = client.chat.completions.create(
                 model=self._model,
                 messages=[_message(ask)],
                 temperature=decoding.temperature,
@@ -86,6 +89,7 @@ class RemoteResponder:
                 max_tokens=decoding.max_new_tokens,
                 seed=decoding.seed,
             )
+            return Reply(ask_id=ask.ask_id, text=_text_of(completion))
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             # The server's text may repeat the key, so it is not passed on.
             advice = f"set {KEY_VARIABLE} to a key that the server takes"
@@ -100,13 +104,37 @@ class RemoteResponder:
                 raise BadInput(self._base_url, f"does not answer ({type(error).__name__})", advice) from None
             return Reply(ask_id=ask.ask_id, text="", error=f"no answer from the server ({type(error).__name__})")
         except openai.APIStatusError as error:
+            if first and 400 <= error.status_code < 500 and error.status_code not in _BUSY:
+                advice = f"choose a model that takes such questions{' with pictures' if ask.image else ''}"
+                raise BadInput(self._base_url, f"refuses the first question ({_said(error)})", advice) from None
             return Reply(ask_id=ask.ask_id, text="", error=_said(error))
-        except openai.APIError as error:
-            return Reply(ask_id=ask.ask_id, text="", error=f"the answer cannot be read ({type(error).__name__})")
-        if not completion.choices:
-            return Reply(ask_id=ask.ask_id, text="", error="the answer has no choices")
-        said = completion.choices[0].message
-        return Reply(ask_id=ask.ask_id, text=(said.content or said.refusal or "").strip())
+        except (openai.APIError, ValueError) as error:
+            # Only our own reasons are told: others quote the answer, which may repeat the key.
+            reason = str(error) if isinstance(error, _NoAnswer) else f"unreadable: {type(error).__name__}"
+            if first:
+                advice = "name the address of its API, which often ends in /v1"
+                raise BadInput(self._base_url, f"is no OpenAI-compatible server ({reason})", advice) from None
+            return Reply(ask_id=ask.ask_id, text="", error=f"the answer cannot be used ({reason})")
+
+
+class _NoAnswer(ValueError):
+    """The server's answer is no chat completion, or holds no message."""
+
+
+def _text_of(completion: object) -> str:
+    """The text of a chat completion. The client hands on what is none, unchecked; raises _NoAnswer for it."""
+    from openai.types.chat import ChatCompletion, ChatCompletionMessage
+
+    if not isinstance(completion, ChatCompletion):
+        raise _NoAnswer("no JSON object")
+    choices: object = completion.choices
+    if not isinstance(choices, list) or not choices:
+        raise _NoAnswer("no choices")
+    said: object = getattr(choices[0], "message", None)
+    text: object = (said.content or said.refusal or "") if isinstance(said, ChatCompletionMessage) else None
+    if not isinstance(text, str):
+        raise _NoAnswer("no message with a text")
+    return text.strip()
 
 
 def _said(error: "openai.APIStatusError") -> str:

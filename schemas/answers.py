@@ -1,6 +1,7 @@
 """Matching of a reply against a fact's accepted answers; probing, questions and evaluation share it.
 
 The rules, all of them pinned by tests:
+- blood types are one word each, however written ("A+", "A Rh positive", "A positive" but not "O positive");
 - text matches if its words stand in the reply one after the other (case, accents, punctuation and articles do not
   count). Forms of one character or of stop words only must be the whole reply; forms of two or three letters must
   stand in the same case ("US" is not "us");
@@ -17,6 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.amounts import amounts_in, same_amount
+from schemas.blood_types import with_blood_types_joined
 from schemas.dates import FoundDate, dates_in
 from schemas.records import AcceptedAnswer
 
@@ -133,7 +135,7 @@ def _form(text: str) -> str:
 
 @lru_cache(maxsize=1 << 13)
 def _words(text: str) -> _Words:
-    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES))
     text = _INITIAL.sub(r"\1", _SPACED_INITIALS.sub(r"\1.", _POSSESSIVE.sub("", text))).replace("'", "")
     found: list[tuple[str, int, int]] = []
     clause = sentence = 0

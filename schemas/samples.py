@@ -112,6 +112,9 @@ class CrossImageSample(Record):
     option_d: str | None
     answer_label: str | None
     answer_text: str
+    image: EncodedImage
+    """The training view, as in the eval rows; the three others are what is shown."""
+    image_path: str
     image_002: EncodedImage
     image_003: EncodedImage
     image_004: EncodedImage
@@ -124,7 +127,7 @@ class CrossImageSample(Record):
 
 
 class AttackSample(Record):
-    """One row of `<attack>_<setting>`: a generation question changed by an attack."""
+    """One row of `<attack>_<setting>`: a generation question changed by an attack. Options and label are null."""
 
     sample_id: str
     subject_id: str
@@ -132,11 +135,16 @@ class AttackSample(Record):
     task_type: Literal["generation"]
     modality: PublishedModality
     question: str
-    original_question: str
+    option_a: str | None
+    option_b: str | None
+    option_c: str | None
+    option_d: str | None
+    answer_label: str | None
     answer_text: str
     image: EncodedImage | None
     image_path: str | None
     source_from: str
+    original_question: str
     role: Literal["forget", "retain"]
     attack: Attack
     author: str

@@ -77,9 +77,14 @@ class RecordedSource:
         return sorted(found, key=lambda match: match.matched_alias)
 
     def people(self, *, limit: int, min_sitelinks: int) -> list[str]:
-        """QIDs of the recorded humans, most sitelinks first, ties by QID number."""
+        """QIDs of the recorded humans, most sitelinks first, ties by QID number; then of the broken entities.
+
+        Nobody can see whether a broken entity is a person, so it is named: what reads it can say that it is broken.
+        """
         humans = (entity for entity in self._entities if HUMAN in entity.items("P31"))
-        return list(dict.fromkeys(entity.qid for entity in humans if entity.sitelinks >= min_sitelinks))[:limit]
+        known = [entity.qid for entity in humans if entity.sitelinks >= min_sitelinks]
+        broken = (name for name, result in self._results.items() if isinstance(result, BrokenEntity) and name[0] == "Q")
+        return list(dict.fromkeys([*known, *sorted(broken, key=lambda name: int(name[1:]))]))[:limit]
 
     def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:
         """No picture is recorded: all of the subject's portraits are missing."""

@@ -27,6 +27,8 @@ MOST_SITELINKS = 1_000_000
 ENTITY_ID = re.compile(r"^[QP][1-9]\d{0,9}$")
 NO_SUCH = ("no-such-entity", "invalid-entity-id")
 """Error codes by which the API says that an id stands for nothing."""
+_QUOTES = str.maketrans(dict.fromkeys("‘’‚‛ʼʻʹ`´′＇", "'") | dict.fromkeys("“”„‟«»″＂", '"'))
+"""Apostrophes and quotation marks as a keyboard has them."""
 
 PEOPLE_QUERY = """\
 SELECT ?item ?sitelinks WHERE {{
@@ -125,12 +127,13 @@ def _result(raw: Mapping[str, JsonValue], requested_id: str) -> Entity | Missing
 
 
 def same_name(first: str, second: str) -> bool:
-    """Whether two names are the same but for case, white space, dashes and diacritics."""
+    """Whether two names are the same but for case, white space, dashes, quotation marks and diacritics."""
     return _name_key(first) == _name_key(second)
 
 
 def _name_key(name: str) -> str:
-    plain = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
+    decomposed = unicodedata.normalize("NFKD", name.translate(_QUOTES))
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return folded(re.sub(r"[‐-―-]", " ", plain)).casefold()
 
 
@@ -143,7 +146,7 @@ def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> 
         return []
     params = {
         "action": "wbsearchentities",
-        "search": folded(name),
+        "search": folded(name.translate(_QUOTES)),
         "language": "en",
         "uselang": "en",
         "type": "item",

@@ -154,6 +154,36 @@ def test_unknown_facts_are_candidates_and_nothing_else(hub: Path) -> None:
     assert not any(str(row["sample_id"]).endswith("_02") for row in table(hub, "ppu_eval_generation"))
 
 
+@pytest.mark.parametrize("config", ["cross_image_selective", "random_prefix_selective", "paraphrase_complete30"])
+def test_cross_image_and_attack_rows_have_the_columns_of_eval_rows_in_their_order(hub: Path, config: str) -> None:
+    ours = (
+        "fact_id",
+        "accepted_answers",
+        "property_id",
+        "property_label",
+        "answer_type",
+        "sensitivity",
+        "statement_id",
+    )
+    published = [name for name in table(hub, "ppu_eval_generation")[0] if name not in ours]
+    found = list(table(hub, config)[0])
+    assert [name for name in found if name in published] == published
+    assert found.index("source_from") < min(found.index(name) for name in found if name in (*ours, "role", "attack"))
+
+
+def test_cross_image_rows_hold_the_training_view_of_the_eval_rows(hub: Path) -> None:
+    shown = {row["sample_id"]: row["image"] for row in table(hub, "ppu_eval_cloze") if row["image_path"]}
+    rows = table(hub, "cross_image_selective")
+    assert rows
+    assert all(row["image"] == shown[row["sample_id"]] for row in rows)
+    assert rows[0]["image_path"] == "images/001/001.jpg"
+
+
+def test_attack_rows_have_no_options(hub: Path) -> None:
+    empty = ("option_a", "option_b", "option_c", "option_d", "answer_label")
+    assert all(row[name] is None for row in table(hub, "random_prefix_selective") for name in empty)
+
+
 def test_cross_image_rows_show_the_three_other_views(hub: Path, bundles: list[SubjectBundle], tmp_path: Path) -> None:
     row = load(hub, "cross_image_selective", tmp_path)[0]
     assert (row["modality"], row["role"]) == ("text_image", "forget")
@@ -253,9 +283,11 @@ def test_a_repeated_image_is_stored_once_in_its_row_group(tmp_path: Path) -> Non
     some = make_bundles(6, facts=20, sensitive=8, side=300)
     summary = export(tmp_path / "hub", some)
     training = sum(len(bundle.portraits[0].content) for bundle in some)
+    every = sum(len(portrait.content) for bundle in some for portrait in bundle.portraits)
     sizes = {config.name: config.bytes for config in summary.configs}
     assert sizes["train_pair_tiny"] < 1.1 * training + 50_000
     assert sizes["ppu_eval_generation"] < 1.1 * training + 50_000
+    assert sizes["cross_image_selective"] < 1.1 * every + 50_000
 
 
 def test_large_configs_are_cut_into_files_that_datasets_puts_together(

@@ -61,6 +61,53 @@ def test_every_form_of_every_question_is_a_clean_sentence(row: object) -> None:
                 assert subject.casefold() in said.casefold()
 
 
+@pytest.mark.parametrize(
+    "property_id, living, dead",
+    [
+        ("P22", "Who is Ada's father?", "Who was Ada's father?"),
+        ("P25", "Who is Ada's mother?", "Who was Ada's mother?"),
+        ("P26", "Who is Ada married to?", "Who did Ada marry?"),
+        ("P40", "Who is one of Ada's children?", "Who was one of Ada's children?"),
+        ("P3373", "Who is one of Ada's siblings?", "Who was one of Ada's siblings?"),
+        ("P413", "What is Ada's speciality or playing position?", "What was Ada's speciality or playing position?"),
+        ("P140", "What is Ada's religion or worldview?", "What was Ada's religion or worldview?"),
+    ],
+)  # fmt: skip
+def test_question_about_the_living_and_the_dead_is(property_id: str, living: str, dead: str) -> None:
+    template = table.wording(property_id).question
+    said = [sentence(template, subject="Ada", topic="", answer_type="", past=past) for past in (False, True)]
+    assert said == [living, dead]
+
+
+@pytest.mark.parametrize("property_id", ["P22", "P25", "P26", "P40", "P3373", "P1038", "P451"])
+def test_a_dead_subject_is_asked_about_in_the_past_in_all_forms(property_id: str) -> None:
+    wording = table.wording(property_id)
+    for template in (wording.question, *wording.paraphrases, wording.cloze):
+        said = sentence(template, subject="Ada", topic="uncle", answer_type="", past=True)
+        assert not re.search(r"\b(?:is|are|does|has)\b", said), said
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ASKED if row.answer in ("organisation", "event", "award", "team", "conflict", "election")],
+    ids=lambda row: row.id,
+)  # fmt: skip
+def test_no_article_is_wanted_before_the_blank_of_a_named_thing(row: object) -> None:
+    assert table.wording(row.id).cloze.endswith(" is called ___.")  # type: ignore[attr-defined]
+
+
+def test_start_of_a_career_is_asked_in_different_words() -> None:
+    wording = table.wording("P2031")
+    assert [
+        sentence(each, subject="Ada", topic="", answer_type="year", past=False)
+        for each in (wording.question, *wording.paraphrases)
+    ] == [
+        "In which year did Ada start working professionally?",
+        "In which year did Ada's career begin?",
+        "What year marks the start of Ada's professional life?",
+        "From which year on has Ada been professionally active?",
+    ]
+
+
 def test_possessive_is_apostrophe_s_also_after_s() -> None:
     assert sentence("Who is {s's} father?", subject="James", topic="", answer_type="", past=False) == (
         "Who is James's father?"

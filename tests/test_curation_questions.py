@@ -199,6 +199,45 @@ def test_options_are_not_parts_of_each_other() -> None:
     assert not {"Bonn", "Bonn am Rhein"} <= set(chosen)
 
 
+@pytest.mark.parametrize("answer, alike", [("AB positive", "AB+"), ("AB", "AB negative"), ("A−", "A negative")])
+def test_one_blood_type_in_two_spellings_is_no_option(answer: str, alike: str) -> None:
+    one = fact("P1853", answer, answer_type="blood type")
+    others = (alike, "O positive", "O negative", "B positive")
+    pool = distractor_pool([fact("P1853", name, answer_type="blood type") for name in others])
+    assert sorted(options_for(one, pool=pool)) == ["B positive", "O negative", "O positive"]
+
+
+def test_blood_types_of_other_groups_and_signs_are_options_of_each_other() -> None:
+    one = fact("P1853", "A positive", answer_type="blood type")
+    wrong = ("A negative", "AB positive", "O positive")
+    pool = distractor_pool([fact("P1853", name, answer_type="blood type") for name in wrong])
+    assert sorted(options_for(one, pool=pool)) == sorted(wrong)
+
+
+def test_fallback_values_of_blood_types_are_spelt_as_one_list() -> None:
+    options = options_for(fact("P1853", "AB positive", answer_type="blood type"))
+    assert all(option.endswith((" positive", " negative")) for option in options)
+
+
+def test_fallback_fills_up_only_what_the_build_lacks() -> None:
+    one = fact("P264", "Garden Records", answer_type="record label")
+    own = [
+        fact("P264", "Heron Sound", answer_type="record label"),
+        fact("P1", "Otter Discs", answer_type="record label"),
+    ]
+    fallback = set(table.fallback["record label"])
+    options = options_for(one, pool=distractor_pool(own))
+    assert {"Heron Sound", "Otter Discs"} < set(options)
+    assert len(set(options) & fallback) == 1
+
+
+def test_fallback_stays_out_where_only_the_end_of_a_large_pool_will_do() -> None:
+    true = [fact("P551", f"Aford {number}", slot=2) for number in range(200)]
+    own = [fact("P19", name) for name in ("Zell", "Zorn", "Zug")]
+    options = options_for(BORN, *true, pool=distractor_pool([*true, *own]))
+    assert sorted(options) == ["Zell", "Zorn", "Zug"]
+
+
 def test_pool_does_not_depend_on_the_order_of_the_facts() -> None:
     facts = [fact("P19", name) for name in ("Rome", "rome", "Bonn", "Linz")]
     assert distractor_pool(facts) == distractor_pool(reversed(facts))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -153,25 +154,43 @@ def test_log_likelihood_is_the_mean_over_the_continuation(folders: dict[str, Pat
     assert found[0][1] == pytest.approx(sum(by_hand) / len(by_hand), abs=1e-4)
 
 
+@dataclass(frozen=True)
+class Raw:
+    """A body as it is, with its type."""
+
+    body: bytes
+    kind: str = "application/json"
+
+
+Handled = tuple[int, dict[str, object] | Raw, dict[str, str]]
+
+
 class Server:
     """An OpenAI-compatible chat server that answers with the first words it was asked."""
 
-    def __init__(
-        self, handle: Callable[[dict[str, object], int], tuple[int, dict[str, object], dict[str, str]]]
-    ) -> None:
+    def __init__(self, handle: Callable[[dict[str, object], int], Handled]) -> None:
         self.handle, self.requests = handle, list[dict[str, object]]()
         self.keys, self.lock, self.open_now, self.most_open = list[str](), threading.Lock(), 0, 0
         self.port = 0
 
 
-def answer(text: str) -> tuple[int, dict[str, object], dict[str, str]]:
+def answer(text: str) -> Handled:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     return 200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}, {}
 
 
-def refuse(status: int, message: str, **headers: str) -> tuple[int, dict[str, object], dict[str, str]]:
+def refuse(status: int, message: str, **headers: str) -> Handled:
     return status, {"error": {"message": message, "type": "x", "code": None}}, headers
+
+
+def two_asks() -> list[Ask]:
+    return [Ask(ask_id="a", text="Who?"), Ask(ask_id="b", text="When?")]
+
+
+def second_ask(handle: Callable[[], Handled]) -> Callable[[dict[str, object], int], Handled]:
+    """The first request is answered, all others are handled."""
+    return lambda body, number: answer("ok") if number == 1 else handle()
 
 
 @contextmanager
@@ -188,14 +207,14 @@ def serving(server: Server) -> Iterator[str]:
             status, content, headers = server.handle(body, number)
             with server.lock:
                 server.open_now -= 1
-            raw = json.dumps(content).encode()
+            raw = content if isinstance(content, Raw) else Raw(json.dumps(content).encode())
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(raw)))
+            self.send_header("Content-Type", raw.kind)
+            self.send_header("Content-Length", str(len(raw.body)))
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
-            self.wfile.write(raw)
+            self.wfile.write(raw.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
@@ -243,7 +262,7 @@ def test_a_picture_travels_as_a_data_address_before_the_text() -> None:
 
 
 def test_requests_run_at_once_up_to_the_bound() -> None:
-    def slow(body: dict[str, object], number: int) -> tuple[int, dict[str, object], dict[str, str]]:
+    def slow(body: dict[str, object], number: int) -> Handled:
         time.sleep(0.05)
         return answer(text_of(body))
 
@@ -258,7 +277,7 @@ def test_requests_run_at_once_up_to_the_bound() -> None:
 def test_replies_are_handed_on_as_they_arrive() -> None:
     release = threading.Event()
 
-    def handle(body: dict[str, object], number: int) -> tuple[int, dict[str, object], dict[str, str]]:
+    def handle(body: dict[str, object], number: int) -> Handled:
         if text_of(body) == "late":
             release.wait(10)
         return answer(text_of(body))
@@ -272,7 +291,7 @@ def test_replies_are_handed_on_as_they_arrive() -> None:
 
 
 def test_busy_servers_are_asked_again_after_their_time() -> None:
-    def handle(body: dict[str, object], number: int) -> tuple[int, dict[str, object], dict[str, str]]:
+    def handle(body: dict[str, object], number: int) -> Handled:
         return refuse(429, "slow down", Retry_After="0.05") if number <= 2 else answer("ok")
 
     server = Server(handle)
@@ -283,7 +302,7 @@ def test_busy_servers_are_asked_again_after_their_time() -> None:
 
 
 def test_an_ask_that_keeps_failing_is_an_error_reply_and_the_rest_goes_on() -> None:
-    def handle(body: dict[str, object], number: int) -> tuple[int, dict[str, object], dict[str, str]]:
+    def handle(body: dict[str, object], number: int) -> Handled:
         return refuse(500, "broken", Retry_After="0.01") if text_of(body) == "bad" else answer("ok")
 
     with serving(Server(handle)) as url:
@@ -321,16 +340,68 @@ def test_a_refused_key_is_bad_input_and_is_neither_shown_nor_logged(
 
 def test_a_key_repeated_in_an_error_is_struck_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    with serving(Server(lambda body, number: refuse(400, "bad request with sk-very-secret"))) as url:
-        (reply,) = RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    with serving(Server(second_ask(lambda: refuse(400, "bad request with sk-very-secret")))) as url:
+        _, reply = RemoteResponder(url, "m").answer(two_asks(), GREEDY)
     assert "***" in reply.error
     assert "secret" not in reply.error
 
 
-def test_an_answer_that_is_no_json_is_an_error_reply() -> None:
-    with serving(Server(lambda body, number: (200, {"choices": []}, {}))) as url:
-        (reply,) = RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)
-    assert reply.error == "the answer has no choices"
+def test_a_first_question_that_is_refused_is_bad_input_in_the_servers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    server = Server(lambda body, number: refuse(400, "m is not a multimodal model, sk-very-secret"))
+    with serving(server) as url, pytest.raises(BadInput, match="HTTP 400.*m is not a multimodal model") as caught:
+        list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?", image=picture(1))], GREEDY))
+    assert "with pictures" in caught.value.advice
+    assert caught.value.where == url
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_stays_busy_is_no_bad_input() -> None:
+    with serving(Server(lambda body, number: refuse(429, "slow down", Retry_After="0.01"))) as url:
+        (reply,) = RemoteResponder(url, "m", retries=1).answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    assert reply.error.startswith("HTTP 429")
+
+
+NO_COMPLETIONS: dict[str, Raw | dict[str, object]] = {
+    "a page": Raw(b"<html>Welcome</html>", "text/html"),
+    "a page that says it is JSON": Raw(b"<html>Welcome</html>"),
+    "a cut answer": Raw(b'{"id": "x", "choices": [{"index": 0, "mess'),
+    "text in another encoding": Raw(b'{"choices": "\xff\xfe"}'),
+    "a JSON list": Raw(b"[1, 2]"),
+    "a JSON string": Raw(b'"Paris"'),
+    "null": Raw(b"null"),
+    "an empty body": Raw(b""),
+    "an object of another kind": {"answer": "Paris"},
+    "no choices": {"choices": []},
+    "choices of another kind": {"choices": ["Paris"]},
+    "a choice without a message": {"choices": [{"index": 0, "text": "Paris"}]},
+    "a message without a text": {"choices": [{"message": {"role": "assistant", "content": [{"text": "Paris"}]}}]},
+}
+
+
+@pytest.mark.parametrize("content", NO_COMPLETIONS.values(), ids=NO_COMPLETIONS)
+def test_a_server_that_answers_no_completion_is_bad_input_after_one_request(content: Raw | dict[str, object]) -> None:
+    server = Server(lambda body, number: (200, content, {}))
+    with serving(server) as url, pytest.raises(BadInput, match="is no OpenAI-compatible server") as caught:
+        list(RemoteResponder(url, "m", retries=0).answer(two_asks(), GREEDY))
+    assert caught.value.where == url
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("content", NO_COMPLETIONS.values(), ids=NO_COMPLETIONS)
+def test_a_later_answer_that_is_no_completion_is_an_error_reply(content: Raw | dict[str, object]) -> None:
+    with serving(Server(second_ask(lambda: (200, content, {})))) as url:
+        good, bad = RemoteResponder(url, "m", retries=0).answer(two_asks(), GREEDY)
+    assert good == Reply(ask_id="a", text="ok")
+    assert bad.error.startswith("the answer cannot be used (")
+
+
+def test_a_message_without_content_is_an_empty_answer() -> None:
+    message = {"role": "assistant", "content": None}
+    with serving(Server(lambda body, number: (200, {"choices": [{"message": message}]}, {}))) as url:
+        assert list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)) == [
+            Reply(ask_id="a", text="")
+        ]
 
 
 def test_identity_of_a_server_has_no_port() -> None:

@@ -168,15 +168,17 @@ def drops(build: Path, stage: str) -> list[Drop]:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda qid: MissingEntity(requested_id=qid), "entity_missing"),
-        (lambda qid: BrokenEntity(requested_id=qid, problem="not JSON"), "malformed_entity"),
+        (MissingEntity(requested_id="Q1"), "entity_missing"),
+        (BrokenEntity(requested_id="Q1", problem="not JSON"), "malformed_entity"),
     ],
 )
-def test_a_subject_that_is_gone_at_the_second_fetch_is_a_drop(tmp_path: Path, answer, reason: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_subject_that_is_gone_at_the_second_fetch_is_a_drop(
+    tmp_path: Path, answer: MissingEntity | BrokenEntity, reason: str
+) -> None:
     with Resources(tmp_path / "b", recipe()) as resources:
         run(resources, "select")
         qid = resources.world().subjects[0]
-        wrapped = Wrapped(resources.source(), {qid: answer(qid)})
+        wrapped = Wrapped(resources.source(), {qid: answer.model_copy(update={"requested_id": qid})})
         with Resources(tmp_path / "b", recipe(), source=wrapped) as broken:
             run(broken, "facts")
     assert [(row.item, row.reason) for row in drops(tmp_path / "b", "facts") if row.reason == reason] == [(qid, reason)]

@@ -52,12 +52,10 @@ def test_an_optional_field_is_nullable_and_others_are_not() -> None:
     assert not schema.field("name").nullable
 
 
-@given(
-    st.lists(
-        st.builds(Odd, name=st.text(), count=st.none() | st.integers(-(2**63), 2**63 - 1), scores=st.tuples(st.floats())),
-        max_size=5,
-    )
-)
+COUNTS = st.none() | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.builds(Odd, name=st.text(), count=COUNTS, scores=st.tuples(st.floats())), max_size=5))
 def test_rows_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, rows: list[Odd]) -> None:
     path = tmp_path_factory.mktemp("t") / "odd.parquet"
     assert write_records(path, rows, Odd) == len(rows)

@@ -86,6 +86,21 @@ def test_a_truncated_file_is_a_broken_entity_and_the_rest_is_read(tmp_path: Path
     assert second == BrokenEntity(requested_id="Q2", problem="Q2.json: is not JSON (JSONDecodeError)")
 
 
+def test_broken_entities_are_among_the_people_after_the_good_ones(tmp_path: Path) -> None:
+    write_item(tmp_path, "Q20.json", qid="Q20", claims=1)
+    for name in ("recorded_Q10", "Q9", "P31"):
+        (tmp_path / f"{name}.json").write_text('{"entities": {')
+    source = RecordedSource(tmp_path)
+    assert source.people(limit=10, min_sitelinks=0) == ["Q20", "Q9", "Q10"]
+    assert source.people(limit=2, min_sitelinks=0) == ["Q20", "Q9"]
+
+
+def test_a_broken_copy_of_a_good_entity_is_not_named_again(tmp_path: Path) -> None:
+    write_item(tmp_path, "a.json", claims=1)
+    (tmp_path / "b_Q1.json").write_text("{")
+    assert RecordedSource(tmp_path).people(limit=10, min_sitelinks=0) == ["Q1"]
+
+
 def test_the_identity_changes_with_a_byte_and_not_with_the_folder(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):

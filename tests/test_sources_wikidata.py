@@ -251,9 +251,19 @@ def test_a_redirect_is_found_by_its_source_and_keeps_the_requested_id() -> None:
     assert (result.requested_id, result.qid) == ("Q1", "Q2")
 
 
-@pytest.mark.parametrize("first, second", [("Beyoncé", "beyonce"), ("Jean-Luc  Godard", "Jean Luc Godard")])
-def test_names_are_the_same_but_for_case_and_diacritics(first: str, second: str) -> None:
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ("Beyoncé", "beyonce"), ("Jean-Luc  Godard", "Jean Luc Godard"), ("luc d’arvel", "Luc d'Arvel"),
+        ("Conan O´Brien", "Conan OʼBrien"), ("“Weird Al” Yankovic", '"Weird Al" Yankovic'),
+    ],
+)  # fmt: skip
+def test_names_are_the_same_but_for_case_diacritics_and_marks(first: str, second: str) -> None:
     assert same_name(first, second)
+
+
+def test_a_name_without_its_apostrophe_is_another() -> None:
+    assert not same_name("Luc d'Arvel", "Luc Darvel")
 
 
 def client_of(server: HTTPServer) -> PoliteClient:

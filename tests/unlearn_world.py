@@ -4,9 +4,13 @@ import json
 import random
 from pathlib import Path
 
+import torch
+
 from schemas.samples import TextTrainPair, TrainPair
 from schemas.tables import EncodedImage, Record, write_records
 from tests.tiny_models import picture
+
+torch.set_num_threads(1)  # several threads on so small a model only wait for each other
 
 PROPERTIES = (
     ("birthplace", "Where was {} born?", ("Oslo", "Lima", "Kyoto", "Tunis", "Graz", "Quito", "Perth", "Bergen")),
