@@ -64,8 +64,9 @@ class PictureEncoder:
 
     def _process(self, ask: Ask, picture: "Image") -> dict[str, Tensor]:
         content = [{"type": "image", "image": picture}, {"type": "text", "text": ask.text}]
+        turn: dict[str, object] = {"role": "user", "content": content}
         encoded = self._processor.apply_chat_template(
-            [[{"role": "user", "content": content}]],  # type: ignore[list-item]
+            [[turn]],  # type: ignore[list-item]
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,

@@ -99,7 +99,7 @@ class LocalResponder:
         from transformers import BatchFeature
 
         if pictures:
-            return BatchFeature(self._pictures.batch(asks, pictures))  # type: ignore[no-untyped-call]
+            return BatchFeature(self._pictures.batch(asks, pictures))
         encoded = self._processor.apply_chat_template(
             [[_user_turn(ask, None)] for ask in asks],  # type: ignore[arg-type]
             add_generation_prompt=True,

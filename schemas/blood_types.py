@@ -1,4 +1,4 @@
-"""Blood types in the ways they are written, so that "A+" and "A positive" are one answer and "O positive" is another."""
+"""Blood types however they are written: "A+" and "A positive" are one answer, and "O positive" is another."""
 
 import re
 from typing import Literal, NamedTuple
