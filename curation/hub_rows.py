@@ -175,7 +175,8 @@ def _eval_rows(index: SubjectIndex, fact: Fact) -> Iterator[Row]:
 def _cross_rows(index: SubjectIndex, fact: Fact, ratios: Sequence[int]) -> Iterator[Row]:
     if not has_cross_views(index):
         return
-    views = {f"image_{view}": index.images[view] for view in CROSS_VIEWS} | _shown_image(index, "vqa")
+    views: dict[str, object] = {f"image_{view}": image for view, image in index.images.items() if view in CROSS_VIEWS}
+    views |= _shown_image(index, "vqa")
     for task in TASKS:
         cells = _asked_cells(index, fact, task, "vqa") | views
         rows: dict[Role, Record] = {}

@@ -1,5 +1,4 @@
-"""Prompts with pictures to tensors: a picture is scaled once for all questions about it, a question cut up once for all
-pictures of one shape."""
+"""Picture prompts to tensors: a picture is scaled once for all questions, a question cut up once for all pictures."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -66,7 +65,7 @@ class PictureEncoder:
         content = [{"type": "image", "image": picture}, {"type": "text", "text": ask.text}]
         turn: dict[str, object] = {"role": "user", "content": content}
         encoded = self._processor.apply_chat_template(
-            [[turn]],  # type: ignore[list-item]
+            [[turn]],  # type: ignore[arg-type]
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,20 @@ from eval.charts import (
     plotly_script,
 )
 from eval.report_data import TARGET, Condition, Findings, conditions, metric_rows
+from eval.report_rows import FigureRow, OutcomeRow, curve_rows, figure_row, figures, outcome_rows
 from eval.report_tables import attack_table, figure_table, further_table, matched_table, ranking_table, run_table
-from eval.tables import Table, csv_text, markdown_table, plain
+from eval.tables import Table, csv_text, markdown_table, percent, plain
 from eval.verdicts import Verdict, verdict
 from schemas.artifacts import write_atomically
 from schemas.problems import BadInput
-from schemas.results import OUTCOMES, MetricRow
+from schemas.results import MetricRow
 from schemas.tables import Record
-from schemas.words import ROLES, Modality, Setting
+from schemas.words import ROLES
 
 HTML, MARKDOWN = "report.html", "report.md"
 TEMPLATE = "report.html.j2"
+BROKEN = 0.3
+"""Share of retained facts that the untouched target may lose under an attack before its bars mean little."""
 
 
 @dataclass(frozen=True)
@@ -70,39 +72,6 @@ class Section:
     tables: tuple[Table, ...]
 
 
-class FigureRow(MetricRow):
-    """A metric of one evaluation with the arm that it belongs to."""
-
-    arm: str
-    seed: int | None
-
-
-class CurveRow(Record):
-    """One point of one run's curve."""
-
-    arm: str
-    setting: Setting
-    ratio: int | None
-    seed: int
-    position: float
-    forget: float
-    retain: float
-    kept: bool
-
-
-class OutcomeRow(Record):
-    """How many answers of one arm, role and modality had one outcome."""
-
-    arm: str
-    setting: Setting
-    ratio: int | None
-    role: str
-    modality: Modality
-    outcome: str
-    count: int
-    share: float
-
-
 def write_files(findings: Findings, *, out: Path) -> ReportFiles:
     """Write report.html, report.md and the CSV tables into `out`.
 
@@ -115,9 +84,9 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
     files: dict[str, list[Record]] = {
         "comparison.csv": [row for each in found for row in each.ranking],
         "matched.csv": [row for each in found for row in each.matched],
-        "metrics.csv": [row for each in found for row in _figures(each)],
-        "curves.csv": [row for each in found for row in _curve_rows(each)],
-        "outcomes.csv": [row for each in found for row in _outcome_rows(each, findings)],
+        "metrics.csv": [row for each in found for row in figures(each)],
+        "curves.csv": [row for each in found for row in curve_rows(each)],
+        "outcomes.csv": [row for each in found for row in outcome_rows(each, findings)],
     }
     tables: list[Path] = []
     for name, rows in files.items():
@@ -168,16 +137,17 @@ def _charts(condition: Condition, findings: Findings) -> Iterator[Chart]:
     if condition.curves:
         drawing = forget_retain_chart(condition.curves, labels=labels, matched=findings.matched)
         yield _chart("curve", condition, "Forgetting against retaining during training", CURVE_TEXT, drawing,
-                     list(_curve_rows(condition)))  # fmt: skip
-    rows = list(_outcome_rows(condition, findings))
+                     list(curve_rows(condition)))  # fmt: skip
+    rows = list(outcome_rows(condition, findings))
     if rows:
         drawing = outcome_chart(_outcome_bars(rows))
         yield _chart("outcome", condition, "What became of the answers", OUTCOME_TEXT, drawing, rows)
     attacked = list(_recovery(condition))
     if attacked:
         drawing = attack_chart(attacked, labels=labels)
-        figures = [_figure(row, label, None) for label, row in attacked]
-        yield _chart("attack", condition, "What comes back under attack", ATTACK_TEXT, drawing, figures)
+        behind = [figure_row(row, label, None) for label, row in attacked]
+        text = " ".join((ATTACK_TEXT, *_attacks_that_break(condition)))
+        yield _chart("attack", condition, "What comes back under attack", text, drawing, behind)
     bars, behind = _consistency(condition)
     if bars:
         drawing = consistency_chart(bars)
@@ -195,7 +165,8 @@ OUTCOME_TEXT = (
 )
 ATTACK_TEXT = (
     "Of the facts that the model no longer gives when asked plainly, the share that it gives under the attack. "
-    "Whiskers: 95 % intervals over subjects. High bars mean that the fact was hidden, not forgotten."
+    "Whiskers: 95 % intervals over subjects. High bars mean that the fact was hidden, not forgotten. "
+    "Of the first seed, where there are several."
 )
 CONSISTENCY_TEXT = (
     "Each fact is asked by the person's name and by the picture. "
@@ -214,44 +185,6 @@ def _chart(kind: str, condition: Condition, title: str, text: str, drawing: Draw
         download=f"data:text/csv;base64,{content}",
         file=re.sub(r"[^a-z0-9]+", "_", f"{kind}_{condition.anchor}") + ".csv",
     )
-
-
-def _figure(row: MetricRow, arm: str, seed: int | None) -> FigureRow:
-    return FigureRow(**row.model_dump(), arm=arm, seed=seed)
-
-
-def _figures(condition: Condition) -> Iterator[FigureRow]:
-    for label, each in condition.evaluated:
-        yield from (_figure(row, label, each.record.seed) for row in each.record.metrics)
-    for label, record in condition.attacked:
-        yield from (_figure(row, label, record.seed) for row in record.metrics)
-
-
-def _curve_rows(condition: Condition) -> Iterator[CurveRow]:
-    for label, curve in condition.curves:
-        for point in curve.points:
-            yield CurveRow(
-                arm=label, setting=curve.setting, ratio=curve.ratio, seed=curve.seed, position=point.position,
-                forget=point.forget, retain=point.retain, kept=point.position == curve.kept,
-            )  # fmt: skip
-
-
-def _outcome_rows(condition: Condition, findings: Findings) -> Iterator[OutcomeRow]:
-    counts: Counter[tuple[str, str, Modality, str]] = Counter()
-    for label, each in condition.evaluated:
-        for row in each.rows:
-            if row.task == findings.task and row.role:
-                counts[label, row.role, row.modality, row.outcome] += 1
-    totals: Counter[tuple[str, str, Modality]] = Counter()
-    for (label, role, modality, _), count in counts.items():
-        totals[label, role, modality] += count
-    for (label, role, modality), total in totals.items():
-        for outcome in OUTCOMES:
-            count = counts[label, role, modality, outcome]
-            yield OutcomeRow(
-                arm=label, setting=condition.setting, ratio=condition.ratio, role=role, modality=modality,
-                outcome=outcome, count=count, share=count / total,
-            )  # fmt: skip
 
 
 def _outcome_bars(rows: Sequence[OutcomeRow]) -> list[Bar]:
@@ -279,6 +212,18 @@ def _recovery(condition: Condition) -> Iterator[tuple[str, MetricRow]]:
             yield label, whole[0]
 
 
+def _attacks_that_break(condition: Condition) -> Iterator[str]:
+    """A sentence for each attack under which the untouched target itself no longer answers."""
+    for label, record in condition.attacked:
+        lost = [row.value for row in record.metrics if row.metric == "lost"]
+        if label == TARGET and lost and sum(lost) / len(lost) > BROKEN:
+            name = str(record.attack).replace("_", " ")
+            yield (
+                f"Under {name} the untouched target itself loses {percent(sum(lost) / len(lost))} of what it knew: "
+                "that little comes back there says little."
+            )
+
+
 def _consistency(condition: Condition) -> tuple[list[Bar], list[FigureRow]]:
     names = ("right_in_both", "wrong_in_qa_only", "wrong_in_vqa_only", "wrong_in_both")
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -287,7 +232,7 @@ def _consistency(condition: Condition) -> tuple[list[Bar], list[FigureRow]]:
         for label, row in metric_rows(condition, name):
             if row.task == "generation" and row.role:
                 found.setdefault((row.role, label), {}).setdefault(name, []).append(row.value)
-                behind.append(_figure(row, label, None))
+                behind.append(figure_row(row, label, None))
     bars = [
         Bar(label, role, {name: sum(values) / len(values) for name, values in shares.items()})
         for (role, label), shares in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] != TARGET))

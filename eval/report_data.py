@@ -1,7 +1,7 @@
 """What a report says, worked out from curves and evaluations before anything is drawn."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eval.curves import check_comparable, kept_score, matched_row
@@ -101,18 +101,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     evaluated = [each for each in findings.evaluated if here(each.record)]
     attacked = [each for each in findings.attacked if here(each)]
     _check_evaluations([each.record for each in evaluated])
-    rates = {curve.run: curve.lr for curve in curves}
-    swept = {
-        method
-        for method in {curve.method for curve in curves}
-        if len({curve.lr for curve in curves if curve.method == method}) > 1
-    }
-
-    def label(run: str, method: str, name: str) -> str:
-        if not run:
-            return TARGET if not method else name
-        return f"{method} lr {rates[run]:g}" if method in swept and run in rates else method
-
+    label = _labeller(curves)
     named_curves = sorted(
         ((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed
     )
@@ -140,11 +129,35 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     )
 
 
+def _labeller(curves: Sequence[Curve]) -> Callable[[str, str, str], str]:
+    """A function from run, method and name to the arm's label, which names the learning rate where several were run."""
+    rates = {curve.run: curve.lr for curve in curves}
+    by_method: dict[str, set[float]] = {}
+    for curve in curves:
+        by_method.setdefault(curve.method, set()).add(curve.lr)
+
+    def label(run: str, method: str, name: str) -> str:
+        if not run:
+            return name if method else TARGET
+        several = len(by_method.get(method, ())) > 1
+        return f"{method} lr {rates[run]:g}" if several and run in rates else method
+
+    return label
+
+
 def _by_label_and_seed(pair: tuple[str, Curve]) -> tuple[str, int]:
     return pair[0], pair[1].seed
 
 
 def _check_evaluations(records: Sequence[EvaluationRecord]) -> None:
+    untouched = {record.model: record for record in records if not record.run}
+    if len(untouched) > 1:
+        one, other = (record.name for record in list(untouched.values())[:2])
+        raise BadInput(
+            f"evaluations of {one} and {other}",
+            "differ in model, and neither is a run of ppubench unlearn",
+            "report one untouched model with its runs",
+        )
     for record in records[1:]:
         first = records[0]
         for key, one, other in (

@@ -1,7 +1,7 @@
 """Reports: finds runs and evaluations in folders, reads them, and has them drawn."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,14 +45,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
             record = read_record(place)
             if record is not None:
                 evaluations.setdefault(record.identity, place)
-    plain: list[Evaluated] = []
-    attacked: list[EvaluationRecord] = []
-    for place in evaluations.values():
-        record = read_record(place)
-        if record is not None and record.attack is not None:
-            attacked.append(record)
-        elif record is not None:
-            plain.append(Evaluated(*read_evaluation(place)))
+    plain, attacked = _read_evaluations(evaluations.values())
     if not curves and not plain:
         raise BadInput(
             ", ".join(map(str, folders)) or "report",
@@ -71,6 +64,19 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
         matched=compare.matched,
     )
     return write_files(findings, out=out)
+
+
+def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[EvaluationRecord]]:
+    """Evaluations without attack with their answers, and the records of those under one."""
+    plain: list[Evaluated] = []
+    attacked: list[EvaluationRecord] = []
+    for place in places:
+        record = read_record(place)
+        if record is not None and record.attack is not None:
+            attacked.append(record)
+        elif record is not None:
+            plain.append(Evaluated(*read_evaluation(place)))
+    return plain, attacked
 
 
 def _read_study(folder: Path) -> StudyRecord | None:

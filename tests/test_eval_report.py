@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eval.report import write_files
-from eval.report_data import Findings, conditions
+from eval.report_data import Evaluated, Findings, conditions
 from eval.tables import Table, csv_text, markdown_table, with_interval
 from eval.verdicts import verdict
 from schemas.problems import BadInput
@@ -148,6 +148,13 @@ def test_evaluations_of_different_datasets_are_refused_by_name_of_the_key() -> N
         conditions(findings(evaluated=[*findings().evaluated, other]))
 
 
+def test_two_untouched_models_are_refused() -> None:
+    first = evaluation("", answers(forget=1.0, retain=1.0))
+    other = Evaluated(first.record.model_copy(update={"model": "hf:other", "name": "other"}), first.rows)
+    with pytest.raises(BadInput, match="evaluations of target and other: differ in model"):
+        conditions(findings(evaluated=[first, other]))
+
+
 def test_nothing_found_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no run and no evaluation"):
         write_files(findings(curves=[], evaluated=[], attacked=[]), out=tmp_path)
@@ -171,6 +178,15 @@ def test_seeds_of_one_method_are_one_arm() -> None:
             *(evaluation("gd", answers(forget=0.2, retain=0.9, seed=str(n)), seed=n) for n in range(3))]  # fmt: skip
     condition = conditions(findings(curves=[], evaluated=rows, attacked=[]))[0]
     assert [(row.arm, row.seeds) for row in condition.ranking] == [("gd", 3)]
+
+
+def test_an_attack_that_breaks_the_target_too_is_said_to_tell_little(tmp_path: Path) -> None:
+    attacked = [
+        evaluation("", [], attack="paraphrase", metrics=[metric("lost", 0.9, "retain", attack="paraphrase")]).record,
+        *findings().attacked,
+    ]
+    text = write_files(findings(attacked=attacked), out=tmp_path).html.read_text()
+    assert "Under paraphrase the untouched target itself loses 90 % of what it knew" in text
 
 
 def test_a_formula_in_a_csv_cell_is_disarmed() -> None:

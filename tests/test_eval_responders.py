@@ -163,10 +163,7 @@ class Raw:
 
 
 Handled = tuple[int, dict[str, object] | Raw, dict[str, str]]
-
-
-Served = tuple[int, dict[str, object], dict[str, str]]
-"""Status, JSON body and further headers of an answer."""
+"""Status, body and further headers of an answer."""
 
 
 class Server:
@@ -344,29 +341,68 @@ def test_a_refused_key_is_bad_input_and_is_neither_shown_nor_logged(
 
 def test_a_key_repeated_in_an_error_is_struck_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-
-    def handle(body: dict[str, object], number: int) -> Served:
-        return answer("ok") if number == 1 else refuse(400, "bad request with sk-very-secret")
-
-    with serving(Server(handle)) as url:
-        _, reply = RemoteResponder(url, "m").answer([Ask(ask_id=name, text="Who?") for name in "ab"], GREEDY)
+    with serving(Server(second_ask(lambda: refuse(400, "bad request with sk-very-secret")))) as url:
+        _, reply = RemoteResponder(url, "m").answer(two_asks(), GREEDY)
     assert "***" in reply.error
     assert "secret" not in reply.error
 
 
-def test_a_first_question_that_is_refused_is_bad_input_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_question_that_is_refused_is_bad_input_in_the_servers_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    server = Server(lambda body, number: refuse(400, "no pictures, sk-very-secret"))
-    with serving(server) as url, pytest.raises(BadInput, match="refuses the first question") as caught:
-        list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    server = Server(lambda body, number: refuse(400, "m is not a multimodal model, sk-very-secret"))
+    with serving(server) as url, pytest.raises(BadInput, match="HTTP 400.*m is not a multimodal model") as caught:
+        list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?", image=picture(1))], GREEDY))
+    assert "with pictures" in caught.value.advice
+    assert caught.value.where == url
     assert "secret" not in str(caught.value)
 
 
-def test_an_answer_without_choices_is_an_error_reply() -> None:
-    with serving(Server(lambda body, number: answer("ok") if number == 1 else (200, {"choices": []}, {}))) as url:
-        _, reply = RemoteResponder(url, "m").answer([Ask(ask_id=name, text="Who?") for name in "ab"], GREEDY)
-    assert not reply.text
-    assert "no choices" in reply.error
+def test_a_server_that_stays_busy_is_no_bad_input() -> None:
+    with serving(Server(lambda body, number: refuse(429, "slow down", Retry_After="0.01"))) as url:
+        (reply,) = RemoteResponder(url, "m", retries=1).answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    assert reply.error.startswith("HTTP 429")
+
+
+NO_COMPLETIONS: dict[str, Raw | dict[str, object]] = {
+    "a page": Raw(b"<html>Welcome</html>", "text/html"),
+    "a page that says it is JSON": Raw(b"<html>Welcome</html>"),
+    "a cut answer": Raw(b'{"id": "x", "choices": [{"index": 0, "mess'),
+    "text in another encoding": Raw(b'{"choices": "\xff\xfe"}'),
+    "a JSON list": Raw(b"[1, 2]"),
+    "a JSON string": Raw(b'"Paris"'),
+    "null": Raw(b"null"),
+    "an empty body": Raw(b""),
+    "an object of another kind": {"answer": "Paris"},
+    "no choices": {"choices": []},
+    "choices of another kind": {"choices": ["Paris"]},
+    "a choice without a message": {"choices": [{"index": 0, "text": "Paris"}]},
+    "a message without a text": {"choices": [{"message": {"role": "assistant", "content": [{"text": "Paris"}]}}]},
+}
+
+
+@pytest.mark.parametrize("content", NO_COMPLETIONS.values(), ids=NO_COMPLETIONS)
+def test_a_server_that_answers_no_completion_is_bad_input_after_one_request(content: Raw | dict[str, object]) -> None:
+    server = Server(lambda body, number: (200, content, {}))
+    with serving(server) as url, pytest.raises(BadInput, match="is no OpenAI-compatible server") as caught:
+        list(RemoteResponder(url, "m", retries=0).answer(two_asks(), GREEDY))
+    assert caught.value.where == url
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("content", NO_COMPLETIONS.values(), ids=NO_COMPLETIONS)
+def test_a_later_answer_that_is_no_completion_is_an_error_reply(content: Raw | dict[str, object]) -> None:
+    with serving(Server(second_ask(lambda: (200, content, {})))) as url:
+        good, bad = RemoteResponder(url, "m", retries=0).answer(two_asks(), GREEDY)
+    assert good == Reply(ask_id="a", text="ok")
+    assert bad.error.startswith("the answer cannot be used (")
+
+
+def test_a_message_without_content_is_an_empty_answer() -> None:
+    message = {"role": "assistant", "content": None}
+    with serving(Server(lambda body, number: (200, {"choices": [{"message": message}]}, {}))) as url:
+        assert list(RemoteResponder(url, "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)) == [
+            Reply(ask_id="a", text="")
+        ]
 
 
 def test_identity_of_a_server_has_no_port() -> None:

@@ -1,0 +1,84 @@
+"""The rows of a report's CSV tables, which are also the data behind its charts."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from eval.report_data import Condition, Findings
+from schemas.results import OUTCOMES, MetricRow
+from schemas.tables import Record
+from schemas.words import Modality, Setting
+
+
+class FigureRow(MetricRow):
+    """A metric of one evaluation with the arm that it belongs to."""
+
+    arm: str
+    seed: int | None
+
+
+class CurveRow(Record):
+    """One point of one run's curve."""
+
+    arm: str
+    setting: Setting
+    ratio: int | None
+    seed: int
+    position: float
+    forget: float
+    retain: float
+    kept: bool
+
+
+class OutcomeRow(Record):
+    """How many answers of one arm, role and modality had one outcome."""
+
+    arm: str
+    setting: Setting
+    ratio: int | None
+    role: str
+    modality: Modality
+    outcome: str
+    count: int
+    share: float
+
+
+def figure_row(row: MetricRow, arm: str, seed: int | None) -> FigureRow:
+    """The metric with its arm."""
+    return FigureRow(**row.model_dump(), arm=arm, seed=seed)
+
+
+def figures(condition: Condition) -> Iterator[FigureRow]:
+    """Every metric of every evaluation, plain and under attack."""
+    for label, each in condition.evaluated:
+        yield from (figure_row(row, label, each.record.seed) for row in each.record.metrics)
+    for label, record in condition.attacked:
+        yield from (figure_row(row, label, record.seed) for row in record.metrics)
+
+
+def curve_rows(condition: Condition) -> Iterator[CurveRow]:
+    """Every point of every curve."""
+    for label, curve in condition.curves:
+        for point in curve.points:
+            yield CurveRow(
+                arm=label, setting=curve.setting, ratio=curve.ratio, seed=curve.seed, position=point.position,
+                forget=point.forget, retain=point.retain, kept=point.position == curve.kept,
+            )  # fmt: skip
+
+
+def outcome_rows(condition: Condition, findings: Findings) -> Iterator[OutcomeRow]:
+    """Counts of outcomes of the compared task by arm, role and modality, over all seeds."""
+    counts: Counter[tuple[str, str, Modality, str]] = Counter()
+    for label, each in condition.evaluated:
+        for row in each.rows:
+            if row.task == findings.task and row.role:
+                counts[label, row.role, row.modality, row.outcome] += 1
+    totals: Counter[tuple[str, str, Modality]] = Counter()
+    for (label, role, modality, _), count in counts.items():
+        totals[label, role, modality] += count
+    for (label, role, modality), total in totals.items():
+        for outcome in OUTCOMES:
+            count = counts[label, role, modality, outcome]
+            yield OutcomeRow(
+                arm=label, setting=condition.setting, ratio=condition.ratio, role=role, modality=modality,
+                outcome=outcome, count=count, share=count / total,
+            )  # fmt: skip
