@@ -6,8 +6,9 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .PHONY: demo test check format clean
 
-demo: .venv/ready  ## build the embedded world's benchmark into builds/demo
+demo: .venv/ready  ## build the embedded world's benchmark into builds/demo, and compare three methods in studies/demo
 	$(BIN)/ppubench build flows/recipes/demo.toml --out builds/demo
+	$(BIN)/ppubench study flows/recipes/demo_study.toml --out studies/demo
 
 test: .venv/ready  ## run the tests
 	$(BIN)/python -m pytest

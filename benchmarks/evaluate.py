@@ -34,8 +34,8 @@ def asks_of(questions: Sequence[EvalQuestion], number: int) -> list[Ask]:
 
 
 def rate(local: LocalModel, asks: Sequence[Ask], *, batch: int) -> tuple[float, dict[str, str]]:
-    """Answers a second, and the answers. `batch` 0 is one call a prompt that remembers nothing."""
-    began = time.perf_counter()
+    """Answers a second of processor time, and the answers. `batch` 0 is one call a prompt that remembers nothing."""
+    began = time.process_time()
     groups = [asks] if batch else [[ask] for ask in asks]
     said: dict[str, str] = {}
     responder = LocalResponder(local, batch=max(1, batch))
@@ -43,12 +43,12 @@ def rate(local: LocalModel, asks: Sequence[Ask], *, batch: int) -> tuple[float, 
         if not batch:
             responder = LocalResponder(local, batch=1)
         said.update((reply.ask_id, reply.text) for reply in responder.answer(group, Decoding()))
-    return len(asks) / (time.perf_counter() - began), said
+    return len(asks) / (time.process_time() - began), said
 
 
 def generation(target: Path, questions: Sequence[EvalQuestion]) -> None:
-    """Answers a second of the tiny target, one prompt a call and in batches."""
-    torch.set_num_threads(2)
+    """Answers a second of the tiny target on one thread, one prompt a call and in batches."""
+    torch.set_num_threads(1)
     local = load_local(str(target), None)
     asks = asks_of(questions, ASKS)
     rate(local, asks[:16], batch=8)
