@@ -116,7 +116,7 @@ def _continuations(
         )
         answers = dict(zip(OPTION_LABELS, question.options, strict=False))
         if question.task == "generation":
-            answers = {"": training.get((question.sample_id, question.modality), question.answer)}  # type: ignore[dict-item]
+            answers = {"": training.get((question.sample_id, question.modality), question.answer)}
         for letter, answer in answers.items():
             if answer.strip():
                 found[question.key, letter] = (_ask(open_prompt, question.picture, answer), answer)

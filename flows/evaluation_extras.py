@@ -70,7 +70,7 @@ def lmms_eval_scores(model: str, *, tasks: str = "mmbench_en_dev", limit: int | 
     its data sets are downloaded, and its figures have no subjects to draw. Raises BadInput where it is not installed.
     """
     try:
-        from lmms_eval.evaluator import simple_evaluate
+        from lmms_eval.evaluator import simple_evaluate  # type: ignore[import-not-found]
     except ImportError as error:
         advice = "pip install lmms-eval (needs a network, and a GPU for real models)"
         raise BadInput("lmms-eval", "is not installed", advice) from error

@@ -53,6 +53,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
     An adapter that is there is trained on; without one, a new one is laid over the weights.
     """
     from peft import PeftModel
+    from torch import nn
 
     from unlearn.batches import Encoder
     from unlearn.methods import Method, objective_for
@@ -65,7 +66,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
         "gd", preset="default", parameters=parameters, family=loaded.family.model_type, overrides={}
     )
     model = loaded.model
-    if not isinstance(model, PeftModel):
+    if not isinstance(cast(nn.Module, model), PeftModel):
         model = add_lora(model, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=0.0, seed=RELEARN_SEED)
     by_id = {sample.sample_id: sample for sample in samples}
     rng = random.Random(f"{RELEARN_SEED}:relearn")
@@ -86,7 +87,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
         folder=None,
         identity="relearn",
     )
-    model.eval()
+    nn.Module.eval(model)
     return replace(loaded, model=model)
 
 
@@ -100,9 +101,11 @@ def quantise(loaded: "LoadedModel") -> "LoadedModel":
         raise BadInput("attack quantised", f"the model is on {loaded.model.device}", "evaluate it with --device cpu")
     model: nn.Module = loaded.model
     if isinstance(model, PeftModel):
-        model = cast(nn.Module, model.merge_and_unload())  # type: ignore[operator]
+        model = cast(nn.Module, model.merge_and_unload())
     with warnings.catch_warnings():
         # torch asks for torchao instead, a further dependency for the same arithmetic.
         warnings.simplefilter("ignore")
-        quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+        quantised = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            model, {nn.Linear}, dtype=torch.qint8
+        )
     return replace(loaded, model=quantised)
