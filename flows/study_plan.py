@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from schemas.studies import StudyRecipe
 from schemas.words import PUBLISHED_SETTING, Setting
 
 TARGET_UNIT = "target"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def slices_of(recipe: StudyRecipe, unit: Unit) -> tuple[Slice, ...]:
         found.append(Slice(setting, ratio, None))
         for attack in recipe.evaluate.attacks:
             if attack in PROMPT_ATTACKS and not _has_attack(recipe.dataset, attack, setting, ratio):
+                log.warning("%s has no %s for %s %s: it is not asked", recipe.dataset, attack, setting, ratio or "")
                 continue
             if not unit.method and attack == "relearn":
                 continue  # an untouched model has nothing to learn again

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 from pydantic import JsonValue
+from pytest_httpserver import HTTPServer
 
 import flows.evaluate
 from eval.store import find_evaluations, read_evaluation
 from flows.evaluate import run_evaluation
 from flows.evaluated import identify, open_evaluated
+from flows.evaluation_extras import lmms_eval_scores
 from flows.unlearning import run_unlearning
 from flows.weight_attacks import quantise, relearn
 from schemas.problems import BadInput
@@ -379,3 +381,29 @@ def test_greedy_answers_do_not_depend_on_what_stands_in_the_log(hub: Path, base:
         row.reply for row in rows_of(tmp_path / "b", parts)
     ]
     assert Decoding().temperature == 0
+
+
+def test_a_model_behind_a_server_is_evaluated_without_likelihoods(
+    hub: Path, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: (c)"}}
+    completion = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(completion)
+    record = run_evaluation(
+        dataset=hub,
+        model=f"openai:{httpserver.url_for('/v1')}#some/model",
+        setting="selective",
+        out=tmp_path,
+        tasks=["classification"],
+        modalities=["qa"],
+    )
+    rows = rows_of(tmp_path, record)
+    assert {row.choice for row in rows} == {"C"}
+    assert {row.likely_choice for row in rows} == {""}
+    assert record.name == "some_model"
+    assert any("No likelihoods" in note for note in record.notes)
+
+
+def test_without_lmms_eval_the_error_says_how_to_install_it() -> None:
+    with pytest.raises(BadInput, match="pip install lmms-eval"):
+        lmms_eval_scores("some/model")
