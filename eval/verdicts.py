@@ -38,9 +38,16 @@ def verdict(condition: Condition) -> Verdict:
         f"{best.arm} forgot {percent(best.forgotten)} of what it should and kept {percent(best.retained)} of the rest; "
         f"{second.arm} forgot {percent(second.forgotten)} and kept {percent(second.retained)}.",
         _difference(best, second),
+        *_seeds(rows),
         *_matched(condition),
     ]
     return Verdict(condition.name, headline, tuple(details))
+
+
+def _seeds(rows: Sequence[ArmRow]) -> list[str]:
+    if max(row.seeds for row in rows) > 1:
+        return []
+    return ["Each method was run with one seed, so how much another seed would change this is not in the interval."]
 
 
 def standing(row: ArmRow) -> str:
