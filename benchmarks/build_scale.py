@@ -30,6 +30,11 @@ target = "instant"
 """
 
 
+def peak_mb() -> float:
+    """Largest resident memory of this process so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def one_size(people: int, width: int) -> None:
     """Build once in this process and print stage seconds, totals and peak memory, tab-separated."""
     from benchmarks.instant import InstantResponder
@@ -41,12 +46,22 @@ def one_size(people: int, width: int) -> None:
         recipe.write_text(RECIPE.format(people=people, width=width))
         with world_source(people=people, seed=7, width=width) as source:
             start = time.monotonic()
-            report = build(recipe, out, responders={"hf:sandbox": InstantResponder(out, share=0.5)}, source=source)
+            peaks: dict[str, float] = {}
+            report = build(
+                recipe,
+                out,
+                progress=lambda stage, done, total: peaks.update({stage: peak_mb()}),
+                source=source,
+                responders={"hf:sandbox": InstantResponder(out, share=0.5)},
+            )
             seconds = time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = {table: count for stage in report.stages for table, count in stage.rows.items()}
-    parts = " ".join(f"{stage.stage}={stage.seconds:.0f}" for stage in report.stages if stage.seconds is not None)
-    print(f"{people}\t{rows['facts']}\t{rows['images']}\t{seconds:.1f}\t{peak:.0f}\t{parts}")
+    parts = " ".join(
+        f"{stage.stage}={stage.seconds:.0f}/{peaks.get(stage.stage, peak_mb()):.0f}"
+        for stage in report.stages
+        if stage.seconds is not None
+    )
+    print(f"{people}\t{rows['facts']}\t{rows['images']}\t{seconds:.1f}\t{peak_mb():.0f}\t{parts}")
 
 
 def main() -> None:
@@ -58,7 +73,7 @@ def main() -> None:
     if arguments.one:
         one_size(arguments.one, arguments.width)
         return
-    print("| subjects | candidate facts | pictures | s | times the first | peak MB | seconds by stage |")
+    print("| subjects | candidate facts | pictures | s | times the first | peak MB | seconds / peak so far by stage |")
     print("|---|---|---|---|---|---|---|")
     first = 0.0
     for size in arguments.sizes:

@@ -21,7 +21,8 @@ def world_source(*, people: int, seed: int, width: int) -> Iterator[Source]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
-        routes: Mapping[str, str] = json.loads(process.stdout.readline())
+        ready = json.loads(process.stdout.readline())
+        routes: Mapping[str, str] = ready["routes"]
         with PoliteClient(contact=None, routes=routes, attempts=4, backoff_s=0.05) as client:
             yield WikimediaSource(
                 client,
@@ -29,7 +30,7 @@ def world_source(*, people: int, seed: int, width: int) -> Iterator[Source]:
                 wikidata_host=WIKIDATA_HOST,
                 commons_host=COMMONS_HOST,
                 query_host=QUERY_HOST,
-                identity=make_world(people=people, seed=seed).identity,
+                identity=ready["identity"],
             )
         process.stdin.close()
 
@@ -46,7 +47,7 @@ def main() -> None:
                 names = "|".join(f"File:{title}" for title in titles[start : start + 50])
                 query = {"action": "query", "prop": "imageinfo", "iiprop": "sha1|size", "titles": names}
                 client.get_json(f"https://{COMMONS_HOST}/w/api.php", query)
-        print(json.dumps(dict(running.routes)), flush=True)
+        print(json.dumps({"routes": dict(running.routes), "identity": world.identity}), flush=True)
         sys.stdin.read()
 
 

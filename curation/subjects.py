@@ -9,6 +9,8 @@ from schemas.entities import Entity, TextValue, TimeValue
 from schemas.records import Drop, Subject
 
 HUMAN = "Q5"
+TOLD_OF_SUBJECTS = frozenset({"P31", "P106", "P569", "P570", "P18", "P373"})
+"""The properties that a Subject row is made of: a caller that holds many people may let go of all others."""
 LONGEST_LIFE_YEARS = 115
 """Without a date of death, someone born longer ago than this counts as dead."""
 

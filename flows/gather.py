@@ -11,7 +11,7 @@ from curation.licences import licence_problem
 from curation.properties import load_properties
 from curation.refusals import Refusal
 from curation.sample_names import sample_names
-from curation.subjects import drop_of, not_a_subject, subject_of
+from curation.subjects import TOLD_OF_SUBJECTS, drop_of, not_a_subject, subject_of
 from curation.values import further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
@@ -102,7 +102,8 @@ def _people(asked: Sequence[str], source: Source) -> tuple[list[Entity], list[Dr
         elif (problem := not_a_subject(answer)) is not None:
             drops.append(drop_of(answer.requested_id, *problem))
         else:
-            people[answer.qid] = answer
+            told = tuple(one for one in answer.statements if one.property_id in TOLD_OF_SUBJECTS)
+            people[answer.qid] = answer.model_copy(update={"statements": told})
     broken = sum(drop.reason == "malformed_entity" for drop in drops)
     require_most(broken, len(asked), "entities could not be read", least=3)
     return list(people.values()), drops

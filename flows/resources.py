@@ -82,6 +82,8 @@ class Resources(AbstractContextManager["Resources"]):
 
     def source_identity(self) -> str:
         """Identity of the source, without opening a connection."""
+        if self._source is not None:
+            return self._source.identity
         return self.world().identity if isinstance(self.recipe.source, SandboxSource) else self.source().identity
 
     def source(self) -> Source:
@@ -121,6 +123,8 @@ class Resources(AbstractContextManager["Resources"]):
 
     def responder_identity(self, spec: str) -> str:
         """Identity of a responder for artifact keys, without loading a model."""
+        if spec == SANDBOX and spec in self._responders:
+            return self._responders[spec].identity
         if spec == SANDBOX:
             return f"sandbox:{self._target_key()}"
         kind, _, name = spec.partition(":")
