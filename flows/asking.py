@@ -66,15 +66,13 @@ def probe(run: StageRun, resources: Resources) -> None:
         asked = list(run.read("questions", "questions", Question, shard))
         askable = {question.sample_id for question in asked}
         facts = [fact for own in facts_by_subject(run, shard).values() for fact in own if fact.sample_id in askable]
-        faces, pictures = _faces(run, [shard])
-        others = _shards_around(run, shard)
-        all_faces, all_pictures = _faces(run, others)
-        pool = [fact for number in others for fact in run.read("facts", "facts", Fact, number)]
+        around, faces, pictures = _faces_around(run, shard)
+        pool = [fact for number in around for fact in run.read("facts", "facts", Fact, number)]
         probes = plan_probes(
             facts,
             asked,
             faces,
-            strangers_of(all_faces, pool),
+            strangers_of(faces, pool),
             paraphrased=config.paraphrased,
             sampled=config.sampled,
             controls=config.controls,
@@ -83,7 +81,7 @@ def probe(run: StageRun, resources: Resources) -> None:
         with AnswerLog(run.answers / key / f"{shard:05d}.jsonl", key=key) as answers:
             replies = ask_pending(
                 probes,
-                pictures | all_pictures,
+                pictures,
                 responder,
                 answers,
                 temperature=config.temperature,
@@ -120,27 +118,22 @@ def _watch(run: StageRun, shard: int, probes: Sequence[Probe], replies: Iterator
         raise Unfinished(f"probe: {len(failed)} of {len(asks)} asks of shard {shard} failed (first: {why})")
 
 
-def _shards_around(run: StageRun, shard: int) -> list[int]:
-    """The shard and those after it, round about, until enough people with a picture are among them to draw from."""
+def _faces_around(run: StageRun, shard: int) -> tuple[list[int], dict[str, str], dict[str, bytes]]:
+    """The shard and those after it, round about, until enough people with a picture are among them to draw from.
+
+    Returns their numbers, the image_id of view 001 by subject, and the bytes by image_id.
+    """
     shards = run.shards()
     chosen: list[int] = []
-    people = 0
+    faces: dict[str, str] = {}
+    pictures: dict[str, bytes] = {}
     for step in range(len(shards)):
         number = shards[(shard + step) % len(shards)]
         chosen.append(number)
-        people += sum(row.view == "001" for row in run.read("screen", "portraits", Portrait, number))
-        if people >= STRANGERS:
-            break
-    return chosen
-
-
-def _faces(run: StageRun, shards: Sequence[int]) -> tuple[dict[str, str], dict[str, bytes]]:
-    """image_id of view 001 by subject, and the bytes by image_id."""
-    faces: dict[str, str] = {}
-    pictures: dict[str, bytes] = {}
-    for shard in shards:
-        for portrait in run.read("screen", "portraits", Portrait, shard):
+        for portrait in run.read("screen", "portraits", Portrait, number):
             if portrait.view == "001":
                 faces[portrait.subject_id] = portrait.image_id
                 pictures[portrait.image_id] = portrait.content
-    return faces, pictures
+        if len(faces) >= STRANGERS:
+            break
+    return chosen, faces, pictures
