@@ -195,39 +195,47 @@ def images(run: StageRun, resources: Resources) -> None:
         kept: list[Image] = []
         drops: list[Drop] = []
         listed = failed = 0
-        for subject in run.read("select", "subjects", Subject, shard):
-            try:
-                files, missing = source.files(subject, limit=limit)
-            except FetchProblem as unlisted:
-                listed, failed = listed + 1, failed + 1
-                drops.append(_image_drop(subject, subject.qid, "listing_failed", unlisted.problem))
-                continue
-            listed += len(files) + len(missing)
-            drops += [_image_drop(subject, title, "file_missing", "") for title in missing]
-            usable: list[CommonsFile] = []
-            for file in files:
-                problem = licence_problem(file.licence)
-                if problem is None and not file.mime.startswith("image/"):
-                    problem = Refusal("not_an_image", file.mime)
-                if problem is None:
-                    usable.append(file)
-                else:
-                    drops.append(_image_drop(subject, file.title, *problem))
-            with ThreadPoolExecutor(DOWNLOADS) as pool:
+        with ThreadPoolExecutor(DOWNLOADS) as pool:
+            for subject in run.read("select", "subjects", Subject, shard):
+                try:
+                    files, missing = source.files(subject, limit=limit)
+                except FetchProblem as unlisted:
+                    listed, failed = listed + 1, failed + 1
+                    drops.append(_image_drop(subject, subject.qid, "listing_failed", unlisted.problem))
+                    continue
+                listed += len(files) + len(missing)
+                drops += [_image_drop(subject, title, "file_missing", "") for title in missing]
+                usable, refused = _usable(subject, files)
+                drops += refused
                 for file, got in zip(usable, pool.map(lambda file: _download(source, file), usable), strict=True):
                     if isinstance(got, bytes):
                         kept.append(_image(subject, file, got))
                     else:
                         failed += 1
                         drops.append(_image_drop(subject, file.title, "download_failed", got.problem))
-            if not files:
-                listed += 1
-                drops.append(_image_drop(subject, subject.qid, "no_image", ""))
+                if not files:
+                    listed += 1
+                    drops.append(_image_drop(subject, subject.qid, "no_image", ""))
         require_most(failed, listed, "pictures could not be fetched", least=10)
         run.took[shard] = listed
         return {"images": Rows(Image, kept), "drops": Rows(Drop, drops)}
 
     run.map("images", run.shards(), work, parallel=resources.parallel_fetches)
+
+
+def _usable(subject: Subject, files: Sequence[CommonsFile]) -> tuple[list[CommonsFile], list[Drop]]:
+    """Files that may be used by their licence and type, and drop rows of the others."""
+    usable: list[CommonsFile] = []
+    drops: list[Drop] = []
+    for file in files:
+        problem = licence_problem(file.licence)
+        if problem is None and not file.mime.startswith("image/"):
+            problem = Refusal("not_an_image", file.mime)
+        if problem is None:
+            usable.append(file)
+        else:
+            drops.append(_image_drop(subject, file.title, *problem))
+    return usable, drops
 
 
 def _download(source: Source, file: CommonsFile) -> bytes | FetchProblem:

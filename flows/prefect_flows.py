@@ -1,9 +1,11 @@
 """The build as Prefect flows: one flow a build, one subflow a stage, one task a shard. Imported after the settings."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stage import BuildFolder, StageSpec, run_stage
@@ -26,7 +28,12 @@ def run_as_tasks(name: str, calls: Mapping[int, Callable[[], None]], *, parallel
         for call, run in named:
             run(call)
         return
-    for future in [run.submit(call) for call, run in named]:
+    running: deque[PrefectFuture[None]] = deque()
+    for call, run in named:
+        if len(running) == parallel:
+            running.popleft().result()
+        running.append(run.submit(call))
+    for future in running:
         future.result()
 
 
