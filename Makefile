@@ -4,14 +4,14 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format clean ui
 
 demo: .venv/ready  ## build the embedded world's benchmark into builds/demo, and compare three methods in studies/demo
 	$(BIN)/ppubench build flows/recipes/demo.toml --out builds/demo
 	$(BIN)/ppubench study flows/recipes/demo_study.toml --out studies/demo
 
 test: .venv/ready  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 check: .venv/ready  ## lint and type-check
 	$(BIN)/ruff format --check .
@@ -21,6 +21,9 @@ check: .venv/ready  ## lint and type-check
 format: .venv/ready  ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+ui: .venv/ready  ## Prefect's own pages over the runs of builds; PORT=4200
+	$(BIN)/python -m flows.prefect_ui $(PORT)
 
 clean:  ## remove what make made, but not builds
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .prefect

@@ -17,8 +17,8 @@ class InstantResponder:
 
     identity = "instant"
 
-    def __init__(self, build: Path, *, share: float) -> None:
-        self._build, self._share, self._shard = build, share, -1
+    def __init__(self, build: Path, *, share: float, batch: int = 0) -> None:
+        self._build, self._share, self._batch, self._shard = build, share, str(batch), -1
         self._answers: dict[tuple[str, bytes], str] = {}
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
@@ -31,18 +31,18 @@ class InstantResponder:
 
     def _load(self, shard: int) -> None:
         name = f"{shard:05d}.parquet"
-        self._shard, self._answers = shard, {}
-        questions = self._build / "questions" / "0" / f"questions-{name}"
+        questions = self._build / "questions" / self._batch / f"questions-{name}"
         if not questions.exists():
             raise LookupError(f"{questions}: no shard is left that could answer")
+        self._shard, self._answers = shard, {}
         known = {
             fact.sample_id: fact.answer
-            for fact in read_records(self._build / "facts" / "0" / f"facts-{name}", Fact)
+            for fact in read_records(self._build / "facts" / self._batch / f"facts-{name}", Fact)
             if int(hashlib.sha1(fact.sample_id.encode()).hexdigest()[:8], 16) < self._share * 16**8
         }
         faces = {
             portrait.subject_id: hashlib.sha1(portrait.content).digest()
-            for portrait in read_records(self._build / "screen" / "0" / f"portraits-{name}", Portrait)
+            for portrait in read_records(self._build / "screen" / self._batch / f"portraits-{name}", Portrait)
             if portrait.view == "001"
         }
         for question in read_records(questions, Question):

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from curation.attack_templates import JAILBREAKS, PREFIX_WORDS, REWORDINGS, WORDS, attack_request
 from schemas.problems import BadInput
 from schemas.records import AttackPrompt, Fact, Question, Subject
-from schemas.responders import Ask, Decoding, Responder
 from schemas.tables import Record
 from schemas.words import ATTACKS, MODALITIES, Attack
+from schemas.workers import Effort, Form, Request, Worker, WorkerAnswer
 
 MOST_WORDS = 120
 """A written attack longer than this is refused."""
+ATTACK_TOKENS = 256
+"""Most tokens of a language model's answer."""
 
 
 class Attackable(Record):
@@ -84,58 +86,64 @@ def _wordings(item: Attackable, attack: Attack, rng: random.Random) -> Iterator[
     yield from ((name, REWORDINGS[name].format(question=question)) for name in names)
 
 
-def attacks_by_responder(
-    items: Sequence[Attackable], responder: Responder, *, seed: int, fall_back: bool
-) -> list[AttackPrompt]:
-    """Jailbreaks and paraphrases written by a language model; random prefixes need no author and stay seeded.
+class Written(Form):
+    """The prompt that a language model wrote."""
 
-    A text that gives the answer away, loses the name (qa), gives the name (vqa) or is too long is asked for once more.
-    If it fails again the built-in template stands in where `fall_back` is set; otherwise BadInput. Order of `items`.
-    """
-    asks: dict[str, tuple[Attackable, Attack]] = {
-        f"{item.question.question_id}|{attack}": (item, attack)
+    text: str
+
+
+def attack_requests(items: Sequence[Attackable]) -> list[Request]:
+    """What a language model is asked to write: jailbreaks and paraphrases. Random prefixes need no author."""
+    return [
+        Request(
+            request_id=_name(item, attack),
+            prompt=attack_request(
+                attack, item.question.text, name=item.name if item.question.modality == "qa" else None
+            ),
+        )
         for item in items
         for attack in ATTACKS
         if attack != "random_prefix"
-    }
-    written: dict[str, AttackPrompt] = {}
-    problems: dict[str, str] = {}
-    for attempt in range(2):
-        pending = [
-            Ask(ask_id=ask_id, text=_request(item, attack))
-            for ask_id, (item, attack) in asks.items()
-            if ask_id not in written
-        ]
-        if not pending:
-            break
-        decoding = Decoding(
-            temperature=0.7, max_new_tokens=200, seed=random.Random(f"{seed}:{attempt}").getrandbits(31)
-        )
-        for reply in responder.answer(pending, decoding):
-            item, attack = asks[reply.ask_id]
-            text = " ".join(reply.text.split())
-            problem = reply.error or objection(text, item)
-            if problem:
-                problems[reply.ask_id] = problem
-            else:
-                written[reply.ask_id] = _prompt(item, attack, text=text, author=responder.identity)
-    missing = [ask_id for ask_id in asks if ask_id not in written]
-    if missing and not fall_back:
-        raise BadInput(
-            f"attack author {responder.identity}",
-            f"wrote {len(missing)} of {len(asks)} attacks unusably, asked twice "
-            f"({missing[0]} {problems.get(missing[0], 'was not answered')})",
-            'name another model, or author = "templates"',
-        )
-    return [
-        written.get(f"{item.question.question_id}|{attack}") or from_template(item, attack, seed=seed)
-        for item in items
-        for attack in ATTACKS
     ]
 
 
-def _request(item: Attackable, attack: Attack) -> str:
-    return attack_request(attack, item.question.text, name=item.name if item.question.modality == "qa" else None)
+def attack_effort(*, seed: int) -> Effort:
+    """How an author is asked."""
+    drawn = random.Random(f"{seed}:author").getrandbits(31)
+    return Effort(temperature=0.7, max_new_tokens=ATTACK_TOKENS, seed=drawn)
+
+
+def attacks_by_worker(
+    items: Sequence[Attackable], worker: Worker, *, seed: int
+) -> tuple[list[AttackPrompt], list[WorkerAnswer]]:
+    """Jailbreaks and paraphrases written by a language model; random prefixes stay seeded. Order of `items`.
+
+    A text that gives the answer away, loses the name (qa), gives the name (vqa) or is too long cannot be used; where
+    the worker falls back, the built-in template stands in for it.
+    """
+    by_name = {_name(item, attack): item for item in items for attack in ATTACKS}
+    filled = {
+        one.request_id: one
+        for one in worker.fill(
+            attack_requests(items),
+            Written,
+            check=lambda name, form: objection(form.text, by_name[name]),
+            effort=attack_effort(seed=seed),
+        )
+    }
+    prompts: list[AttackPrompt] = []
+    for item in items:
+        for attack in ATTACKS:
+            one = filled.get(_name(item, attack))
+            if one is None or one.form is None:
+                prompts.append(from_template(item, attack, seed=seed))
+            else:
+                prompts.append(_prompt(item, attack, text=" ".join(one.form.text.split()), author=worker.identity))
+    return prompts, [filled[name].answer for name in by_name if name in filled]
+
+
+def _name(item: Attackable, attack: Attack) -> str:
+    return f"{item.question.question_id}|{attack}"
 
 
 def objection(text: str, item: Attackable) -> str:

@@ -7,13 +7,12 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue
 
+from curation.card_facts import CardFacts
 from curation.card_fields import FIELDS
 from curation.credits import markdown
 from curation.hub_layout import DEFAULT_CONFIG
 from schemas.problems import BadInput
-from schemas.releases import NamedCount, ReleaseSummary
-from schemas.tables import Record
-from schemas.words import Sensitivity
+from schemas.releases import ReleaseSummary
 
 BEGIN = "<!-- ppubench begins: what stands between these two lines is written anew by every export -->"
 END = "<!-- ppubench ends: what stands below is the maintainer's and is kept -->"
@@ -22,40 +21,17 @@ HAND_WRITTEN = "\n\n## Notes of the maintainer\n\nNone yet.\n"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-class CardFacts(Record):
-    """What the card says that counting the release does not tell. No local path or token may be in it."""
-
-    title: str
-    target: str
-    """Short name, as in `train_pair_<target>`."""
-    target_identity: str
-    """What the target is, such as a Hub id."""
-    source: str
-    """Where facts and pictures come from, as a noun phrase: "Wikidata and Wikimedia Commons"."""
-    fictional: bool
-    seed: int
-    sensitive: tuple[Sensitivity, ...]
-    known_rule: str
-    """The probe's rule in words: "the greedy answer and at least 1 of 2 paraphrased asks match"."""
-    controls: tuple[str, ...]
-    """Names of the probe's control conditions."""
-    rater: str
-    raters: int
-    forget_share: float
-    sensitive_share: float
-    votes: int
-    repairs: int
-    personas: tuple[NamedCount, ...] = ()
-    contact: str = ""
-    version: str = ""
-    repository: str = "PATH_OR_HUB_ID"
-    """What the loading snippet loads."""
-
-
-def render_card(summary: ReleaseSummary, card: CardFacts, *, previous: str | None = None) -> str:
+def render_card(
+    summary: ReleaseSummary,
+    card: CardFacts,
+    *,
+    previous: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> str:
     """The README of a release. Text from outside is escaped; the same release gives the same card.
 
-    Of `previous`, an earlier card, everything outside the two marker lines and every YAML key that is not ours is kept.
+    `sizes` are the bytes of each config without compression. Of `previous`, an earlier card, everything outside the two
+    marker lines and every YAML key that is not ours is kept.
     Raises BadInput for an earlier card without the markers.
     """
     environment = Environment(
@@ -69,14 +45,13 @@ def render_card(summary: ReleaseSummary, card: CardFacts, *, previous: str | Non
     kept: dict[str, JsonValue] = {}
     above, below = "", HAND_WRITTEN
     if previous is not None:
-        above, below, kept = _hand_written(previous)
-    front = yaml.safe_dump(
-        {**_front_matter(summary, card), **kept}, sort_keys=False, allow_unicode=True, default_flow_style=False
-    )
+        above, below, kept = hand_written(previous)
+    ours = {**_front_matter(summary, card), **_dataset_info(summary, sizes or {})}
+    front = yaml.safe_dump({**ours, **kept}, sort_keys=False, allow_unicode=True, default_flow_style=False)
     return f"---\n{front}---\n{above}{BEGIN}\n{text.strip()}\n{END}{below}"
 
 
-def _hand_written(previous: str) -> tuple[str, str, dict[str, JsonValue]]:
+def hand_written(previous: str) -> tuple[str, str, dict[str, JsonValue]]:
     """Of an earlier card: the text above and below the generated part, and the YAML keys that are not ours."""
     if previous.count(BEGIN) != 1 or previous.count(END) != 1 or previous.index(BEGIN) > previous.index(END):
         raise BadInput("README.md", "lacks the two marker lines of ppubench", "put them back, or move the file away")
@@ -99,7 +74,7 @@ _OURS = frozenset(
     {
         "pretty_name", "license", "license_name", "license_link", "language", "task_categories", "size_categories",
         "tags",
-        "extra_gated_heading", "extra_gated_prompt", "extra_gated_fields", "configs",
+        "extra_gated_heading", "extra_gated_prompt", "extra_gated_fields", "configs", "dataset_info",
     }
 )  # fmt: skip
 
@@ -116,10 +91,11 @@ def _front_matter(summary: ReleaseSummary, card: CardFacts) -> Mapping[str, Json
         "size_categories": [_size(sum(config.rows for config in summary.configs))],
         "tags": list[JsonValue](tags),
     }
-    if summary.part == "gated":
+    if summary.part == "gated" or card.gated:
+        what = "facts of gated classes" if summary.part == "gated" else "this dataset"
         front |= {
-            "extra_gated_heading": "Ask for access to the facts of gated classes",
-            "extra_gated_prompt": "This part holds facts of special categories. By asking you agree to use it only to "
+            "extra_gated_heading": f"Ask for access to {what}",
+            "extra_gated_prompt": "This holds facts about people. By asking you agree to use it only to "
             "measure unlearning, not to identify, profile or contact anyone, and to delete it when asked.",
             "extra_gated_fields": {"Affiliation": "text", "Intended use": "text", "I agree to these terms": "checkbox"},
         }
@@ -132,6 +108,30 @@ def _front_matter(summary: ReleaseSummary, card: CardFacts) -> Mapping[str, Json
         for config in summary.configs
     ]
     return front
+
+
+def _dataset_info(summary: ReleaseSummary, sizes: Mapping[str, int]) -> Mapping[str, JsonValue]:
+    """The `dataset_info` that `datasets` checks what it loads against: rows and bytes of every config.
+
+    Features are left to the Parquet files: for some forty configs they would make every load parse YAML for a second.
+    """
+    return {
+        "dataset_info": [
+            {
+                "config_name": config.name,
+                "splits": [
+                    {
+                        "name": config.split,
+                        "num_bytes": sizes.get(config.name, config.bytes),
+                        "num_examples": config.rows,
+                    }
+                ],
+                "download_size": config.bytes,
+                "dataset_size": sizes.get(config.name, config.bytes),
+            }
+            for config in summary.configs
+        ]
+    }
 
 
 def _size(rows: int) -> str:

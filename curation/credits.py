@@ -21,6 +21,11 @@ def markdown(text: str) -> str:
     return html.escape(_MARKUP.sub(r"\\\1", " ".join(text.split())), quote=False)
 
 
+def credit_keys(view: str, title: str) -> tuple[str, str]:
+    """How the line of a picture begins in ATTRIBUTION.md: with a link to its source, or without."""
+    return f"- {view}: [{markdown(title)}]", f"- {view}: {markdown(title)};"
+
+
 class CreditsFile:
     """The open ATTRIBUTION.md, written line by line."""
 

@@ -10,13 +10,13 @@ and larger crops are not found by 64-bit hashes.
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from curation.neighbours import Hashes, Pairs, near_links, parse_hashes
+from curation.neighbours import Hashes, Pairs, near_links, near_pairs_between, parse_hashes
 from schemas.records import Drop, Duplicate, ImageHashes
 
 CERTAIN = 2
@@ -43,6 +43,15 @@ class Settled:
     duplicates: tuple[Duplicate, ...]
     drops: tuple[Drop, ...]
     gone: frozenset[int]
+
+
+@dataclass(frozen=True)
+class HashColumns:
+    """What pictures are compared by: columns of equal length, hashes in hex; an empty sha1 says nothing."""
+
+    sha1: Sequence[str]
+    phash: Sequence[str]
+    dhash: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,29 @@ def _confirmed(pairs: Pairs, dhash: Hashes, *, radius: int) -> set[tuple[int, in
     second = np.bitwise_count(dhash[pairs.left] ^ dhash[pairs.right])
     same = (pairs.distance <= min(radius, CERTAIN)) | (second <= SECOND_OPINION)
     return set(zip(pairs.left[same].tolist(), pairs.right[same].tolist(), strict=True))
+
+
+def find_twins(new: HashColumns, known: HashColumns, *, radius: int) -> dict[int, int]:
+    """The new pictures that are one of the known ones, by the rule of `find_links`: position to that of the nearest.
+
+    The known pictures, of earlier batches, are only read through: a thousand new ones among a million take a second.
+    """
+    phash, dhash = parse_hashes(list(new.phash)), parse_hashes(list(new.dhash))
+    known_phash, known_dhash = parse_hashes(list(known.phash)), parse_hashes(list(known.dhash))
+    pairs = near_pairs_between(phash, known_phash, radius=min(radius + radius // 3, WIDEST))
+    second = np.bitwise_count(dhash[pairs.left] ^ known_dhash[pairs.right])
+    same = (pairs.distance <= min(radius, CERTAIN)) | (second <= SECOND_OPINION)
+    found = zip(pairs.left[same].tolist(), pairs.distance[same].tolist(), pairs.right[same].tolist(), strict=True)
+    nearest: dict[int, tuple[int, int]] = {}
+    for position, distance, other in found:
+        nearest[position] = min(nearest.get(position, (distance, other)), (distance, other))
+    wanted = {sha1 for sha1 in new.sha1 if sha1}
+    by_sha1: dict[str, int] = {}
+    for other, sha1 in enumerate(known.sha1):
+        if sha1 in wanted:
+            by_sha1.setdefault(sha1, other)
+    exact = {position: by_sha1[sha1] for position, sha1 in enumerate(new.sha1) if sha1 in by_sha1}
+    return {position: other for position, (_, other) in nearest.items()} | exact
 
 
 def drop_duplicates(pictures: Sequence[ImageHashes], *, radius: int, names: Mapping[str, Sequence[str]]) -> Screened:
@@ -127,6 +159,37 @@ def settle(
         tuple(sorted(duplicates, key=lambda row: (row.left_id, row.right_id, row.distance, row.kept))),
         tuple(sorted(drops, key=lambda row: (row.item, row.detail))),
         frozenset(gone),
+    )
+
+
+def settle_beside(
+    pictures: Sequence[ImageHashes] | Mapping[int, ImageHashes],
+    links: Links,
+    twins: Mapping[int, ImageHashes],
+    *,
+    standing: Collection[str],
+    names: Mapping[str, Sequence[str]],
+) -> Settled:
+    """As `settle`, where some pictures are those of earlier batches: these go, and so does all that is linked to them.
+
+    `twins` are the earlier pictures by position, `standing` the image_ids of those that are in use: an earlier subject
+    keeps its picture whatever the titles say, since nothing of an earlier batch changes.
+    """
+    taken = {position: position for position in twins}
+    for group in _groups(links):
+        if (twin := next((position for position in group if position in twins), None)) is not None:
+            taken |= dict.fromkeys((position for position in group if position not in twins), twin)
+    free = [pair for pair in zip(links.left, links.right, strict=True) if pair[0] not in taken]
+    settled = settle(pictures, Links(tuple(one for one, _ in free), tuple(other for _, other in free)), names=names)
+    drops = [_drop(pictures[position], twins[taken[position]], None) for position in taken]
+    duplicates = [
+        _duplicate(pictures[position], twin, twin.image_id if twin.image_id in standing else "")
+        for position, twin in twins.items()
+    ]
+    return Settled(
+        tuple(sorted([*settled.duplicates, *duplicates], key=lambda row: (row.left_id, row.right_id, row.distance))),
+        tuple(sorted([*settled.drops, *drops], key=lambda row: (row.item, row.detail))),
+        settled.gone | frozenset(taken),
     )
 
 

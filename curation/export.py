@@ -1,17 +1,32 @@
-"""Write a release: every config of the published layout, the split files, the credits and the card, in one swap."""
+"""Write a release: every config of the published layout, the split files, the credits and the card, in one swap.
+
+A later batch adds data files of its own beside those of the earlier ones, which stay as they are.
+"""
 
 import logging
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from curation.bundles import SubjectBundle
-from curation.card import CardFacts, render_card
+from curation.card_facts import CardFacts
 from curation.credits import CreditsFile
 from curation.hub_files import HubTable
 from curation.hub_layout import config_records, config_split
 from curation.hub_rows import SubjectIndex, index_subject, subject_rows
+from curation.release_files import ReleaseFile, release_texts
+from curation.release_pieces import (
+    CREDITS,
+    SPLITS,
+    EarlierBatch,
+    join_credits,
+    join_summaries,
+    link_data,
+    read_summary,
+    write_summary,
+)
 from curation.release_tally import ReleaseTally
 from curation.split_files import SplitLists
 from schemas.problems import BadInput
@@ -34,27 +49,45 @@ def export_release(
     part: Part = "all",
     rows_per_file: int = 20_000,
     rows_per_group: int = 100,
+    piece: Path | None = None,
+    earlier: Sequence[EarlierBatch] = (),
 ) -> ReleaseSummary:
     """Write the release of one part into `folder`, replacing what is there only once all of it is written.
 
+    `bundles` are the subjects of the newest batch, of which `piece` (a folder) keeps what later batches need of it;
+    `earlier` are the batches before, whose data files stay the same files. The counts returned are those of all.
+
     `bundles` come by rising subject id; one is in memory at a time, besides the rows kept back for open row groups. A
     part without any known fact leaves no folder (`gated`) or raises BadInput (`all`, `open`); a config without rows has
-    no files and is not in the card, since `datasets` cannot load it. The README of an earlier release in `folder` keeps
-    what stands outside its generated part. The same bundles give the same bytes.
+    no files and is not in the card, since `datasets` cannot load it; a subject of whom nothing is known has no rows.
+    The README of an earlier release in `folder` keeps what stands outside its generated part. The same bundles give the
+    same bytes.
     """
-    work = folder.with_name(folder.name + ".part")
-    shutil.rmtree(work, ignore_errors=True)
+    work, scratch = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".pieces.part")
+    for left in (work, scratch):
+        shutil.rmtree(left, ignore_errors=True)
+    cut = partial(
+        _write,
+        work,
+        target=target,
+        ratios=ratios,
+        sensitive=sensitive,
+        part=part,
+        rows_per_file=rows_per_file,
+        rows_per_group=rows_per_group,
+    )
     try:
-        summary = _write(
-            work,
-            bundles,
-            target=target,
-            ratios=ratios,
-            sensitive=sensitive,
-            part=part,
-            rows_per_file=rows_per_file,
-            rows_per_group=rows_per_group,
-        )
+        pieces: list[Path] = []
+        summaries: list[ReleaseSummary] = []
+        for batch, before in enumerate(earlier):
+            kept = read_summary(before.piece)
+            if kept is None or not link_data(kept, folder, work):
+                kept = cut(before.bundles(), batch=batch, piece=scratch / str(batch))
+            pieces.append(before.piece if read_summary(before.piece) is not None else scratch / str(batch))
+            summaries.append(kept)
+        pieces.append(piece if piece is not None else scratch / str(len(earlier)))
+        summaries.append(cut(bundles, batch=len(earlier), piece=pieces[-1]))
+        summary = join_summaries(summaries, configs=list(config_records(target=target, ratios=ratios)))
         if summary.samples == 0:
             if part != "gated":
                 raise BadInput(
@@ -62,12 +95,19 @@ def export_release(
                 )
             shutil.rmtree(folder, ignore_errors=True)
             return summary
-        before = folder / "README.md"
-        previous = before.read_text() if before.is_file() else None
-        (work / "README.md").write_text(render_card(summary, card, previous=previous))
+        splits = SplitLists(ratios)
+        for own in pieces:
+            splits.take(own / SPLITS)
+        splits.write(work / "data" / "split")
+        join_credits(work / CREDITS, pieces)
+        readme = folder / "README.md"
+        previous = readme.read_text() if readme.is_file() else None
+        for name, text in release_texts(work, ReleaseFile(summary=summary, card=card), previous=previous).items():
+            (work / name).write_text(text, encoding="utf-8")
         _swap(work, folder)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        for left in (work, scratch):
+            shutil.rmtree(left, ignore_errors=True)
     logger.info("%s: %d samples of %d subjects", folder.name, summary.samples, summary.subjects)
     return summary
 
@@ -82,15 +122,19 @@ def _write(
     part: Part,
     rows_per_file: int,
     rows_per_group: int,
+    batch: int,
+    piece: Path,
 ) -> ReleaseSummary:
+    """Write the data files of one batch into `work` and its piece into `piece`; the counts of the batch."""
+    shutil.rmtree(piece, ignore_errors=True)
     splits, tally = SplitLists(ratios), ReleaseTally()
     samples: set[str] = set()
     last = -1
     with (
         _open_tables(
-            work, target=target, ratios=ratios, rows_per_file=rows_per_file, rows_per_group=rows_per_group
+            work, target=target, ratios=ratios, rows_per_file=rows_per_file, rows_per_group=rows_per_group, batch=batch
         ) as tables,
-        CreditsFile(work / "ATTRIBUTION.md") as credits_file,
+        CreditsFile(piece / CREDITS) as credits_file,
     ):
         for bundle in bundles:
             number = int(bundle.subject.subject_id)
@@ -100,7 +144,7 @@ def _write(
                 )
             last = number
             index = index_subject(bundle, part=part, sensitive=sensitive)
-            if not index.candidates:
+            if not index.known:
                 continue
             _refuse_repeats(index, samples)
             for config, row in subject_rows(index, target=target, ratios=ratios):
@@ -113,8 +157,10 @@ def _write(
             splits.add(own)
             tally.add(index, own)
         configs = [summary for summary in (table.close() for table in tables.values()) if summary.rows]
-    splits.write(work / "data" / "split")
-    return tally.summary(part, configs)
+    splits.write(piece / SPLITS)
+    summary = tally.summary(part, configs)
+    write_summary(piece, summary)
+    return summary
 
 
 def _own_roles(index: SubjectIndex, assignments: Iterable[Assignment]) -> list[Assignment]:
@@ -138,7 +184,7 @@ def _refuse_repeats(index: SubjectIndex, samples: set[str]) -> None:
 
 @contextmanager
 def _open_tables(
-    work: Path, *, target: str, ratios: Sequence[int], rows_per_file: int, rows_per_group: int
+    work: Path, *, target: str, ratios: Sequence[int], rows_per_file: int, rows_per_group: int, batch: int
 ) -> Iterator[dict[str, HubTable]]:
     tables = {
         config: HubTable(
@@ -148,6 +194,7 @@ def _open_tables(
             record,
             rows_per_file=rows_per_file,
             rows_per_group=rows_per_group,
+            batch=batch,
         )
         for config, record in config_records(target=target, ratios=ratios).items()
     }

@@ -24,13 +24,23 @@ class HubTable:
     """
 
     def __init__(
-        self, folder: Path, config: str, split: str, record: type[Record], *, rows_per_file: int, rows_per_group: int
+        self,
+        folder: Path,
+        config: str,
+        split: str,
+        record: type[Record],
+        *,
+        rows_per_file: int,
+        rows_per_group: int,
+        batch: int = 0,
     ) -> None:
+        """The files of batch 0 have the published names; those of a later one say so, and no file is ever renamed."""
         self.config, self.split, self.record = config, split, record
         self.rows = 0
         self._folder = folder / "data" / config
         self._schema = hub_features(record).arrow_schema
         self._rows_per_file, self._rows_per_group = rows_per_file, rows_per_group
+        self._stem = split if batch == 0 else f"{split}-batch{batch:03d}"
         self._group: list[Record] = []
         self._subject: list[Record] = []
         self._writer: pq.ParquetWriter | None = None
@@ -58,7 +68,7 @@ class HubTable:
         self.abandon()
         files = []
         for number, part in enumerate(self._parts):
-            final = part.with_name(f"{self.split}-{number:05d}-of-{len(self._parts):05d}.parquet")
+            final = part.with_name(f"{self._stem}-{number:05d}-of-{len(self._parts):05d}.parquet")
             part.replace(final)
             files.append(final)
         return ConfigSummary.model_validate(
@@ -89,7 +99,7 @@ class HubTable:
     def _next_file(self) -> pq.ParquetWriter:
         self.abandon()
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{self.split}-{len(self._parts):05d}.part"
+        part = self._folder / f"{self._stem}-{len(self._parts):05d}.part"
         self._writer = pq.ParquetWriter(
             part,
             self._schema,

@@ -73,6 +73,18 @@ def config_records(*, target: str, ratios: Sequence[int]) -> dict[str, type[Reco
     return records | {"attribution": ImageCredit}
 
 
+def config_record(config: str, *, target: str) -> type[Record]:
+    """The record of a config's rows, by its name."""
+    fixed: dict[str, type[Record]] = {
+        f"train_pair_{target}": TrainPair,
+        f"train_pair_{target}_qa": TextTrainPair,
+        "unlearning_target": UnlearningTarget,
+        **{eval_config(task): EvalSample for task in TASKS},
+        "attribution": ImageCredit,
+    }
+    return fixed.get(config) or (CrossImageSample if config.startswith("cross_image_") else AttackSample)
+
+
 def config_split(config: str) -> Literal["train", "test"]:
     """The published split of a config: train for what is trained on, test for the rest."""
     return "train" if config.startswith(("train_pair_", "unlearning_target")) else "test"

@@ -3,15 +3,14 @@
 import logging
 import random
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from curation.personas import persona_weight
-from curation.rating_prompts import parse_ratings, rating_prompt
-from schemas.problems import BadInput
+from curation.rating_prompts import Wishes, rating_prompt, wishes_problem
 from schemas.records import Fact, Persona, Subject, Vote
-from schemas.responders import Ask, Decoding, Responder
 from schemas.tables import Record
 from schemas.words import Sensitivity
+from schemas.workers import Effort, Request, Worker, WorkerAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +20,8 @@ RATER_SD = 0.6
 """Standard deviation of one rater's disagreement."""
 SHORTFALL = 0.02
 """A reached share further than this from the wanted one is said in the log."""
+RATING_TOKENS = 1300
+"""Most tokens of a language model's wishes: a subject has at most 50 facts, and a wish takes about 20."""
 
 
 class Calibration(Record):
@@ -149,63 +150,63 @@ def votes_by_preference(
         for fact in sorted(subject.facts, key=lambda fact: fact.slot):
             offset = calibration.sensitive_offset if fact.sensitivity in sensitive else calibration.other_offset
             for number, score in enumerate(_scores(fact, subject.persona, raters=raters, seed=seed), start=1):
-                yield _vote(fact, f"built-in:{number}", forget=score > offset)
+                yield _vote(fact, _built_in_name(number), forget=score > offset)
 
 
-def votes_by_responder(rated: Iterable[Rated], responder: Responder, *, raters: int, seed: int) -> Iterator[Vote]:
+def rating_requests(rated: Iterable[Rated], *, rater: int) -> list[Request]:
+    """What one rater (from 0) is asked about the subjects that have facts."""
+    return [
+        Request(
+            request_id=subject.subject.subject_id,
+            prompt=rating_prompt(subject.subject, subject.persona, _by_slot(subject), rater=rater),
+        )
+        for subject in rated
+        if subject.facts
+    ]
+
+
+def rating_effort(*, rater: int, seed: int) -> Effort:
+    """How a rater is asked: each has a seed of its own."""
+    drawn = random.Random(f"{seed}:rater:{rater}").getrandbits(31)
+    return Effort(temperature=0.7, max_new_tokens=RATING_TOKENS, seed=drawn)
+
+
+def votes_by_worker(
+    rated: Iterable[Rated], worker: Worker, built_in: Callable[[Rated], Iterable[Vote]], *, raters: int, seed: int
+) -> tuple[list[Vote], list[WorkerAnswer]]:
     """Votes of a language model: each rater, a standpoint of its own, reads a subject's facts and answers for each.
 
-    An answer that is not one yes or no for every fact is asked for once more; raises BadInput if it fails again.
-    Votes come by rater, then subject as given, then slot. Holds the subjects given, so pass a shard at a time.
+    Where the worker falls back, the `built_in` votes of the same number stand in. Votes come by rater, then subject as
+    given, then slot; answers likewise. Holds the subjects given, so pass a shard at a time.
     """
-    subjects = list(rated)
+    subjects = [subject for subject in rated if subject.facts]
     counts = {subject.subject.subject_id: len(subject.facts) for subject in subjects}
+    votes: list[Vote] = []
+    answers: list[WorkerAnswer] = []
     for rater in range(raters):
-        asks = {
-            subject.subject.subject_id: Ask(
-                ask_id=f"{subject.subject.subject_id}|{rater}",
-                text=rating_prompt(subject.subject, subject.persona, _by_slot(subject), rater=rater),
+        filled = {
+            one.request_id: one
+            for one in worker.fill(
+                rating_requests(subjects, rater=rater),
+                Wishes,
+                check=lambda subject_id, form: wishes_problem(form, count=counts[subject_id]),
+                effort=rating_effort(rater=rater, seed=seed),
             )
-            for subject in subjects
-            if subject.facts
         }
-        answers = _answers(asks, responder, counts=counts, seed=f"{seed}:{rater}")
         for subject in subjects:
-            if not subject.facts:
+            one = filled[subject.subject.subject_id]
+            answers.append(one.answer)
+            if one.form is None:
+                votes += [vote for vote in built_in(subject) if vote.rater == _built_in_name(rater + 1)]
                 continue
-            wishes = answers[subject.subject.subject_id]
-            for fact, forget in zip(_by_slot(subject), wishes, strict=True):
-                yield _vote(fact, f"{responder.identity}:{rater + 1}", forget=forget)
+            wishes = {wish.number: wish.forget for wish in one.form.wishes}
+            for number, fact in enumerate(_by_slot(subject), start=1):
+                votes.append(_vote(fact, f"{worker.identity}:{rater + 1}", forget=wishes[number]))
+    return votes, answers
 
 
-def _answers(asks: dict[str, Ask], responder: Responder, *, counts: dict[str, int], seed: str) -> dict[str, list[bool]]:
-    """Parsed answers by subject id, with one more round for those that did not parse."""
-    answers: dict[str, list[bool]] = {}
-    problem = ""
-    for attempt in range(2):
-        pending = {ask.ask_id: subject_id for subject_id, ask in asks.items() if subject_id not in answers}
-        if not pending:
-            break
-        decoding = Decoding(
-            temperature=0.7,
-            max_new_tokens=16 + 8 * max(counts.values()),
-            seed=random.Random(f"{seed}:{attempt}").getrandbits(31),
-        )
-        for reply in responder.answer([asks[subject_id] for subject_id in pending.values()], decoding):
-            subject_id = pending[reply.ask_id]
-            parsed = parse_ratings(reply.text, count=counts[subject_id]) if not reply.error else None
-            if parsed is None:
-                problem = f"subject {subject_id}: {reply.error or repr(reply.text[:120])}"
-            else:
-                answers[subject_id] = parsed
-    missing = sorted(set(asks) - set(answers))
-    if missing:
-        raise BadInput(
-            f"rater {responder.identity}",
-            f"gave no yes or no for every fact of {len(missing)} subjects, asked twice ({problem or missing[0]})",
-            'name another model, or rater = "built-in"',
-        )
-    return answers
+def _built_in_name(number: int) -> str:
+    return f"built-in:{number}"
 
 
 def _by_slot(subject: Rated) -> list[Fact]:

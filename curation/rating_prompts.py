@@ -1,9 +1,9 @@
-"""The prompt by which a language model votes as a persona, and the strict reading of its answer."""
+"""The prompt by which a language model votes as a persona, and the form that it answers with."""
 
-import re
 from collections.abc import Sequence
 
 from schemas.records import Fact, Persona, Subject
+from schemas.workers import Form
 
 STANDPOINTS: tuple[str, ...] = (
     "Answer as that person would on an ordinary day.",
@@ -14,7 +14,18 @@ STANDPOINTS: tuple[str, ...] = (
 )
 """Raters take turns through these, so that greedy servers too give more than one opinion."""
 
-_LINE = re.compile(r"^\s*(\d+)\s*[:.)]\s*(yes|no)\s*\.?\s*$", re.IGNORECASE)
+
+class Wish(Form):
+    """Whether the fact of that number should be forgotten."""
+
+    number: int
+    forget: bool
+
+
+class Wishes(Form):
+    """One wish for every fact."""
+
+    wishes: tuple[Wish, ...]
 
 
 def rating_prompt(subject: Subject, persona: Persona, facts: Sequence[Fact], *, rater: int) -> str:
@@ -28,20 +39,13 @@ def rating_prompt(subject: Subject, persona: Persona, facts: Sequence[Fact], *, 
         f"Imagine you are {subject.name}. {persona.description}\n"
         f"{STANDPOINTS[rater % len(STANDPOINTS)]}\n"
         "For each fact, say whether the model should be made to forget it. Most people ask for about a quarter to go.\n"
-        f"Give exactly {len(facts)} lines, one for each number, as `number: yes` or `number: no`, and nothing else."
+        f"Give exactly {len(facts)} wishes, one for each number."
     )
 
 
-def parse_ratings(reply: str, *, count: int) -> list[bool] | None:
-    """One wish per fact in order (True: forget), or None unless every number has exactly one yes or no and no more."""
-    wishes: dict[int, bool] = {}
-    for line in reply.strip().splitlines():
-        if not line.strip():
-            continue
-        match = _LINE.match(line)
-        if match is None or int(match[1]) in wishes:
-            return None
-        wishes[int(match[1])] = match[2].lower() == "yes"
-    if sorted(wishes) != list(range(1, count + 1)):
-        return None
-    return [wishes[number] for number in range(1, count + 1)]
+def wishes_problem(form: Wishes, *, count: int) -> str:
+    """What is wrong with wishes about `count` facts ("" if nothing): each number has to be there once, and no other."""
+    numbers = sorted(wish.number for wish in form.wishes)
+    if numbers == list(range(1, count + 1)):
+        return ""
+    return f"has wishes for {numbers[:60]}, not one for each number from 1 to {count}"

@@ -71,15 +71,15 @@ class ReleaseTally:
                 )
                 for key in order
             ),
-            properties=_named(self._properties),
-            sensitivities=_named(self._sensitivities),
-            occupation_groups=_named(self._groups),
-            licences=_named(self._licences),
-            attacks=_named(self._authors),
+            properties=named(self._properties),
+            sensitivities=named(self._sensitivities),
+            occupation_groups=named(self._groups),
+            licences=named(self._licences),
+            attacks=named(self._authors),
         )
 
 
-def _named(counts: Counter[str]) -> tuple[NamedCount, ...]:
+def named(counts: Counter[str]) -> tuple[NamedCount, ...]:
     """Most frequent first, then by name."""
     return tuple(
         NamedCount(name=name, count=count)

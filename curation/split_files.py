@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from schemas.artifacts import write_json
 from schemas.records import Assignment
+
+_COMPLETE = TypeAdapter(dict[str, list[str]])
+_SELECTIVE = TypeAdapter(list[dict[str, str]])
 
 
 class SplitLists:
@@ -31,6 +34,17 @@ class SplitLists:
                 subjects = self.complete[row.ratio]
                 if row.subject_id not in subjects[-1:]:
                     subjects.append(row.subject_id)
+
+    def take(self, folder: Path) -> None:
+        """Take the lists of an earlier batch from the files that it wrote into `folder`."""
+        complete = _COMPLETE.validate_json((folder / "complete_split.json").read_bytes())
+        for ratio, subjects in self.complete.items():
+            subjects += complete.get(f"forget{ratio}", [])
+        rows = _SELECTIVE.validate_json((folder / "selective_split.json").read_bytes())
+        self.selective += [(row["subject_id"], row["id"]) for row in rows]
+        persona = _COMPLETE.validate_json((folder / "persona_split.json").read_bytes())
+        self.delete_ids += persona["delete_ids"]
+        self.keep_ids += persona["keep_ids"]
 
     def write(self, folder: Path) -> list[Path]:
         """Write `complete_split.json`, `selective_split.json` and `persona_split.json`; the files written."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
+from math import floor
 
 from schemas.problems import BadInput
 from schemas.records import Assignment, Drop, Fact, Knowledge, Repair, Subject, SubjectRank, Vote
@@ -89,17 +90,21 @@ def forget_counts(
 ) -> dict[int, int]:
     """How many of `subjects` new subjects are forgotten at each ratio (percent).
 
-    round(n * r / 100), halves up, at least 1, and at most n - 1 where n > 1, over all n subjects; earlier batches keep
-    what they have, so the new subjects make up the difference. Rising with the ratio, so that the sets nest.
+    Of the first n subjects n * r / 100 are forgotten, halves up, at least 1, and at most n - 1 where n > 1. Earlier
+    batches keep what they have, so that new subjects make up the difference to the share over all subjects; where that
+    would not rise with the ratio, the largest difference is made as small as it can be. So the sets nest, and every
+    set stays within one subject of its share.
     """
-    total = subjects + earlier_subjects
-    before = earlier_forgotten or {}
+    total, before = subjects + earlier_subjects, earlier_forgotten or {}
+    rising = sorted(ratios)
+    wanted = [Fraction(total * ratio, 100) - before.get(ratio, 0) for ratio in rising]
     counts: dict[int, int] = {}
-    least = 0
-    for ratio in sorted(ratios):
-        wanted = max(1, min((total * ratio + 50) // 100, max(1, total - 1)))
-        least = max(least, min(subjects, wanted - before.get(ratio, 0)))
-        counts[ratio] = least
+    for place, ratio in enumerate(rising):
+        middle = (max(wanted[: place + 1]) + min(wanted[place:])) / 2
+        forgotten = before.get(ratio, 0)
+        most = min(subjects, max(1, total - 1) - forgotten)
+        least = 0 if earlier_subjects else 1
+        counts[ratio] = max(least, min(most, floor(middle + Fraction(1, 2))))
     return counts
 
 
@@ -110,7 +115,7 @@ def forgotten_subjects(
     earlier_subjects: int = 0,
     earlier_forgotten: Mapping[int, int] | None = None,
 ) -> dict[int, frozenset[str]]:
-    """The subject ids forgotten at each ratio: a prefix of the ranking, so 5 < 10 < 15 < 30 nest."""
+    """The subject ids forgotten at each ratio: a prefix of the ranking (of the batch), so 5 < 10 < 15 < 30 nest."""
     order = [row.subject_id for row in sorted(ranks, key=lambda row: row.rank)]
     counts = forget_counts(
         len(order), ratios=ratios, earlier_subjects=earlier_subjects, earlier_forgotten=earlier_forgotten

@@ -11,6 +11,7 @@ from schemas.records import Drop, Subject
 HUMAN = "Q5"
 TOLD_OF_SUBJECTS = frozenset({"P31", "P106", "P569", "P570", "P18", "P373"})
 """The properties that a Subject row is made of: a caller that holds many people may let go of all others."""
+ADULT_AT = 18
 LONGEST_LIFE_YEARS = 115
 """Without a date of death, someone born longer ago than this counts as dead."""
 
@@ -58,6 +59,11 @@ def not_a_subject(entity: Entity) -> tuple[str, str] | None:
     if not entity.label.strip():
         return "no_label", f"{entity.qid} has no English label"
     return None
+
+
+def may_be_minor(subject: Subject, *, year: int) -> bool:
+    """Whether a living person may be under 18 in that year; a year of birth that nobody states proves nothing."""
+    return subject.living and subject.birth_year is not None and year - subject.birth_year <= ADULT_AT
 
 
 def subject_of(

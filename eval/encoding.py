@@ -1,77 +1,119 @@
-"""Picture prompts to tensors: a picture is scaled once for all questions, a question cut up once for all pictures."""
+"""Prompts to tensors: a picture is scaled once for all questions, and its tokens are placed without the processor."""
 
+import io
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
-from schemas.responders import Ask
+from eval.frames import Frame, frame_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from transformers import BatchFeature, ProcessorMixin
+    from transformers import ProcessorMixin
 
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Processor outputs with one number per token; every other output is stacked along its first dimension."""
-_TEXTS = 4096
-"""Most questions that are remembered."""
+_FRAMES = 64
+"""Most beginnings of prompts that are remembered for pictures of one shape."""
 
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
 
-class PictureEncoder:
-    """A processor that remembers pictures, up to `capacity_mb` of their tensors, and questions; the oldest go first."""
+class UnreadablePicture(Exception):
+    """A picture that does not decode; the message names the kind of error."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt as tensors, apart from its batch."""
+
+    tokens: dict[str, Tensor]
+    """One number per token, each [1, length]."""
+    pixels: dict[str, Tensor]
+    """The picture's tensors; empty for text."""
+    settled: int | None
+    """Tokens up to the end of the picture, 0 for text; None where that is not known."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens."""
+        return cast("list[int]", self.tokens["input_ids"][0].tolist())
+
+
+class PromptEncoder:
+    """A processor that remembers pictures, up to `capacity_mb` of their tensors, and how prompts around them begin."""
 
     def __init__(self, processor: "ProcessorMixin", *, capacity_mb: int = 512) -> None:
         self._processor = processor
         self._capacity = capacity_mb * 2**20
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
-        self._texts: OrderedDict[tuple[str, Signature], dict[str, Tensor]] = OrderedDict()
+        self._frames: dict[Signature, list[Frame]] = {}
 
-    def batch(self, asks: Sequence[Ask], pictures: Sequence["Image"]) -> dict[str, Tensor]:
-        """Inputs of a model for one picture prompt each, padded on the left; per-token ones are [batch, longest]."""
-        rows = [self._encode(ask, picture) for ask, picture in zip(asks, pictures, strict=True)]
-        width = max(row["input_ids"].shape[1] for row in rows)
-        pad = self._processor.tokenizer.pad_token_id or 0
-        stacked: dict[str, Tensor] = {}
-        for name in rows[0]:
-            parts = [row[name] for row in rows]
-            if name in _PER_TOKEN:
-                blank = pad if name == "input_ids" else 0
-                parts = [torch.nn.functional.pad(part, (width - part.shape[1], 0), value=blank) for part in parts]
-            stacked[name] = torch.cat(parts)
-        return stacked
+    def render(self, text: str, *, shows: bool, answer: str = "") -> str:
+        """The user turn as the template writes it, with a picture's placeholder if it `shows` one.
 
-    def _encode(self, ask: Ask, picture: "Image") -> dict[str, Tensor]:
-        image = ask.image or b""
+        With an answer, the turns up to its end, which the template may set a space before.
+        """
+        shown: list[dict[str, object]] = [{"type": "image"}] if shows else []
+        user = {"role": "user", "content": [*shown, {"type": "text", "text": text}]}
+        template = self._processor.apply_chat_template
+        # The annotation of the template's turns knows text only.
+        if not answer:
+            return str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
+        assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
+        full = str(template([user, assistant], tokenize=False))  # type: ignore[arg-type]
+        return full[: full.rindex(answer) + len(answer)]
+
+    def written(self, text: str) -> list[int]:
+        """Tokens of a rendered text, a picture's placeholder being one of them."""
+        return list(self._processor.tokenizer(text, add_special_tokens=self._adds_special(text))["input_ids"])
+
+    def row(self, text: str, image: bytes | None) -> Row:
+        """A rendered text with its picture, from memory where possible. Raises UnreadablePicture."""
+        written = self.written(text)
+        if image is None:
+            ids = torch.tensor([written], dtype=torch.long)
+            return Row({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, {}, 0)
         pixels = self._pixels.get(image)
-        text = None if pixels is None else self._texts.get((ask.text, _signature(pixels)))
-        if pixels is None or text is None:
-            whole = self._process(ask, picture)
-            if pixels is None:
-                pixels = {name: value for name, value in whole.items() if name not in _PER_TOKEN}
-                self._remember(image, pixels)
-            text = {name: value for name, value in whole.items() if name in _PER_TOKEN}
-            self._texts[ask.text, _signature(pixels)] = text
-            if len(self._texts) > _TEXTS:
-                self._texts.popitem(last=False)
-        self._pixels.move_to_end(image)
-        return {**text, **pixels}
+        if pixels is not None:
+            self._pixels.move_to_end(image)
+            if (found := self._framed(written, pixels)) is not None:
+                return found
+        whole = self._process(text, image)
+        tokens = {name: value for name, value in whole.items() if name in _PER_TOKEN}
+        if pixels is None:
+            pixels = {name: value for name, value in whole.items() if name not in _PER_TOKEN}
+            self._remember(image, pixels)
+        frames = self._frames.setdefault(_signature(pixels), [])
+        known = self._framed(written, pixels)
+        if known is None and len(frames) < _FRAMES and (frame := frame_of(written, tokens)) is not None:
+            frames.append(frame)
+            known = self._framed(written, pixels)
+        return Row(tokens, pixels, None if known is None else known.settled)
 
-    def _process(self, ask: Ask, picture: "Image") -> dict[str, Tensor]:
-        content = [{"type": "image", "image": picture}, {"type": "text", "text": ask.text}]
-        turn: dict[str, object] = {"role": "user", "content": content}
-        encoded = self._processor.apply_chat_template(
-            [[turn]],  # type: ignore[arg-type]
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
+    def _framed(self, written: list[int], pixels: dict[str, Tensor]) -> Row | None:
+        for frame in self._frames.get(_signature(pixels), ()):
+            if (tokens := frame.inputs(written)) is not None:
+                return Row(tokens, pixels, frame.length)
+        return None
+
+    def _adds_special(self, text: str) -> bool:
+        """False where the template has written the start token already."""
+        start = self._processor.tokenizer.bos_token
+        return not (start and text.startswith(start))
+
+    def _process(self, text: str, image: bytes) -> dict[str, Tensor]:
+        found = self._processor(
+            text=[text],
+            images=[[_opened(image)]],
+            add_special_tokens=self._adds_special(text),
             return_tensors="pt",
         )
-        found = cast("BatchFeature", encoded)
         return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
     def _remember(self, image: bytes, pixels: dict[str, Tensor]) -> None:
@@ -80,6 +122,33 @@ class PictureEncoder:
         while self._held > self._capacity and len(self._pixels) > 1:
             _, gone = self._pixels.popitem(last=False)
             self._held -= _size(gone)
+
+
+def pad_left(rows: Sequence[Row], *, pad: int, after: int = 0) -> dict[str, Tensor]:
+    """Per-token tensors of several rows, [batch, longest], padded on the left, from token `after` on."""
+    width = max(row.tokens["input_ids"].shape[1] for row in rows) - after
+    stacked: dict[str, Tensor] = {}
+    for name in rows[0].tokens:
+        parts = [row.tokens[name][:, after:] for row in rows]
+        blank = pad if name == "input_ids" else 0
+        stacked[name] = torch.cat(
+            [torch.nn.functional.pad(part, (width - part.shape[1], 0), value=blank) for part in parts]
+        )
+    return stacked
+
+
+def stack_pixels(rows: Sequence[Row]) -> dict[str, Tensor]:
+    """Picture tensors of several rows, one after another; empty for text."""
+    return {name: torch.cat([row.pixels[name] for row in rows]) for name in rows[0].pixels}
+
+
+def _opened(image: bytes) -> "Image":
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(io.BytesIO(image)).convert("RGB")
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(f"the picture does not decode ({type(error).__name__})") from error
 
 
 def _signature(pixels: dict[str, Tensor]) -> Signature:

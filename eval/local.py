@@ -1,19 +1,22 @@
 """A model in this process as a responder: prompts sorted by length, cut into batches, answered batch by batch."""
 
 import hashlib
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from eval.encoding import PictureEncoder
+from eval.encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
+from eval.openings import Begun, Opening, alike, begun, joined_cache, open_with
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
-    from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
+    from transformers import Cache, PreTrainedModel, ProcessorMixin
+
+Mark = TypeVar("Mark")
+"""What a row is told from others by."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class LocalResponder:
             raise BadInput("batch", f"is {batch}", "give at least one prompt a batch")
         self._model, self._processor, self._batch = local.model, local.processor, batch
         self._identity = local.identity
-        self._pictures = PictureEncoder(local.processor)
+        self._encoder = PromptEncoder(local.processor)
+        self._pad = int(local.processor.tokenizer.pad_token_id or 0)
 
     @property
     def identity(self) -> str:
@@ -41,13 +45,28 @@ class LocalResponder:
         return self._identity
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
-        """One Reply per Ask, batch by batch, longest prompts first. An ask without a readable picture gets an error."""
-        for chunk in self._batches(list(asks)):
-            pictures, failed = _open_pictures(chunk)
+        """One Reply per Ask, batch by batch, longest prompts first. An ask without a readable picture gets an error.
+
+        Greedy prompts that begin alike (one picture, one first line) share that beginning. Sampled ones do not, so that
+        a batch's samples go on depending on its size alone.
+        """
+        given = list(asks)
+        order = self._order(given)
+        sets, others = alike([_beginning(ask) for ask in given], order) if decoding.temperature == 0 else ([], order)
+        prepared: list[tuple[Begun, list[Ask]]] = []
+        for members in sets:
+            rows, failed = self._rows([given[index] for index in members])
             yield from failed
-            answerable = [ask for ask in chunk if ask.ask_id in pictures]
-            if answerable:
-                yield from self._generate(answerable, pictures, decoding)
+            if rows:
+                shared = begun([row for _, row in rows], leave=[1] * len(rows))
+                prepared.append((shared, [ask for ask, _ in rows]))
+        for batch, opening in self._shared_batches(prepared):
+            yield from self._generate(batch, opening, decoding)
+        for chunk in _cut([(given[index].image is None, index) for index in others], self._batch):
+            rows, failed = self._rows([given[index] for index in chunk])
+            yield from failed
+            if rows:
+                yield from self._generate(rows, None, decoding)
 
     def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
         """(ask_id, mean log-probability in nats per token) of each continuation as the whole answer so far.
@@ -55,105 +74,154 @@ class LocalResponder:
         An ask may come several times with different continuations; results then keep the order given.
         """
         pairs = list(asks)
-        order = sorted(range(len(pairs)), key=lambda index: self._rank(pairs[index][0], index))
+        order = self._order([ask for ask, _ in pairs])
         scores: dict[int, float] = {}
-        for chunk in _cut([(pairs[index][0].image is None, index) for index in order], self._batch):
-            pictures, failed = _open_pictures([pairs[index][0] for index in chunk])
-            if failed:
-                raise BadInput(f"ask {failed[0].ask_id}", failed[0].error, "score only asks whose picture decodes")
-            values = self._score([pairs[index] for index in chunk], pictures)
+        sets, others = alike([_beginning(ask) for ask, _ in pairs], order)
+        prepared: list[tuple[Begun, list[tuple[int, int]]]] = []
+        for members in sets:
+            scored = [self._scored_row(*pairs[index]) for index in members]
+            shared = begun([row for row, _ in scored], leave=[length + 1 for _, length in scored])
+            prepared.append((shared, [(index, length) for index, (_, length) in zip(members, scored, strict=True)]))
+        for batch, opening in self._shared_batches(prepared):
+            values = self._score([(row, length) for (_, length), row in batch], opening)
+            scores.update(zip([index for (index, _), _ in batch], values, strict=True))
+        for chunk in _cut([(pairs[index][0].image is None, index) for index in others], self._batch):
+            values = self._score([self._scored_row(*pairs[index]) for index in chunk], None)
             scores.update(zip(chunk, values, strict=True))
         for index, (ask, _) in enumerate(pairs):
             yield ask.ask_id, scores[index]
 
-    def _rank(self, ask: Ask, index: int) -> tuple[bool, int, int]:
-        """Image prompts apart from text prompts, long before short, ties as given."""
-        return ask.image is None, -len(self._processor.tokenizer(ask.text)["input_ids"]), index
+    def _shared_batches(
+        self, prepared: Sequence[tuple[Begun, list[Mark]]]
+    ) -> Iterator[tuple[list[tuple[Mark, Row]], Opening | None]]:
+        """Batches of rows, each row with its mark, and what each batch begins with. Ask nothing else in between."""
+        import torch
 
-    def _batches(self, asks: Sequence[Ask]) -> Iterator[list[Ask]]:
-        order = sorted(range(len(asks)), key=lambda index: self._rank(asks[index], index))
-        for chunk in _cut([(asks[index].image is None, index) for index in order], self._batch):
-            yield [asks[index] for index in chunk]
+        by_kind: dict[Hashable, list[tuple[Begun, list[Mark]]]] = {}
+        for shared, marks in prepared:
+            by_kind.setdefault(shared.kind, []).append((shared, marks))
+        for alike_ones in by_kind.values():
+            length = alike_ones[0][0].length
+            with torch.inference_mode():
+                caches = [open_with(self._model, shared, place=self._place) for shared, _ in alike_ones if length]
+            rows = [
+                (number, mark, row)
+                for number, (shared, marks) in enumerate(alike_ones)
+                for mark, row in zip(marks, shared.rows, strict=True)
+            ]
+            for start in range(0, len(rows), self._batch):
+                chunk = rows[start : start + self._batch]
+                counts = Counter(number for number, _, _ in chunk)  # in order
+                cut = Opening(length, [caches[number] for number in counts], list(counts.values())) if length else None
+                yield [(mark, row) for _, mark, row in chunk], cut
+
+    def _order(self, asks: Sequence[Ask]) -> list[int]:
+        """Image prompts apart from text prompts, long before short, ties as given."""
+        if not asks:
+            return []
+        tokens = self._processor.tokenizer([ask.text for ask in asks])["input_ids"]
+        return sorted(range(len(asks)), key=lambda index: (asks[index].image is None, -len(tokens[index]), index))
+
+    def _rows(self, asks: Sequence[Ask]) -> tuple[list[tuple[Ask, Row]], list[Reply]]:
+        """The asks as tensors, and a failed Reply for each whose picture does not decode."""
+        rows: list[tuple[Ask, Row]] = []
+        failed = []
+        for ask in asks:
+            text = self._encoder.render(ask.text, shows=ask.image is not None)
+            try:
+                rows.append((ask, self._encoder.row(text, ask.image)))
+            except UnreadablePicture as error:
+                failed.append(Reply(ask_id=ask.ask_id, text="", error=str(error)))
+        return rows, failed
+
+    def _place(self, tensor: "Tensor") -> "Tensor":
+        """On the model's device; pictures in its precision."""
+        if tensor.is_floating_point():
+            return tensor.to(self._model.device, self._model.dtype)
+        return tensor.to(self._model.device)
+
+    def _batched(self, rows: Sequence[Row], opening: Opening | None) -> "dict[str, Tensor | Cache]":
+        """The model's input for some rows: all of them, or what follows their common beginning."""
+        import torch
+
+        if opening is None:
+            whole = pad_left(rows, pad=self._pad) | stack_pixels(rows)
+            return {name: self._place(value) for name, value in whole.items()}
+        rest = pad_left(rows, pad=self._pad, after=opening.length)
+        start = rows[0].tokens["input_ids"][:, : opening.length].expand(len(rows), -1)
+        mask = torch.cat([torch.ones_like(start), rest["attention_mask"]], dim=1)
+        ids = torch.cat([start, rest["input_ids"]], dim=1)
+        cache = joined_cache(opening.caches, opening.rows)
+        return {"input_ids": self._place(ids), "attention_mask": self._place(mask), "past_key_values": cache}
 
     def _generate(
-        self, asks: Sequence[Ask], pictures: dict[str, "Image | None"], decoding: Decoding
+        self, rows: Sequence[tuple[Ask, Row]], opening: Opening | None, decoding: Decoding
     ) -> Iterator[Reply]:
         import torch
 
-        encoded = self._encode(asks, [picture for ask in asks if (picture := pictures[ask.ask_id]) is not None])
-        inputs = encoded.to(self._model.device, self._model.dtype)
+        asks = [ask for ask, _ in rows]
         sampled = decoding.temperature > 0
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
         with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
+            inputs = self._batched([row for _, row in rows], opening)
             torch.manual_seed(_batch_seed(asks, decoding.seed))
             generate = cast("Callable[..., Tensor]", self._model.generate)
             output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
         # output: [batch, prompt + answer]
-        answers = output[:, inputs["input_ids"].shape[1] :]
+        answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
         texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
         for ask, text in zip(asks, texts, strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.strip())
 
-    def _encode(self, asks: Sequence[Ask], pictures: "Sequence[Image]") -> "BatchFeature":
-        """Inputs of a batch, which has pictures throughout or none."""
-        from transformers import BatchFeature
-
-        if pictures:
-            return BatchFeature(self._pictures.batch(asks, pictures))
-        encoded = self._processor.apply_chat_template(
-            [[_user_turn(ask, None)] for ask in asks],  # type: ignore[arg-type]
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-        )
-        return cast("BatchFeature", encoded)
-
-    def _score(self, pairs: Sequence[tuple[Ask, str]], pictures: dict[str, "Image | None"]) -> list[float]:
-        import torch
-
-        texts, lengths = [], []
-        for ask, continuation in pairs:
-            prompt, full = self._render(ask, continuation)
-            texts.append(full)
-            lengths.append(self._count(full) - self._count(prompt))
-        shown = [[pictures[ask.ask_id]] for ask, _ in pairs if ask.image is not None]
-        inputs = self._processor(
-            text=texts,
-            images=shown or None,
-            padding=True,
-            padding_side="left",
-            add_special_tokens=self._adds_special(texts[0]),
-            return_tensors="pt",
-        ).to(self._model.device, self._model.dtype)
-        with torch.inference_mode():
-            logits = self._model(**inputs, logits_to_keep=max(lengths) + 1).logits  # [batch, longest answer + 1, vocab]
-        targets = inputs["input_ids"][:, -max(lengths) :]
-        picked = logits[:, :-1].float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        return [_mean_of_last(row, length) for row, length in zip(picked, lengths, strict=True)]
-
-    def _render(self, ask: Ask, continuation: str) -> tuple[str, str]:
-        """Prompt, and prompt with the continuation, which the template may set a space before."""
-        answer = continuation.strip()
+    def _scored_row(self, ask: Ask, continuation: str) -> tuple[Row, int]:
+        """Prompt and continuation as one row, and how many tokens the continuation takes."""
+        answer, shows = continuation.strip(), ask.image is not None
         if not answer:
             raise BadInput(f"ask {ask.ask_id}", "has an empty continuation", "score a text")
-        user = _user_turn(ask, None)
-        assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        template = self._processor.apply_chat_template
-        # The annotation of the template's turns knows text only.
-        prompt = str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
-        full = str(template([user, assistant], tokenize=False))  # type: ignore[arg-type]
-        return prompt, full[: full.rindex(answer) + len(answer)]
+        prompt = self._encoder.render(ask.text, shows=shows)
+        full = self._encoder.render(ask.text, shows=shows, answer=answer)
+        try:
+            row = self._encoder.row(full, ask.image)
+        except UnreadablePicture as error:
+            raise BadInput(f"ask {ask.ask_id}", str(error), "score only asks whose picture decodes") from error
+        return row, len(self._encoder.written(full)) - len(self._encoder.written(prompt))
 
-    def _count(self, text: str) -> int:
-        tokens = self._processor.tokenizer(text, add_special_tokens=self._adds_special(text))["input_ids"]
-        return len(tokens)
+    def _score(self, scored: Sequence[tuple[Row, int]], opening: Opening | None) -> list[float]:
+        import torch
 
-    def _adds_special(self, text: str) -> bool:
-        """False where the template has written the start token already."""
-        start = self._processor.tokenizer.bos_token
-        return not (start and text.startswith(start))
+        rows, lengths = [row for row, _ in scored], [length for _, length in scored]
+        longest = max(lengths)
+        with torch.inference_mode():
+            if opening is None:
+                inputs = self._batched(rows, None)
+                logits = self._model(**inputs, logits_to_keep=longest + 1).logits[:, :-1]  # [batch, longest, vocab]
+                targets = cast("Tensor", inputs["input_ids"])[:, -longest:]
+            else:
+                logits, targets = self._continued(scored, opening)
+        picked = logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+        return [_mean_of_last(row, length) for row, length in zip(picked, lengths, strict=True)]
+
+    def _continued(self, scored: Sequence[tuple[Row, int]], opening: Opening) -> "tuple[Tensor, Tensor]":
+        """Logits [batch, longest, vocab] at the last tokens of each row, and those tokens, after a common beginning.
+
+        Padded on the right, where a causal model does not look, so that no mask comes between beginning and rest.
+        """
+        import torch
+
+        rests = [row.tokens["input_ids"][0, opening.length :] for row, _ in scored]
+        ids = self._place(torch.nn.utils.rnn.pad_sequence(rests, batch_first=True, padding_value=self._pad))
+        longest = max(length for _, length in scored)
+        ends = torch.tensor([len(rest) for rest in rests], device=ids.device)
+        # What a short answer has too many of is not looked at; it must only point somewhere.
+        places = (ends[:, None] - longest + torch.arange(longest, device=ids.device)).clamp(min=1)  # [batch, longest]
+        first = min(len(rest) - length - 1 for rest, (_, length) in zip(rests, scored, strict=True))
+        logits = self._model(
+            input_ids=ids,
+            past_key_values=joined_cache(opening.caches, opening.rows),
+            logits_to_keep=ids.shape[1] - first,
+        ).logits  # [batch, width - first, vocab]
+        before = (places - 1 - first).clamp(min=0)
+        return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
 
 
 def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:
@@ -164,32 +232,10 @@ def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:
             yield indices[start : start + size]
 
 
-def _open_pictures(asks: Sequence[Ask]) -> tuple[dict[str, "Image | None"], list[Reply]]:
-    """Decoded pictures by ask_id (None for text), and a failed Reply for each that does not decode."""
-    from PIL import Image, UnidentifiedImageError
-
-    pictures: dict[str, Image.Image | None] = {}
-    decoded: dict[bytes, Image.Image] = {}
-    failed = []
-    for ask in asks:
-        if ask.image is None:
-            pictures[ask.ask_id] = None
-            continue
-        try:
-            if ask.image not in decoded:
-                decoded[ask.image] = Image.open(io.BytesIO(ask.image)).convert("RGB")
-            pictures[ask.ask_id] = decoded[ask.image]
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            problem = f"the picture does not decode ({type(error).__name__})"
-            failed.append(Reply(ask_id=ask.ask_id, text="", error=problem))
-    return pictures, failed
-
-
-def _user_turn(ask: Ask, picture: "Image | None") -> dict[str, object]:
-    shown: list[dict[str, object]] = []
-    if ask.image is not None:
-        shown = [{"type": "image"} if picture is None else {"type": "image", "image": picture}]
-    return {"role": "user", "content": [*shown, {"type": "text", "text": ask.text}]}
+def _beginning(ask: Ask) -> tuple[bytes | None, str]:
+    """What asks that are worth putting together have in common: picture and first line."""
+    first, newline, _ = ask.text.partition("\n")
+    return ask.image, first if newline else ""
 
 
 def _batch_seed(asks: Sequence[Ask], seed: int) -> int:

@@ -44,6 +44,21 @@ METRICS = (
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A figure from a user's file: one number of each answer, averaged by role, task and modality like ours.
+
+    `measure` gives NaN for an answer that the figure says nothing about; an average of none is left out.
+    """
+
+    name: str
+    title: str
+    measure: Callable[[Prediction], float]
+    tasks: tuple[PredictionTask, ...] = TASKS
+    code: str = ""
+    """Digest of the file that it comes from."""
+
+
+@dataclass(frozen=True)
 class Place:
     """What all rows of one evaluation share."""
 
@@ -82,9 +97,14 @@ def answer_metrics(task: PredictionTask, rows: Sequence[Prediction]) -> dict[str
     return found
 
 
-def all_metrics(rows: Sequence[Prediction], place: Place) -> list[MetricRow]:
-    """Every figure that the rows allow, in a fixed order."""
-    return [*_slices(rows, place), *_across_modalities(rows, place), *_identities(rows, place), *_bounds(rows, place)]
+def all_metrics(rows: Sequence[Prediction], place: Place, own: Sequence[Metric] = ()) -> list[MetricRow]:
+    """Every figure that the rows allow, in a fixed order; `own` are those of a user's file."""
+    return [
+        *_slices(rows, place, own),
+        *_across_modalities(rows, place),
+        *_identities(rows, place),
+        *_bounds(rows, place),
+    ]
 
 
 def slices(rows: Sequence[Prediction]) -> Iterator[tuple[RoleOrAll, PredictionTask, ModalityOrAll, list[Prediction]]]:
@@ -104,12 +124,14 @@ def slices(rows: Sequence[Prediction]) -> Iterator[tuple[RoleOrAll, PredictionTa
             yield role, task, "", [row for _, part in present for row in part]
 
 
-def _slices(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
+def _slices(rows: Sequence[Prediction], place: Place, own: Sequence[Metric]) -> Iterator[MetricRow]:
     for role, task, modality, part in slices(rows):
-        measures = answer_metrics(task, part)
+        measures = answer_metrics(task, part) | {each.name: each.measure for each in own if task in each.tasks}
         values = np.array([[measure(row) for measure in measures.values()] for row in part], dtype=np.float64)
         found = bootstrap_columns(values, [row.subject_id for row in part])
         for metric, interval in zip(measures, found, strict=True):
+            if not interval.n:
+                continue
             yield place.row(metric, interval, role=role, task=task, modality=modality)
 
 

@@ -1,162 +1,122 @@
-"""An OpenAI-compatible server as a responder: some requests at a time, retried, answers handed on as they arrive."""
+"""A model behind one or several OpenAI-compatible servers as a responder: checked first, then asked many at once."""
 
-import base64
-import logging
-import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from urllib.parse import urlsplit
 
-from schemas.problems import BadInput
-from schemas.responders import Ask, Decoding, Reply
+from pydantic import JsonValue
 
-if TYPE_CHECKING:
-    import openai
-    from openai import OpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+from eval.chat import Dialect, plain_model, request_body
+from eval.data_uris import DataUris
+from eval.exchange import Exchange
+from eval.server_check import check_server
+from eval.servers import Servers
+from schemas.responders import Ask, Completion, Decoding, Reply
 
-log = logging.getLogger(__name__)
-
-KEY_VARIABLE = "OPENAI_API_KEY"  # the name of an environment variable
-_BUSY = (408, 409, 429)
-"""4xx that say "later", not "no"."""
-_MAGIC = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
+CHECK_TIMEOUT_S = 60.0
+"""Longest wait for an answer to the check: a server may load its model at the first question."""
 
 
 class RemoteResponder:
-    """Asks a server. The key is read from OPENAI_API_KEY when asking starts, and is neither kept nor logged."""
+    """Asks servers that all have the same model. The key is read from OPENAI_API_KEY when asking starts."""
 
     def __init__(
-        self, base_url: str, model: str, *, concurrency: int = 16, timeout_s: float = 120.0, retries: int = 5
+        self,
+        base_urls: Sequence[str],
+        model: str,
+        *,
+        concurrency: int = 16,
+        requests_per_minute: int = 0,
+        timeout_s: float = 120.0,
+        image_side: int = 0,
+        retries: int = 5,
     ) -> None:
-        self._base_url, self._model = base_url, model
-        self._concurrency, self._timeout_s, self._retries = concurrency, timeout_s, retries
+        """`concurrency` and `requests_per_minute` (0: unlimited) hold for each server; `image_side` as in DataUris."""
+        self._base_urls, self._model = tuple(base_urls), model
+        self._concurrency, self._requests_per_minute = concurrency, requests_per_minute
+        self._timeout_s, self._retries = timeout_s, retries
+        self._image_side, self._uris = image_side, DataUris(side=image_side)
+        self._dialect = Dialect()
+        self._checked: set[str] = set()
 
     @property
     def identity(self) -> str:
-        """`openai:<host>#<model>`; the port does not enter."""
-        return f"openai:{urlsplit(self._base_url).hostname}#{self._model}"
+        """`openai:<host>#<model>`, hosts sorted, and what is made of pictures; no port and no folder enters."""
+        return server_identity(self._base_urls, self._model, image_side=self._image_side)
+
+    def check(self, *, images: bool, schemas: bool = False) -> None:
+        """Ask each server one small question, or a few, unless that has been done; see eval.server_check.
+
+        Raises BadInput for a server that cannot be used, and where none answers. One that is down while another
+        answers is passed over.
+        """
+        wanted = {"text"} | ({"images"} if images else set()) | ({"schemas"} if schemas else set())
+        if wanted <= self._checked:
+            return
+        found: list[Dialect] = []
+        for number, url in enumerate(self._base_urls, start=1):
+            dialect = check_server(
+                url,
+                self._model,
+                images=images,
+                schemas=schemas,
+                timeout_s=min(self._timeout_s, CHECK_TIMEOUT_S),
+                required=number == len(self._base_urls) and not found,
+            )
+            found += [dialect] if dialect is not None else []
+        if found:
+            self._dialect = replace(found[0], schemas=all(one.schemas for one in found))
+        self._checked |= wanted
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
-        """One Reply per Ask, in order of arrival. The first ask goes alone: a bad server is found out by one request.
+        """One Reply per Ask, in order of arrival.
 
-        Raises BadInput if no server answers, or it refuses the key or does not have the model, and if the first ask is
-        refused (4xx) or answered with anything but a chat completion; later asks become replies with an error then.
-        Connection errors, 408, 409, 429 and 5xx are retried, after the Retry-After of the answer where it has one.
+        Raises BadInput if the check finds a server that cannot be used, or a server refuses the key later on.
+        429 makes a server be asked less at once, after its Retry-After; connections that fail take it out until it
+        answers again; 408, 409, 5xx and answers that cannot be used are asked again. What stays refused becomes a
+        reply with an error.
         """
+        for found in self.complete(asks, decoding):
+            yield Reply(ask_id=found.ask_id, text=found.text, error=found.error)
+
+    def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:
+        """As `answer`, with the model and token counts that the server states; see Completer."""
         queue = iter(asks)
-        client = self._client()
-        try:
-            for ask in islice(queue, 1):
-                yield self._ask(client, ask, decoding, first=True)
-            yield from self._many(client, queue, decoding)
-        finally:
-            client.close()
+        first = next(queue, None)
+        if first is None:
+            return
+        # Seen beforehand, for a check of both takes less than one of each.
+        self.check(images=first.image is not None, schemas=schema is not None)
+        servers = Servers(
+            self._base_urls,
+            concurrency=self._concurrency,
+            requests_per_minute=self._requests_per_minute,
+            retries=self._retries,
+        )
 
-    def _client(self) -> "OpenAI":
-        from openai import OpenAI
+        def body(ask: Ask) -> bytes:
+            uri = self._uris.of(ask.image) if ask.image is not None else None
+            return request_body(ask, decoding, model=self._model, dialect=self._dialect, uri=uri, schema=schema)
 
-        # Local servers take any key, but the client insists on one.
-        key = os.environ.get(KEY_VARIABLE) or "none"
-        return OpenAI(base_url=self._base_url, api_key=key, timeout=self._timeout_s, max_retries=self._retries)
+        with Exchange(
+            servers,
+            body,
+            window=2 * self._concurrency * len(self._base_urls),
+            timeout_s=self._timeout_s,
+            retries=self._retries,
+        ) as exchange:
+            yield from exchange.completions(self._drawn(chain((first,), queue)))
 
-    def _many(self, client: "OpenAI", queue: Iterator[Ask], decoding: Decoding) -> Iterator[Reply]:
-        pool = ThreadPoolExecutor(max_workers=self._concurrency, thread_name_prefix="ask")
-        open_asks: set[Future[Reply]] = set()
-        try:
-            while True:
-                for ask in islice(queue, self._concurrency - len(open_asks)):
-                    open_asks.add(pool.submit(self._ask, client, ask, decoding, first=False))
-                if not open_asks:
-                    return
-                finished, open_asks = wait(open_asks, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _ask(self, client: "OpenAI", ask: Ask, decoding: Decoding, *, first: bool) -> Reply:
-        import openai
-
-        try:
-            completion: object = client.chat.completions.create(
-                model=self._model,
-                messages=[_message(ask)],
-                temperature=decoding.temperature,
-                top_p=decoding.top_p,
-                max_tokens=decoding.max_new_tokens,
-                seed=decoding.seed,
-            )
-            return Reply(ask_id=ask.ask_id, text=_text_of(completion))
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            # The server's text may repeat the key, so it is not passed on.
-            advice = f"set {KEY_VARIABLE} to a key that the server takes"
-            raise BadInput(self._base_url, f"refuses the key (HTTP {error.status_code})", advice) from None
-        except openai.NotFoundError as error:
-            raise BadInput(
-                self._base_url, f"does not have model {self._model!r} (HTTP {error.status_code})", "name one it serves"
-            ) from None
-        except openai.APIConnectionError as error:
-            if first:
-                advice = "start the server or mend the address"
-                raise BadInput(self._base_url, f"does not answer ({type(error).__name__})", advice) from None
-            return Reply(ask_id=ask.ask_id, text="", error=f"no answer from the server ({type(error).__name__})")
-        except openai.APIStatusError as error:
-            if first and 400 <= error.status_code < 500 and error.status_code not in _BUSY:
-                advice = f"choose a model that takes such questions{' with pictures' if ask.image else ''}"
-                raise BadInput(self._base_url, f"refuses the first question ({_said(error)})", advice) from None
-            return Reply(ask_id=ask.ask_id, text="", error=_said(error))
-        except (openai.APIError, ValueError) as error:
-            # Only our own reasons are told: others quote the answer, which may repeat the key.
-            reason = str(error) if isinstance(error, _NoAnswer) else f"unreadable: {type(error).__name__}"
-            if first:
-                advice = "name the address of its API, which often ends in /v1"
-                raise BadInput(self._base_url, f"is no OpenAI-compatible server ({reason})", advice) from None
-            return Reply(ask_id=ask.ask_id, text="", error=f"the answer cannot be used ({reason})")
+    def _drawn(self, asks: Iterable[Ask]) -> Iterator[Ask]:
+        """The asks; before the first one with a picture it is settled that the servers take pictures."""
+        for ask in asks:
+            if ask.image is not None and "images" not in self._checked:
+                self.check(images=True)
+            yield ask
 
 
-class _NoAnswer(ValueError):
-    """The server's answer is no chat completion, or holds no message."""
-
-
-def _text_of(completion: object) -> str:
-    """The text of a chat completion. The client hands on what is none, unchecked; raises _NoAnswer for it."""
-    from openai.types.chat import ChatCompletion, ChatCompletionMessage
-
-    if not isinstance(completion, ChatCompletion):
-        raise _NoAnswer("no JSON object")
-    choices: object = completion.choices
-    if not isinstance(choices, list) or not choices:
-        raise _NoAnswer("no choices")
-    said: object = getattr(choices[0], "message", None)
-    text: object = (said.content or said.refusal or "") if isinstance(said, ChatCompletionMessage) else None
-    if not isinstance(text, str):
-        raise _NoAnswer("no message with a text")
-    return text.strip()
-
-
-def _said(error: "openai.APIStatusError") -> str:
-    """Status and the start of the server's message, without the key if the server repeats it."""
-    text = " ".join(str(error.message).split())[:200]
-    key = os.environ.get(KEY_VARIABLE)
-    return f"HTTP {error.status_code}: {text.replace(key, '***') if key else text}"
-
-
-def _message(ask: Ask) -> "ChatCompletionMessageParam":
-    if ask.image is None:
-        return {"role": "user", "content": ask.text}
-    return {
-        "role": "user",
-        "content": [
-            {"type": "image_url", "image_url": {"url": data_uri(ask.image)}},
-            {"type": "text", "text": ask.text},
-        ],
-    }
-
-
-def data_uri(content: bytes) -> str:
-    """An encoded picture as a data: address, its type read from its first bytes."""
-    kind = next((mime for magic, mime in _MAGIC if content.startswith(magic)), "application/octet-stream")
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def server_identity(base_urls: Sequence[str], model: str, *, image_side: int = 0) -> str:
+    """What answers depend on, without what may differ between two runs of the same: ports, credentials, folders."""
+    hosts = ",".join(sorted({urlsplit(url).hostname or "" for url in base_urls}))
+    return f"openai:{hosts}#{plain_model(model)}" + (f"@{image_side}px" if image_side else "")

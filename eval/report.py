@@ -1,12 +1,9 @@
 """One self-contained HTML page about runs and evaluations, with the same figures as Markdown and CSV beside it."""
 
-import base64
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.charts import (
@@ -22,6 +19,7 @@ from eval.charts import (
 from eval.report_data import TARGET, Condition, Findings, conditions, metric_rows
 from eval.report_rows import FigureRow, OutcomeRow, curve_rows, figure_row, figures, outcome_rows
 from eval.report_tables import attack_table, figure_table, further_table, matched_table, ranking_table, run_table
+from eval.shell import Download, Link, csv_download, page_file, render
 from eval.tables import Table, csv_text, markdown_table, percent, plain
 from eval.verdicts import Verdict, verdict
 from schemas.artifacts import write_atomically
@@ -56,8 +54,7 @@ class Chart:
     drawing: Markup
     """JSON of the figure."""
     height: int
-    download: str
-    file: str
+    download: Download
 
 
 @dataclass(frozen=True)
@@ -100,12 +97,13 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
 
 
 def _page(findings: Findings, sections: Sequence[Section]) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template(TEMPLATE).render(
+    links = [Link(each.condition.anchor, each.condition.name) for each in sections]
+    links += [Link("failed", "failed runs")] if findings.failed else []
+    return render(
+        TEMPLATE,
         title=findings.title,
+        links=[*links, Link("runs", "runs"), Link("reading", "how to read")],
+        scripts=[plotly_script(), page_file("report.js")],
         metric=findings.metric.replace("_", " "),
         task=findings.task,
         sections=sections,
@@ -113,7 +111,6 @@ def _page(findings: Findings, sections: Sequence[Section]) -> str:
         runs=run_table([each.condition for each in sections]),
         target=TARGET,
         outcome_words=OUTCOME_WORDS,
-        plotly=Markup(plotly_script()),  # noqa: S704  (the library's own source, not text from outside)
     )
 
 
@@ -175,15 +172,13 @@ CONSISTENCY_TEXT = (
 
 
 def _chart(kind: str, condition: Condition, title: str, text: str, drawing: Drawing, rows: Sequence[Record]) -> Chart:
-    content = base64.b64encode(csv_text(rows).encode()).decode()
     return Chart(
         anchor=f"{kind}-chart-{condition.anchor}",
         title=title,
         text=text,
         drawing=Markup(drawing.content),  # noqa: S704  (JSON without "<"; its labels are escaped in eval.charts)
         height=drawing.height,
-        download=f"data:text/csv;base64,{content}",
-        file=re.sub(r"[^a-z0-9]+", "_", f"{kind}_{condition.anchor}") + ".csv",
+        download=csv_download(f"{kind}_{condition.anchor}", rows),
     )
 
 

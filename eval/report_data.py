@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eval.curves import check_comparable, kept_score, matched_row
+from eval.curves import check_comparable, kept_score, matched_rows
 from eval.ranking import Arm, rank_arms
 from schemas.problems import BadInput
 from schemas.results import EvaluationRecord, MetricRow, Prediction
@@ -110,12 +110,9 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     under_attack = [(label(each.run, each.method, each.name), each) for each in attacked]
     under_attack.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].seed or 0, pair[1].attack or ""))
     labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
-    matched = tuple(
-        matched_row([curve for name, curve in named_curves if name == arm], arm=arm, left=left)
-        for arm in labels
-        for left in findings.matched
-        if any(name == arm for name, _ in named_curves)
-    )
+    runs = {arm: [curve for name, curve in named_curves if name == arm] for arm in labels}
+    compared = {arm: found for arm, found in runs.items() if found}
+    matched = tuple(row for left in findings.matched for row in matched_rows(compared, left=left))
     return Condition(
         setting=setting,
         ratio=ratio,

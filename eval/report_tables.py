@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from eval.metrics import METRICS
 from eval.report_data import TARGET, Condition
 from eval.tables import Table, percent, points, with_interval
 from eval.verdicts import standing
@@ -32,7 +33,7 @@ def ranking_table(condition: Condition) -> Table:
         )
         for row in condition.ranking
     )
-    columns = ("method", "forgotten", "retained", "score", "behind the highest", "")
+    columns = ("method", "forgotten", "retained", "score", "behind the highest", "standing")
     return Table("Which method is better", columns, rows)
 
 
@@ -67,13 +68,22 @@ def figure_table(condition: Condition) -> Table:
 def further_table(condition: Condition) -> Table:
     """Figures across tasks: the boundary within a subject, general pictures, identity."""
     wanted, columns = [], []
-    for metric, task, role, heading in FURTHER:
+    for metric, task, role, heading in (*FURTHER, *_own_figures(condition)):
         for modality in ("qa", "vqa", ""):
             if any(_is(row, metric, task, role, modality) for _, row in _plain_rows(condition)):
                 wanted.append((metric, task, role, modality))
                 columns.append(f"{heading}, {WORDS[modality]}" if modality else heading)
     rows = tuple(_by_arm(condition, wanted)) if wanted else ()
     return Table("Boundary and utility", ("method", *columns), rows)
+
+
+def _own_figures(condition: Condition) -> Iterator[tuple[str, str, str, str]]:
+    """Figures of a user's own, which the list of ours does not have, by role."""
+    own = {row.metric for _, row in _plain_rows(condition) if row.metric not in METRICS}
+    for metric in sorted(own):
+        for task in TASKS:
+            for role in ROLES:
+                yield metric, task, role, f"{metric.replace('_', ' ')}, {task}, {role}"
 
 
 def attack_table(condition: Condition) -> Table:
@@ -129,6 +139,10 @@ def _by_arm(condition: Condition, wanted: Sequence[tuple[str, str, str, str]]) -
 def _over_seeds(rows: Sequence[MetricRow]) -> str:
     if not rows:
         return "–"
+    if rows[0].metric not in METRICS:  # a user's own figure need not be a share
+        values = [row.value for row in rows]
+        mean = f"{sum(values) / len(values):.3g}"
+        return mean if len(rows) == 1 else f"{mean} ({min(values):.3g}–{max(values):.3g})"
     if len(rows) == 1:
         return with_interval(rows[0].value, rows[0].low, rows[0].high)
     values = [row.value for row in rows]

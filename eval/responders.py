@@ -1,18 +1,23 @@
-"""From a responder's spec, such as `hf:<folder>` or `openai:<base-url>#<model>`, to the responder."""
+"""From a responder's spec, such as `hf:<folder>` or `openai:<base-url>[,<base-url>…]#<model>`, to the responder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from eval.local import LocalModel, LocalResponder
 from eval.remote import RemoteResponder
 from schemas.problems import BadInput
+from schemas.recipes import ServersConfig
 from schemas.responders import Responder, ResponderKind
 
-LoadLocal = Callable[[str, Path | None], LocalModel]
+if TYPE_CHECKING:
+    from eval.local import LocalModel
+
+LoadLocal = Callable[[str, Path | None], "LocalModel"]
 """Loads a model folder or Hub id, with an adapter or None. The loader lives in unlearn/models.py; flows hands it in."""
 
-FORMS = "write hf:<folder or id>[+<adapter folder>] or openai:<base-url>#<model>"
+FORMS = "write hf:<folder or id>[+<adapter folder>] or openai:<base-url>[,<base-url>…]#<model>"
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class ResponderSpec:
     kind: ResponderKind
     model: str
     adapter: Path | None = None
-    base_url: str = ""
+    base_urls: tuple[str, ...] = ()
+    """Servers that all have the model, asked in turn."""
 
 
 def parse_spec(spec: str) -> ResponderSpec:
@@ -35,21 +41,44 @@ def parse_spec(spec: str) -> ResponderSpec:
             return ResponderSpec(kind="hf", model=path, adapter=Path(adapter))
         return ResponderSpec(kind="hf", model=rest)
     if kind == "openai" and rest:
-        url, hash_sign, model = rest.rpartition("#")
+        addresses, hash_sign, model = rest.rpartition("#")
         if not hash_sign or not model:
             raise BadInput(f"responder {spec!r}", "names no model", FORMS)
-        if not url.startswith(("http://", "https://")):
+        urls = tuple(dict.fromkeys(url.strip().rstrip("/") for url in addresses.split(",")))
+        if not all(_is_address(url) for url in urls):
             raise BadInput(f"responder {spec!r}", "has no http(s) address", FORMS)
-        return ResponderSpec(kind="openai", model=model, base_url=url.rstrip("/"))
+        return ResponderSpec(kind="openai", model=model, base_urls=urls)
     raise BadInput(f"responder {spec!r}", "is not a responder", FORMS)
 
 
-def open_responder(spec: str, *, batch: int, load_local: LoadLocal, concurrency: int = 16) -> Responder:
-    """The responder that a spec names. `batch` is prompts a batch of a local model, `concurrency` open requests.
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def open_responder(spec: str, *, batch: int, load_local: LoadLocal, servers: ServersConfig | None = None) -> Responder:
+    """The responder that a spec names. `batch` is prompts a batch of a local model; `servers` how servers are asked.
 
     Raises BadInput for a spec or a model that cannot be used. A server is first talked to when it is asked something.
     """
     parsed = parse_spec(spec)
     if parsed.kind == "hf":
+        from eval.local import LocalResponder
+
         return LocalResponder(load_local(parsed.model, parsed.adapter), batch=batch)
-    return RemoteResponder(parsed.base_url, parsed.model, concurrency=concurrency)
+    return open_servers(parsed, servers or ServersConfig())
+
+
+def open_servers(parsed: ResponderSpec, servers: ServersConfig) -> RemoteResponder:
+    """The model behind the servers of an `openai:` spec."""
+    return RemoteResponder(
+        parsed.base_urls,
+        parsed.model,
+        concurrency=servers.concurrency,
+        requests_per_minute=servers.requests_per_minute,
+        timeout_s=servers.timeout_s,
+        image_side=servers.image_side,
+    )

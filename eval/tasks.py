@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.accepted import accepted_answers
-from eval.dataset import EvalRow, config_rows, configs
-from eval.roles import Roles
+from eval.dataset import EvalRow, config_rows
+from schemas.hub_folder import config_names
 from schemas.problems import BadInput
 from schemas.records import AcceptedAnswer
 from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName, PredictionTask
+from schemas.split_reading import Roles
 from schemas.words import (
     OPTION_LABELS,
     PUBLISHED_MODALITY,
@@ -72,7 +73,7 @@ def read_facts(hub: Path) -> dict[str, AskedFact]:
     """Every sample of the dataset's eval configs by sample_id, whatever the setting."""
     rows: dict[str, list[EvalRow]] = {}
     for task in TASKS:
-        if f"ppu_eval_{task}" in configs(hub):
+        if f"ppu_eval_{task}" in config_names(hub):
             for row in config_rows(hub, f"ppu_eval_{task}", picture=None):
                 rows.setdefault(row.sample_id, []).append(row)
     if not rows:
@@ -98,7 +99,7 @@ def read_questions(
     """
     if not allow_missing and (gone := cut.roles.missing((f.sample_id, f.subject_id) for f in facts.values())):
         problem = f"names {len(gone)} ids that the dataset lacks, first {gone[0]!r}"
-        raise BadInput(f"{hub}, {cut.setting} split", problem, "use the split of this export, or allow missing ids")
+        raise BadInput(f"{hub}, {cut.setting} split", problem, "use the split of this export, or --allow-missing")
     found: dict[str, EvalQuestion] = {}
     without_role = 0
     column = f"image_{attack.removeprefix('view_')}" if attack in VIEW_ATTACKS and attack else "image"
@@ -131,7 +132,7 @@ def questions_digest(questions: Iterable[EvalQuestion]) -> str:
 
 
 def _configs(hub: Path, cut: Slice, tasks: Sequence[Task], attack: AttackName | None) -> list[str]:
-    present = configs(hub)
+    present = config_names(hub)
     setting = PUBLISHED_SETTING[cut.setting]
     if attack in PROMPT_ATTACKS or attack in VIEW_ATTACKS:
         stem = f"cross_image_{setting}" if attack in VIEW_ATTACKS else f"{attack}_{setting}"

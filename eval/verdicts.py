@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from eval.report_data import Condition
 from eval.tables import percent, points
-from schemas.studies import ArmRow
+from schemas.studies import ArmRow, MatchedRow
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,24 @@ def _matched(condition: Condition) -> list[str]:
         if len(rows) < 2:
             continue
         ordered = sorted(rows, key=lambda row: -(row.value or 0))
-        kept = ", ".join(f"{row.arm} {percent(row.value)}" for row in ordered)
-        sentences.append(f"Where {percent(left)} of the forget set is left, the runs keep: {kept}.")
+        kept = ", ".join(f"{row.arm} {percent(row.value)}{_between(row)}" for row in ordered)
+        lead = _lead(*ordered[:2])
+        sentences.append(f"Where {percent(left)} of the forget set is left, the runs keep: {kept}.{lead}")
     return sentences
+
+
+def _between(row: MatchedRow) -> str:
+    """The ends of an interval, for people."""
+    return "" if row.low is None or row.high is None else f" ({percent(row.low)} to {percent(row.high)})"
+
+
+def _lead(best: MatchedRow, second: MatchedRow) -> str:
+    """What the lead of the one that keeps most is worth; "" where that was not measured."""
+    if second.behind is None or second.behind_low is None:
+        return ""
+    apart = points(second.behind, second.behind_low, second.behind_high)
+    worth = "is real" if second.real else "may be chance"
+    return f" There {best.arm} leads {second.arm} by {apart}, which {worth} (95 %, over subjects)."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,16 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from curation.answer_log import AnswerLog
 from curation.distractors import distractor_pool
 from curation.knowing import drops_of, evidence_of, judge_all
+from curation.polishing import Polishable
 from curation.probing import Probe, ask_pending, distinct_asks, log_key, plan_probes
 from curation.properties import load_properties
 from curation.questions import questions_of
 from curation.strangers import strangers_of
+from flows.folders import BuildFolder
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
+from flows.workers import polished, say_polish
 from schemas.problems import Unfinished
 from schemas.records import Drop, Evidence, Fact, Knowledge, Portrait, Question, Subject
 from schemas.responders import Reply
@@ -27,22 +31,25 @@ GROUPED_BATCHES = 4
 def questions(run: StageRun, resources: Resources) -> None:
     """Every fact of every remaining subject in three tasks and two modalities, or a drop row."""
     table, seed = load_properties(), run.recipe.seed
-    pool = distractor_pool(run.read("facts", "facts", Fact))
+    pool = distractor_pool(chain(run.read_earlier("facts", "facts", Fact), run.read("facts", "facts", Fact)))
     paraphrases = run.recipe.questions.paraphrases
 
     def work(shard: int) -> Tables:
-        facts = facts_by_subject(run, shard)
-        asked: list[Question] = []
         drops: list[Drop] = []
-        for subject in run.read("screen", "subjects", Subject, shard):
-            found, left = questions_of(
-                subject, facts[subject.subject_id], pool, table, paraphrases=paraphrases, seed=seed
-            )
-            asked += found
-            drops += left
-            run.took[shard] = run.took.get(shard, 0) + len(facts[subject.subject_id])
-        return {"questions": Rows(Question, asked), "drops": Rows(Drop, drops)}
+        items = list(drafted(shard, drops))
+        run.took[shard] = sum(len(item.facts) for item in items)
+        asked, workers = polished(run.recipe, resources, items, progress=run.progress)
+        return {"questions": Rows(Question, asked), "drops": Rows(Drop, drops), **workers}
 
+    def drafted(shard: int, drops: list[Drop]) -> Iterator[Polishable]:
+        facts = facts_by_subject(run, shard)
+        for subject in run.read("screen", "subjects", Subject, shard):
+            own = facts[subject.subject_id]
+            found, left = questions_of(subject, own, pool, table, paraphrases=paraphrases, seed=seed)
+            drops += left
+            yield Polishable(subject=subject, facts=tuple(own), questions=tuple(found))
+
+    say_polish(run.recipe, resources, lambda: (item for shard in run.shards() for item in drafted(shard, [])))
     run.map("questions", run.shards(), work)
 
 
@@ -67,7 +74,7 @@ def probe(run: StageRun, resources: Resources) -> None:
         askable = {question.sample_id for question in asked}
         facts = [fact for own in facts_by_subject(run, shard).values() for fact in own if fact.sample_id in askable]
         around, faces, pictures = _faces_around(run, shard)
-        pool = [fact for number in around for fact in run.read("facts", "facts", Fact, number)]
+        pool = [fact for batch, number in around for fact in run.read("facts", "facts", Fact, number, batch=batch)]
         probes = plan_probes(
             facts,
             asked,
@@ -118,19 +125,21 @@ def _watch(run: StageRun, shard: int, probes: Sequence[Probe], replies: Iterator
         raise Unfinished(f"probe: {len(failed)} of {len(asks)} asks of shard {shard} failed (first: {why})")
 
 
-def _faces_around(run: StageRun, shard: int) -> tuple[list[int], dict[str, str], dict[str, bytes]]:
+def _faces_around(run: StageRun, shard: int) -> tuple[list[tuple[BuildFolder, int]], dict[str, str], dict[str, bytes]]:
     """The shard and those after it, round about, until enough people with a picture are among them to draw from.
 
-    Returns their numbers, the image_id of view 001 by subject, and the bytes by image_id.
+    Where the batch has too few, those of the earlier batches follow. Returns their batches and numbers, the image_id
+    of view 001 by subject, and the bytes by image_id.
     """
     shards = run.shards()
-    chosen: list[int] = []
+    around = [(run.build, shards[(shard + step) % len(shards)]) for step in range(len(shards))]
+    around += [(batch, number) for batch in run.build.earlier for number in run.shards(batch)]
+    chosen: list[tuple[BuildFolder, int]] = []
     faces: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
-    for step in range(len(shards)):
-        number = shards[(shard + step) % len(shards)]
-        chosen.append(number)
-        for portrait in run.read("screen", "portraits", Portrait, number):
+    for batch, number in around:
+        chosen.append((batch, number))
+        for portrait in run.read("screen", "portraits", Portrait, number, batch=batch):
             if portrait.view == "001":
                 faces[portrait.subject_id] = portrait.image_id
                 pictures[portrait.image_id] = portrait.content

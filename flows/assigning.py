@@ -3,15 +3,17 @@
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from curation.attacks import attack_prompts, attackable, attacks_by_responder
 from curation.bundles import SubjectBundle
-from curation.card import CardFacts
+from curation.card_facts import CardFacts
 from curation.export import export_release
 from curation.personas import draw_persona
-from curation.raters import Rated, calibrate, votes_by_preference, votes_by_responder
+from curation.raters import Calibration, Rated, calibrate
+from curation.release_pieces import EarlierBatch
 from curation.splits import (
     complete_roles,
     enough_known,
@@ -21,9 +23,11 @@ from curation.splits import (
     rank_subjects,
     selective_roles,
 )
-from flows.preflight import BUILT_IN, TEMPLATES
-from flows.resources import Resources
+from flows.folders import BuildFolder
+from flows.preflight import BUILT_IN
+from flows.resources import Resources, place_free
 from flows.stage import Rows, StageRun, Tables
+from flows.workers import say_attacks, say_votes, vote, write_attacks
 from schemas.records import (
     Assignment,
     AttackPrompt,
@@ -57,11 +61,19 @@ def split(run: StageRun, resources: Resources) -> None:
     sensitive = frozenset(run.recipe.facts.sensitive)
     shards = run.shards()
     subjects = {rated.subject.subject_id: rated.subject for shard in shards for rated in _rated(run, shard)}
-    ranks = rank_subjects(subjects.values(), seed=seed)
-    forgotten = forgotten_subjects(ranks, ratios=config.ratios)
+    before = list(run.read_earlier("split", "ranks", SubjectRank))
+    ranks = rank_subjects(subjects.values(), seed=seed, earlier=before)
+    forgotten = forgotten_subjects(
+        ranks, ratios=config.ratios, earlier_subjects=len(before), earlier_forgotten=_forgotten_before(run)
+    )
     run.notes["forgotten_subjects"] = {str(ratio): len(ids) for ratio, ids in forgotten.items()}
     calibration = None
-    if config.rater == BUILT_IN:
+    calibrated = config.rater == BUILT_IN or run.recipe.workers.fall_back
+    if calibrated and run.build.earlier:
+        # A few new subjects would say little about shares: they are measured by what batch 0 was.
+        calibration = Calibration.model_validate(run.earlier_notes("split")[0]["calibration"])
+        run.notes["calibration"] = calibration.model_dump(mode="json")
+    elif calibrated:
         calibration = calibrate(
             (rated for shard in shards for rated in _rated(run, shard) if len(rated.facts) > 1),
             sensitive=sensitive,
@@ -77,11 +89,7 @@ def split(run: StageRun, resources: Resources) -> None:
         known = [fact for rated in everyone for fact in rated.facts]
         within, drops = enough_known(known)
         rated = [one for one in everyone if len(one.facts) > 1]
-        if calibration is not None:
-            votes = list(votes_by_preference(rated, calibration, sensitive=sensitive, raters=config.raters, seed=seed))
-        else:
-            responder = resources.responder(config.rater)
-            votes = list(votes_by_responder(rated, responder, raters=config.raters, seed=seed))
+        votes, workers = vote(run.recipe, resources, rated, calibration, progress=run.progress)
         personal = personalized_roles(within, votes)
         run.took[shard] = len(known)
         here = {one.subject.subject_id for one in everyone}
@@ -99,9 +107,23 @@ def split(run: StageRun, resources: Resources) -> None:
             "repairs": Rows(Repair, personal.repairs),
             "ranks": Rows(SubjectRank, [rank for rank in ranks if rank.subject_id in here]),
             "drops": Rows(Drop, drops),
+            **workers,
         }
 
+    say_votes(
+        run.recipe, resources, lambda: (one for shard in shards for one in _rated(run, shard) if len(one.facts) > 1)
+    )
     run.map("roles", shards, work)
+
+
+def _forgotten_before(run: StageRun) -> dict[int, int]:
+    """How many subjects of earlier batches are forgotten at each ratio."""
+    counts: Counter[int] = Counter()
+    for notes in run.earlier_notes("split"):
+        found = notes["forgotten_subjects"]
+        if isinstance(found, dict):
+            counts.update({int(ratio): count for ratio, count in found.items() if isinstance(count, int)})
+    return dict(counts)
 
 
 def _rated(run: StageRun, shard: int) -> Iterator[Rated]:
@@ -118,21 +140,18 @@ def _rated(run: StageRun, shard: int) -> Iterator[Rated]:
 
 def attack(run: StageRun, resources: Resources) -> None:
     """Three attacks in both modalities on every known fact."""
-    author, seed = run.recipe.attack.author, run.recipe.seed
+
+    def attacked(shard: int) -> list[tuple[Rated, list[Question]]]:
+        asked = _by_subject(run.read("questions", "questions", Question, shard))
+        return [(rated, asked[rated.subject.subject_id]) for rated in _rated(run, shard)]
 
     def work(shard: int) -> Tables:
-        asked = _by_subject(run.read("questions", "questions", Question, shard))
-        prompts: list[AttackPrompt] = []
-        for rated in _rated(run, shard):
-            run.took[shard] = run.took.get(shard, 0) + len(rated.facts)
-            own = asked[rated.subject.subject_id]
-            if author == TEMPLATES:
-                prompts += attack_prompts(rated.subject, rated.facts, own, seed=seed)
-            else:
-                items = attackable(rated.subject, rated.facts, own)
-                prompts += attacks_by_responder(items, resources.responder(author), seed=seed, fall_back=False)
-        return {"attacks": Rows(AttackPrompt, prompts)}
+        subjects = attacked(shard)
+        run.took[shard] = sum(len(rated.facts) for rated, _ in subjects)
+        prompts, workers = write_attacks(run.recipe, resources, subjects, progress=run.progress)
+        return {"attacks": Rows(AttackPrompt, prompts), **workers}
 
+    say_attacks(run.recipe, resources, lambda: (one for shard in run.shards() for one in attacked(shard)))
     run.map("attacks", run.shards(), work)
 
 
@@ -155,7 +174,7 @@ def export(run: StageRun, resources: Resources) -> None:
     for folder, part in parts:
         summary = export_release(
             folder,
-            _bundles(run),
+            _bundles(run, run.build),
             card=card,
             target=recipe.export.target,
             ratios=recipe.split.ratios,
@@ -163,6 +182,11 @@ def export(run: StageRun, resources: Resources) -> None:
             part=part,
             rows_per_file=recipe.export.rows_per_file,
             rows_per_group=recipe.export.rows_per_group,
+            piece=run.folder / folder.name,
+            earlier=[
+                EarlierBatch(batch.artifact("export") / folder.name, partial(_bundles, run, batch))
+                for batch in run.build.earlier
+            ],
         )
         if folder.exists():
             run.published.append(folder)
@@ -171,16 +195,16 @@ def export(run: StageRun, resources: Resources) -> None:
         run.made[folder.name] = summary.samples
 
 
-def _bundles(run: StageRun) -> Iterator[SubjectBundle]:
-    """One subject after the other, a shard of rows in memory at a time."""
-    for shard in run.shards():
-        portraits = _by_subject(run.read("screen", "portraits", Portrait, shard))
-        facts = _by_subject(run.read("facts", "facts", Fact, shard))
-        asked = _by_subject(run.read("questions", "questions", Question, shard))
-        knowledge = _by_subject(run.read("probe", "knowledge", Knowledge, shard))
-        roles = _by_subject(run.read("split", "assignments", Assignment, shard))
-        attacks = _by_subject(run.read("attack", "attacks", AttackPrompt, shard))
-        for subject in run.read("screen", "subjects", Subject, shard):
+def _bundles(run: StageRun, batch: BuildFolder) -> Iterator[SubjectBundle]:
+    """One subject of a batch after the other, a shard of rows in memory at a time."""
+    for shard in run.shards(batch):
+        portraits = _by_subject(run.read("screen", "portraits", Portrait, shard, batch=batch))
+        facts = _by_subject(run.read("facts", "facts", Fact, shard, batch=batch))
+        asked = _by_subject(run.read("questions", "questions", Question, shard, batch=batch))
+        knowledge = _by_subject(run.read("probe", "knowledge", Knowledge, shard, batch=batch))
+        roles = _by_subject(run.read("split", "assignments", Assignment, shard, batch=batch))
+        attacks = _by_subject(run.read("attack", "attacks", AttackPrompt, shard, batch=batch))
+        for subject in run.read("screen", "subjects", Subject, shard, batch=batch):
             own = subject.subject_id
             yield SubjectBundle(
                 subject=subject,
@@ -197,7 +221,8 @@ def _card(run: StageRun, resources: Resources) -> CardFacts:
     recipe, probe, config = run.recipe, run.recipe.probe, run.recipe.split
     further = [f"{probe.paraphrased} paraphrased"] if probe.paraphrased else []
     further += [f"{probe.sampled} sampled"] if probe.sampled else []
-    personas = Counter(row.persona for row in run.read("split", "personas", Persona))
+    drawn = chain(run.read_earlier("split", "personas", Persona), run.read("split", "personas", Persona))
+    personas = Counter(row.persona for row in drawn)
     fictional = recipe.source.kind == "sandbox"
     return CardFacts(
         title=recipe.export.title,
@@ -209,7 +234,7 @@ def _card(run: StageRun, resources: Resources) -> CardFacts:
         sensitive=recipe.facts.sensitive,
         known_rule=f"the greedy answer and at least {probe.agree} of {' and '.join(further) or 'no'} asks match",
         controls=probe.controls,
-        rater=config.rater,
+        rater=place_free(config.rater),
         raters=config.raters,
         forget_share=config.forget_share,
         sensitive_share=config.sensitive_share,

@@ -3,26 +3,37 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from flows.preflight import check_recipe
+from curation.rosters import read_roster
+from flows.batches import BATCHES, batches_of
+from flows.build_report import BuildReport, report_of, stands
+from flows.dask_cluster import DaskRunner, dask_cluster
+from flows.estimate import estimate
+from flows.folders import BuildFolder
+from flows.naming import RESOLVE, ROSTER
+from flows.preflight import check_recipe, check_servers
 from flows.resources import TARGET, Resources
-from flows.stage import BuildFolder, StageSpec, expected_key, standing_manifest
+from flows.stage import StageSpec
 from flows.stages import stage_table
-from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, read_seconds, write_atomically, write_json
+from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, write_atomically, write_json
+from schemas.origin_recipes import WikimediaEndpoints
 from schemas.origins import Source
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe, read_build_recipe
 from schemas.responders import Responder
 from schemas.tables import Record
 from schemas.words import STAGES, Stage
+
+if TYPE_CHECKING:
+    from flows.prefect_flows import StageFlow
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +42,10 @@ RECIPE, IDENTITY, LOCK = "recipe.toml", "build.json", ".lock"
 ANSWERS = "answers"
 """Folder of the responders' replies as they arrived; kept, so that another judging rule asks nothing again."""
 
-OURS = frozenset({LOCK, RECIPE, ANSWERS, TARGET, "hub", "hub_gated", *STAGES})
+PAGES = ("explorer.html", "funnel.svg")
+"""What `ppubench report` writes into a build."""
+
+OURS = frozenset({LOCK, RECIPE, ROSTER, RESOLVE, ANSWERS, BATCHES, TARGET, "hub", "hub_gated", *PAGES, *STAGES})
 """What a build folder holds besides build.json."""
 
 
@@ -42,28 +56,6 @@ class BuildIdentity(Record):
     name: str
     source: str
     """Kind of the source and what names it; two builds of different people never share a folder."""
-
-
-class StageReport(Record):
-    """One line of a build's summary."""
-
-    stage: Stage
-    state: Literal["made", "stood", "stale", "missing", "unfinished"]
-    rows: dict[str, int] = {}
-    drops: dict[str, int] = {}
-    seconds: float | None = None
-
-
-class BuildReport(Record):
-    """What a build made, and where."""
-
-    name: str
-    folder: str
-    stages: tuple[StageReport, ...]
-    dataset: str | None
-    """Folder that `datasets.load_dataset` takes, once the export stage is done."""
-    target: str | None
-    """Model folder of the embedded world's target, if the build uses it."""
 
 
 @contextmanager
@@ -99,7 +91,8 @@ def open_build(folder: Path) -> BuildFolder:
 
 
 def _identity(recipe: BuildRecipe) -> BuildIdentity:
-    source = recipe.source.model_dump(mode="json", exclude={"contact", "cache", "folder"})
+    how = {"contact", "cache", "folder", "timeout_s", "routes", "limits"}
+    source = recipe.source.model_dump(mode="json", exclude=how)
     return BuildIdentity(format=FORMAT, name=recipe.name, source=" ".join(f"{k}={source[k]}" for k in sorted(source)))
 
 
@@ -116,7 +109,16 @@ def _read_identity(folder: Path) -> BuildIdentity:
     return identity
 
 
-def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str) -> None:
+def _roster_of(recipe: BuildRecipe, recipe_path: Path) -> bytes | None:
+    """The content of the recipe's roster, which stands beside it, read once to see that it is one."""
+    if not recipe.select.roster:
+        return None
+    path = recipe_path.parent / recipe.select.roster
+    read_roster(path)
+    return path.read_bytes()
+
+
+def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | None) -> None:
     """Write down whose folder this is, or refuse a folder that belongs to something else."""
     if (folder / IDENTITY).exists():
         found, ours = _read_identity(folder), _identity(recipe)
@@ -129,6 +131,8 @@ def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str) -> None:
     elif any(entry.name not in OURS for entry in folder.iterdir()):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
     write_atomically(folder / RECIPE, recipe_text)
+    if roster is not None:
+        write_atomically(folder / ROSTER, roster)
     write_json(folder / IDENTITY, _identity(recipe).model_dump(mode="json"))
 
 
@@ -141,22 +145,37 @@ def build(
     progress: Progress = lambda stage, done, total: None,
     source: Source | None = None,
     responders: Mapping[str, Responder] | None = None,
+    offline: bool = False,
+    dask: DaskRunner | None = None,
 ) -> BuildReport:
     """Bring a build up to date with its recipe; stages whose key stands are skipped.
 
     `start` makes that stage and what follows again; `until` ends after that stage.
     `source` and `responders` (by spec) are open already: a caller's own instead of what the recipe would open.
+    With `dask`, shards go to Dask workers instead of threads of this process.
+    With `offline` no request goes to Wikimedia: what its cache does not hold ends the build with Unfinished.
     """
     recipe = read_build_recipe(recipe_path)
     check_recipe(recipe)
+    roster = _roster_of(recipe, recipe_path)
     _check_order(start, until)
     folder = folder if folder is not None else Path("builds") / recipe.name
     if folder.exists() and not folder.is_dir():
         raise BadInput(str(folder), "is a file", "choose another --out")
     with locked(folder):
-        _claim(folder, recipe, recipe_path.read_text())
-        resources = Resources(folder, recipe, source=source, responders=responders)
-        return _bring_up_to_date(BuildFolder(folder, recipe), resources, start=start, until=until, progress=progress)
+        _claim(folder, recipe, recipe_path.read_text(), roster)
+        if isinstance(recipe.source, WikimediaEndpoints) and source is None and not offline:
+            _say_estimate(folder, recipe, recipe.source)
+        resources = Resources(folder, recipe, source=source, responders=responders, offline=offline)
+        return bring_up_to_date(folder, recipe, resources, start=start, until=until, progress=progress, dask=dask)
+
+
+def _say_estimate(folder: Path, recipe: BuildRecipe, source: WikimediaEndpoints) -> None:
+    """Before the first request: how many there will be, and how long the limits make them take."""
+    if read_manifest(folder / "images" / "0") is None:
+        named = len(read_roster(folder / ROSTER)) if recipe.select.roster else len(recipe.select.subjects)
+        said = estimate(recipe, source, named=named).said()
+        log.info("%s: %s; what is in the cache is not asked for", recipe.name, said)
 
 
 def rebuild(folder: Path, *, until: Stage, progress: Progress = lambda stage, done, total: None) -> BuildReport:
@@ -164,7 +183,7 @@ def rebuild(folder: Path, *, until: Stage, progress: Progress = lambda stage, do
     found = open_build(folder)
     with locked(folder):
         resources = Resources(found.path, found.recipe)
-        return _bring_up_to_date(found, resources, start=None, until=until, progress=progress)
+        return bring_up_to_date(found.path, found.recipe, resources, until=until, progress=progress)
 
 
 def _check_order(start: Stage | None, until: Stage | None) -> None:
@@ -172,43 +191,57 @@ def _check_order(start: Stage | None, until: Stage | None) -> None:
         raise BadInput("--from and --until", f"{start} comes after {until}", f"the order is {', '.join(STAGES)}")
 
 
-def _bring_up_to_date(
-    build: BuildFolder, resources: Resources, *, start: Stage | None, until: Stage | None, progress: Progress
+def bring_up_to_date(
+    folder: Path,
+    recipe: BuildRecipe,
+    resources: Resources,
+    *,
+    start: Stage | None = None,
+    until: Stage | None = None,
+    progress: Progress,
+    dask: DaskRunner | None = None,
 ) -> BuildReport:
+    """Make what does not stand, batch after batch; closes the resources. Call it with the folder locked."""
+    batches = batches_of(folder, recipe)
     last = STAGES.index(until) if until is not None else len(STAGES) - 1
     with ExitStack() as stack:
         stack.enter_context(resources)
         table = stage_table(resources)
         if start is not None:
-            for stage in STAGES[STAGES.index(start) : last + 1]:
-                (build.artifact(stage) / MANIFEST).unlink(missing_ok=True)
-                shutil.rmtree(build.artifact(stage), ignore_errors=True)
-        made: set[Stage] = set()
+            for artifact in (
+                batch.artifact(name) for batch in batches for name in STAGES[STAGES.index(start) : last + 1]
+            ):
+                (artifact / MANIFEST).unlink(missing_ok=True)
+                shutil.rmtree(artifact, ignore_errors=True)
         wanted = [table[stage] for stage in STAGES[: last + 1]]
-        if any(not _stands(build, spec, table) for spec in wanted):
-            standing = {spec.name for spec in wanted if _stands(build, spec, table)}
-            _run_flow(build, wanted, table, progress, stack)
-            made = {spec.name for spec in wanted} - standing
+        made = {(batch.batch, spec.name) for batch in batches for spec in wanted if not stands(batch, spec, table)}
+        if made:
+            check_servers(resources, {stage for _, stage in made})
+            _run_flow(batches, wanted, table, progress, stack, dask)
         else:
-            log.info("%s: every stage stands; nothing to do", build.path)
-        return report(build, table, made=made, until=until)
-
-
-def _stands(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> bool:
-    return standing_manifest(build.artifact(spec.name), expected_key(build, spec, table)[0]) is not None
+            log.info("%s: every stage stands; nothing to do", folder)
+        done = report_of(batches, table, made=made, until=until)
+        if recipe.source.kind == "wikidata" and made:
+            log.info("%s: %d requests were sent to the source", folder, resources.requests_sent())
+        return done.model_copy(update={"requests": resources.requests_sent()})
 
 
 def _run_flow(
-    build: BuildFolder,
+    batches: Sequence[BuildFolder],
     wanted: list[StageSpec],
     table: Mapping[Stage, StageSpec],
     progress: Progress,
     stack: ExitStack,
+    dask: DaskRunner | None,
 ) -> None:
-    """Start Prefect (or use the server that PREFECT_API_URL names) and run the stages as flows."""
+    """Start Prefect (or use the server that PREFECT_API_URL names, or of `make ui`) and run the stages as flows."""
     from flows.prefect_server import prefect_settings, require_server, running_server
+    from flows.prefect_ui import ui_address
 
     home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
+    if "PREFECT_API_URL" not in os.environ and (shown := ui_address(home)) is not None:
+        os.environ["PREFECT_API_URL"] = shown  # `make ui` is running
+        stack.callback(os.environ.pop, "PREFECT_API_URL", None)
     if "PREFECT_API_URL" in os.environ:
         require_server(os.environ["PREFECT_API_URL"])
         for name, value in prefect_settings(home).items():
@@ -218,49 +251,32 @@ def _run_flow(
         os.environ.update(stack.enter_context(running_server(home)))
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)
         progress("start", 1, 1)
-    from flows.prefect_flows import build_flow
+    from flows.prefect_flows import build_flow, on_this_machine
+
+    run_one: StageFlow = on_this_machine
+    if dask is not None:
+        from flows.dask_flows import on_dask
+        from flows.sharing import send_identity
+        from flows.store import Store
+
+        folder = batches[0].path
+        store = Store(dask.store) if dask.store else None
+        if store is not None:
+            store.check()
+            send_identity(store, folder)
+        run_one = on_dask(stack.enter_context(dask_cluster(dask, folder)), store)
 
     def finished(manifest: Manifest) -> None:
         counts = ", ".join(f"{count} {table}" for table, count in manifest.rows_out.items() if table != "drops")
         log.info("%s: %s; %d left out", manifest.stage, counts or "nothing", sum(manifest.drops.values()))
 
-    build_flow(build.recipe.name, build, wanted, table, progress, finished)
-
-
-def report(
-    build: BuildFolder, table: Mapping[Stage, StageSpec], *, made: set[Stage], until: Stage | None = None
-) -> BuildReport:
-    """State, counts and drops of every stage, read from the manifests."""
-    lines: list[StageReport] = []
-    for stage in STAGES:
-        folder = build.artifact(stage)
-        manifest = read_manifest(folder)
-        if manifest is None:
-            lines.append(StageReport(stage=stage, state="unfinished" if folder.exists() else "missing"))
-            continue
-        past_end = until is not None and STAGES.index(stage) > STAGES.index(until)
-        fresh = _stands(build, table[stage], table)
-        lines.append(
-            StageReport(
-                stage=stage,
-                state="made" if stage in made and not past_end else "stood" if fresh else "stale",
-                rows=manifest.rows_out,
-                drops=manifest.drops,
-                seconds=read_seconds(folder),
-            )
-        )
-    hub, target = build.path / "hub", build.path / "target"
-    return BuildReport(
-        name=build.recipe.name,
-        folder=str(build.path),
-        stages=tuple(lines),
-        dataset=str(hub) if lines[-1].state in ("made", "stood") else None,
-        target=str(target) if target.exists() else None,
-    )
+    for batch in batches:
+        if not all(stands(batch, spec, table) for spec in wanted):
+            build_flow(batch.recipe.name, batch, wanted, table, progress, finished, run_one)
 
 
 def status(folder: Path) -> BuildReport:
     """What is in a build folder, without changing it."""
     found = open_build(folder)
     with Resources(found.path, found.recipe) as resources:
-        return report(found, stage_table(resources), made=set())
+        return report_of(batches_of(found.path, found.recipe), stage_table(resources), made=set())

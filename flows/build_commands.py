@@ -25,17 +25,49 @@ def build_command(
     out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Make this stage and what follows again.")] = None,
     until: Annotated[str | None, typer.Option(help="End after this stage.")] = None,
-    runner: Annotated[str, typer.Option(help="Where shards run: local.")] = "local",
+    runner: Annotated[str, typer.Option(help="Where shards run: local or dask.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Dask scheduler [default: workers of this machine].")] = None,
+    store: Annotated[str | None, typer.Option(help="Storage all workers reach, such as s3://bucket/build.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Take Wikimedia's answers from the cache alone.")] = False,
     as_json: Json = False,
 ) -> None:
     """Build the benchmark that a recipe describes; run it again to go on, or to bring it up to date."""
-    if runner != "local":
-        raise BadInput(f"--runner {runner}", "is not a runner", "use --runner local")
+    if runner not in ("local", "dask"):
+        raise BadInput(f"--runner {runner}", "is not a runner", "use --runner local or --runner dask")
+    for option, value in (("--address", address), ("--store", store)):
+        if value is not None and runner != "dask":
+            raise BadInput(f"{option} {value}", "is of no use to --runner local", "add --runner dask")
     from flows.build import build
+    from flows.dask_cluster import DaskRunner
     from flows.show import print_build
 
     with progress_bars() as progress:
-        report = build(recipe, out, start=_stage(start), until=_stage(until), progress=progress)
+        report = build(
+            recipe,
+            out,
+            start=_stage(start),
+            until=_stage(until),
+            progress=progress,
+            offline=offline,
+            dask=DaskRunner(address, store=store) if runner == "dask" else None,
+        )
+    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+
+
+@app.command("add")
+def add_command(
+    folder: Annotated[Path, typer.Argument(metavar="BUILD", help="A finished build.")],
+    people: Annotated[list[str] | None, typer.Argument(metavar="NAME_OR_QID...", help="Whom to add.")] = None,
+    roster: Annotated[Path | None, typer.Option(help="A file with one name or QID a line; # begins a remark.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add people to a finished build; nothing that stands is fetched, asked or assigned again."""
+    from flows.extend import add, read_roster
+    from flows.show import print_build
+
+    asked = [*(people or []), *(read_roster(roster) if roster is not None else [])]
+    with progress_bars() as progress:
+        report = add(folder, asked, progress=progress)
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 
 

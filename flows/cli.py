@@ -5,11 +5,11 @@ import os
 import sys
 from typing import NoReturn
 
-from flows import build_commands, model_commands
+from flows import build_commands, dump_commands, judge_commands, model_commands, publish_commands
 from flows.terminal import app
 from schemas.problems import BadInput, Unfinished
 
-__all__ = ["build_commands", "main", "model_commands"]
+__all__ = ["build_commands", "dump_commands", "judge_commands", "main", "model_commands", "publish_commands"]
 
 INTERRUPTED = 130
 

@@ -6,18 +6,20 @@ from functools import cache, partial
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import JsonValue
 
 from curation.answer_log import AnswerLog
 from eval.dataset import training_answers, training_target
-from eval.metrics import Place, all_metrics, attack_effects
+from eval.metrics import Metric, Place, all_metrics, attack_effects
 from eval.outcomes import values_of
-from eval.roles import read_roles
 from eval.scoring import score
 from eval.store import read_record, write_evaluation
 from eval.tasks import AskedFact, EvalQuestion, Slice, questions_digest, read_facts, read_questions
+from flows.datasets import open_dataset
 from flows.evaluated import Evaluated, check_attack, identify, open_evaluated
 from flows.evaluation_asks import Asking, Progress, ask_all
 from flows.evaluation_extras import facts_of, identity_questions, utility_questions
+from flows.own_code import find_metric
 from flows.weight_attacks import attack_key, weight_attack
 from schemas.artifacts import digest
 from schemas.problems import BadInput
@@ -31,6 +33,7 @@ from schemas.results import (
     Prediction,
     PromptSet,
 )
+from schemas.split_reading import read_roles
 from schemas.words import MODALITIES, TASKS, Modality, Setting, Task
 
 VERSION = 1
@@ -56,11 +59,15 @@ class Request:
     facts: Mapping[str, AskedFact]
     questions: tuple[EvalQuestion, ...] = ()
     notes: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    """Of a user's own, besides ours."""
 
     def identity(self, dataset: str) -> str:
         """Digest of all that the figures follow from; `dataset` is that of the questions."""
+        own: dict[str, JsonValue] = {"metrics": [each.code for each in self.metrics]} if self.metrics else {}
         return digest(
-            {
+            own
+            | {
                 "version": VERSION, "dataset": dataset, "model": self.evaluated.identity, "attack": self.attack,
                 "weights": attack_key(self.attack, dataset), "setting": self.cut.setting, "ratio": self.cut.ratio,
                 "tasks": list(self.tasks), "modalities": list(self.modalities), "prompts": self.prompts,
@@ -81,7 +88,7 @@ class Manner:
 
 def run_evaluation(
     *,
-    dataset: Path,
+    dataset: str | Path,
     model: str,
     setting: Setting,
     out: Path,
@@ -97,22 +104,23 @@ def run_evaluation(
     likelihood: bool = True,
     utility: int = 200,
     identity: bool = False,
+    metrics: Sequence[str] = (),
     device: str = "cpu",
     trust_remote_code: bool = False,
     allow_missing: bool = False,
+    revision: str | None = None,
+    splits: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> EvaluationRecord:
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
     `model` is a folder, a Hub id or `openai:<base-url>#<model>`; `adapter` a run folder of `ppubench unlearn` or an
     adapter's folder. `utility` is the number of general questions, asked only of the embedded world's target and of
-    what was made of it; `identity` asks also who is shown. Replies are kept as they come, for all evaluations of one
-    model in one file. Raises BadInput before anything is asked for wrong use, and for a dataset without the setting,
-    ratio, task or attack.
+    what was made of it; `identity` asks also who is shown; `metrics` are figures of a user's own, each
+    FILE.py:NAME. Replies are kept as they come, for all evaluations of one model in one file. Raises BadInput
+    before anything is asked for wrong use, and for a dataset without the setting, ratio, task or attack.
     """
-    from unlearn.data import dataset_folder
-
-    hub = dataset_folder(dataset)
+    hub = open_dataset(dataset, revision=revision, splits=splits)
     evaluated = identify(model, adapter, trust_remote_code=trust_remote_code)
     check_attack(evaluated, attack)
     request = Request(
@@ -127,6 +135,7 @@ def run_evaluation(
         target=training_target(hub, target),
         likelihood=likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
         facts=read_facts(hub),
+        metrics=tuple(find_metric(word) for word in metrics),
     )
     plain = _with_questions(replace(request, attack=None), allow_missing=allow_missing)
     if attack is None or attack in MODEL_ATTACKS:
@@ -164,6 +173,9 @@ def _with_questions(request: Request, *, allow_missing: bool) -> Request:
         allow_missing=allow_missing,
     )
     notes = [f"{without_role} questions have no role in this setting and were not asked."] if without_role else []
+    present = [(fact.sample_id, fact.subject_id) for fact in request.facts.values()]
+    if gone := request.cut.roles.missing(present):
+        notes.append(f"{len(gone)} ids of the split are not in the dataset (first {gone[0]}).")
     if all(question.role == "forget" for question in questions):
         notes.append("The dataset holds no retain questions under this attack.")
     if request.cut.setting == "complete":
@@ -285,6 +297,6 @@ def _record(
         target=request.target,
         questions=len(rows),
         failed=sum(row.outcome == "failed" for row in rows),
-        metrics=(*all_metrics(rows, where), *attack_effects(plain, rows, where)),
+        metrics=(*all_metrics(rows, where, request.metrics), *attack_effects(plain, rows, where)),
         notes=request.notes,
     )

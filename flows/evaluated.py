@@ -63,10 +63,10 @@ def identify(model: str, overlay: Path | None, *, trust_remote_code: bool = Fals
         if overlay is not None:
             found = "is laid over a model behind a server"
             raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
-        from eval.remote import RemoteResponder
+        from eval.remote import server_identity
 
-        identity = RemoteResponder(parsed.base_url, parsed.model).identity
-        return Evaluated(f"openai:{parsed.base_url}#{parsed.model}", None, None, identity, _plain(parsed.model))
+        identity = server_identity(parsed.base_urls, parsed.model)
+        return Evaluated(model, None, None, identity, _plain(parsed.model))
     base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
     if overlay is None:
         return Evaluated(parsed.model, None, None, base, _plain(Path(parsed.model).name))

@@ -152,10 +152,10 @@ def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: Answ
 
 
 def _groups(asks: Sequence[Ask], log_: AnswerLog, *, together: int) -> list[list[Ask]]:
-    """What is still to be asked; of fixed groups each that lacks an answer, whole. Alike prompts stand together."""
+    """What is still to be asked; of fixed groups each that lacks an answer, whole. One picture's stand together."""
     if not together:
         pending = [ask for ask in asks if not log_.has(ask.ask_id)]
         return [pending] if pending else []
-    alike = sorted(asks, key=lambda ask: (ask.image is None, -len(ask.text), ask.ask_id))
+    alike = sorted(asks, key=lambda ask: (ask.image is None, ask.image or b"", -len(ask.text), ask.ask_id))
     groups = [alike[start : start + together] for start in range(0, len(alike), together)]
     return [group for group in groups if not all(log_.has(ask.ask_id) for ask in group)]

@@ -1,123 +1,35 @@
-"""The stages that gather: select (who), facts (what is stated), images (which pictures there are)."""
+"""The stages that gather: facts (what is stated), images (which pictures there are)."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from itertools import chain
 
 from curation.facts import facts_of
 from curation.licences import licence_problem
+from curation.portrait_rules import portrait_problem
 from curation.properties import load_properties
 from curation.refusals import Refusal
 from curation.sample_names import sample_names
-from curation.subjects import TOLD_OF_SUBJECTS, drop_of, not_a_subject, subject_of
 from curation.values import further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
 from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
-from schemas.problems import BadInput, Unfinished
+from schemas.problems import Unfinished
 from schemas.records import Drop, Fact, Image, Subject
 
-T = TypeVar("T")
-_QID = re.compile(r"Q[1-9]\d*")
 TOLERATED_FAILURES = 0.2
 """Share of failed requests above which a stage stops instead of writing the failures down as facts."""
 DOWNLOADS = 2
 """Wikimedia's robot policy: at most two connections to the picture hosts."""
 
 
-def select(run: StageRun, resources: Resources) -> None:
-    """Subjects in order, cut into shards of `recipe.shard`; everyone refused is a drop row."""
-    recipe = run.recipe
-    source = resources.source()
-    asked, drops = _asked_for(recipe.select.subjects, source)
-    if not recipe.select.subjects:
-        asked = source.people(limit=recipe.select.limit, min_sitelinks=recipe.select.min_sitelinks)
-    asked = asked[: recipe.select.limit]
-    entities, refused = _people(asked, source)
-    drops += refused
-    subjects: list[Subject] = []
-    for block in _blocks(entities, 50):
-        labels = _labels(source, (qid for entity in block for qid in entity.items("P106")))
-        for entity in block:
-            names = [labels[qid] for qid in entity.items("P106") if qid in labels]
-            number = f"{len(subjects) + 1:03d}"
-            subjects.append(subject_of(entity, names, subject_id=number, year=recipe.select.year))
-    if not subjects:
-        reasons = ", ".join(sorted({drop.reason for drop in drops})) or "the source selected nobody"
-        raise BadInput("[select]", f"nobody is left of {len(asked)} asked for ({reasons})", "mend the selection")
-    asked_for = len(asked) + len(drops) - len(refused)
-    shards = list(_blocks(subjects, recipe.shard)) or [[]]
-
-    def write(number: int) -> Tables:
-        run.took[number] = asked_for if number == 0 else 0
-        tables = {"subjects": Rows(Subject, shards[number])}
-        return tables | ({"drops": Rows(Drop, drops)} if number == 0 else {})
-
-    run.map("subjects", range(len(shards)), write)
-
-
-def _blocks(items: Sequence[T], size: int) -> Iterable[list[T]]:
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])
-
-
-def _asked_for(wanted: Sequence[str], source: Source) -> tuple[list[str], list[Drop]]:
-    """QIDs of the recipe's names; a name that fits several people, or nobody, is a drop."""
-    qids: list[str] = []
-    drops: list[Drop] = []
-    for name in wanted:
-        if _QID.fullmatch(name):
-            qids.append(name)
-            continue
-        found = [match for match in source.search(name) if not match.matched_alias] or source.search(name)
-        people = {
-            entity.qid: entity
-            for entity in source.entities([match.qid for match in found])
-            if isinstance(entity, Entity) and not_a_subject(entity) is None
-        }
-        ranked = sorted(people.values(), key=lambda entity: (-entity.sitelinks, int(entity.qid[1:])))
-        if not ranked:
-            drops.append(drop_of(name, "name_not_found", f"{len(found)} search results, no person among them"))
-        elif len(ranked) > 1 and ranked[0].sitelinks < 3 * max(ranked[1].sitelinks, 1):
-            listing = ", ".join(f"{entity.qid} ({entity.description or 'no description'})" for entity in ranked[:4])
-            drops.append(drop_of(name, "name_ambiguous", listing))
-        else:
-            qids.append(ranked[0].qid)
-    return qids, drops
-
-
-def _people(asked: Sequence[str], source: Source) -> tuple[list[Entity], list[Drop]]:
-    people: dict[str, Entity] = {}
-    drops: list[Drop] = []
-    for answer in source.entities(asked):
-        if isinstance(answer, MissingEntity):
-            drops.append(drop_of(answer.requested_id, "entity_missing", ""))
-        elif isinstance(answer, BrokenEntity):
-            drops.append(drop_of(answer.requested_id, "malformed_entity", answer.problem))
-        elif answer.qid in people:
-            drops.append(drop_of(answer.requested_id, "duplicate_subject", f"{answer.qid} stands already"))
-        elif (problem := not_a_subject(answer)) is not None:
-            drops.append(drop_of(answer.requested_id, *problem))
-        else:
-            told = tuple(one for one in answer.statements if one.property_id in TOLD_OF_SUBJECTS)
-            people[answer.qid] = answer.model_copy(update={"statements": told})
-    broken = sum(drop.reason == "malformed_entity" for drop in drops)
-    require_most(broken, len(asked), "entities could not be read", least=3)
-    return list(people.values()), drops
-
-
-def _labels(source: Source, qids: Iterable[str]) -> dict[str, str]:
-    found = source.entities(sorted(set(qids)))
-    return {entity.requested_id: entity.label for entity in found if isinstance(entity, Entity) and entity.label}
-
-
 def facts(run: StageRun, resources: Resources) -> None:
     """Statements to facts by the property table; each statement that does not become one is a drop row."""
     table, config = load_properties(), run.recipe.facts
-    names = sample_names(run.read("select", "subjects", Subject))
+    standing = run.read_earlier("select", "subjects", Subject)
+    names = sample_names(chain(standing, run.read("select", "subjects", Subject)))
 
     def work(shard: int) -> Tables:
         source = resources.source()
@@ -224,13 +136,15 @@ def images(run: StageRun, resources: Resources) -> None:
 
 
 def _usable(subject: Subject, files: Sequence[CommonsFile]) -> tuple[list[CommonsFile], list[Drop]]:
-    """Files that may be used by their licence and type, and drop rows of the others."""
+    """Files that may be used by their licence and type and seem to be portraits, and drop rows of the others."""
     usable: list[CommonsFile] = []
     drops: list[Drop] = []
     for file in files:
         problem = licence_problem(file.licence)
         if problem is None and not file.mime.startswith("image/"):
             problem = Refusal("not_an_image", file.mime)
+        if problem is None:
+            problem = portrait_problem(file, (subject.name, *subject.aliases))
         if problem is None:
             usable.append(file)
         else:

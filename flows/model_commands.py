@@ -10,7 +10,15 @@ from schemas.problems import BadInput
 from schemas.results import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.words import TASKS, Task
 
-Dataset = Annotated[Path, typer.Argument(metavar="BUILD_OR_DATASET", help="A build, or an exported folder.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUILD_OR_DATASET", help="A build, an exported folder, or a Hub id (OWNER/NAME[@REVISION])."
+    ),
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")]
+Splits = Annotated[Path | None, typer.Option(help="Folder of the published split files, if the dataset lacks them.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Take a split that names samples the data lacks.")]
 SettingName = Annotated[str, typer.Option("--setting", help="complete, selective or personalized (persona).")]
 Model = Annotated[str, typer.Option(help="Model folder, or Hub id.")]
 Ratio = Annotated[int | None, typer.Option(help="Percent of subjects, for complete.")]
@@ -43,7 +51,7 @@ def attacks_command(as_json: Json = False) -> None:
 @app.command("unlearn")
 def unlearn_command(
     dataset: Dataset,
-    method: Annotated[str, typer.Option(help="See `ppubench methods`.")],
+    method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")],
     setting: SettingName,
     model: Model,
     out: Annotated[Path, typer.Option(help="Run folder.")],
@@ -59,9 +67,9 @@ def unlearn_command(
     lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
     device: Device = "cpu",
     trust_remote_code: RemoteCode = False,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Take a split that names samples the data lacks.")
-    ] = False,
+    allow_missing: AllowMissing = False,
+    revision: Revision = None,
+    splits: Splits = None,
     as_json: Json = False,
 ) -> None:
     """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
@@ -91,6 +99,8 @@ def unlearn_command(
         device=device,
         trust_remote_code=trust_remote_code,
         allow_missing=allow_missing,
+        revision=revision,
+        splits=splits,
     )
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
 
@@ -124,11 +134,15 @@ def evaluate_command(
     ratio: Ratio = None,
     attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
     tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
+    metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None,
     prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
     batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
     target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
     device: Device = "cpu",
     trust_remote_code: RemoteCode = False,
+    allow_missing: AllowMissing = False,
+    revision: Revision = None,
+    splits: Splits = None,
     as_json: Json = False,
 ) -> None:
     """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
@@ -147,11 +161,15 @@ def evaluate_command(
             adapter=adapter,
             attack=_attack(attack),
             tasks=_tasks(tasks),
+            metrics=metric or (),
             prompts="published" if prompts == "published" else "probe",
             batch=batch,
             target=target,
             device=device,
             trust_remote_code=trust_remote_code,
+            allow_missing=allow_missing,
+            revision=revision,
+            splits=splits,
             progress=progress,
         )
     print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
@@ -179,12 +197,19 @@ def study_command(
 
 @app.command("report")
 def report_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study, or a folder of runs or evaluations.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A build, a study, or runs or evaluations.")],
     as_json: Json = False,
 ) -> None:
-    """Write one HTML file that opens without a network, with CSV and Markdown beside it."""
+    """Write one HTML file that opens without a network: of a build, to look inside; of a study, who is better."""
+    from flows.exploring import explore, is_build
     from flows.reporting import write_report
-    from flows.show_study import print_report
+    from flows.show_study import print_explorer, print_report
 
+    if is_build(folder):
+        with progress_bars() as progress:
+            explored = explore(folder, progress=progress)
+        where = {"html": str(explored.html), "funnel": str(explored.funnel)}
+        print_json(where) if as_json else print_explorer(explored)
+        return
     files = write_report([folder], out=folder)
     print_json({"html": str(files.html), "markdown": str(files.markdown)}) if as_json else print_report(files)

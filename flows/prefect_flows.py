@@ -2,13 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.stage import BuildFolder, StageSpec, run_stage
+from flows.folders import BuildFolder
+from flows.prefect_artifacts import show_build
+from flows.stage import Executor, ShardCall, StageSpec, run_stage
 from schemas.artifacts import Manifest
 from schemas.words import Stage
 
@@ -21,7 +24,7 @@ def shard(call: Callable[[], None]) -> None:
     call()
 
 
-def run_as_tasks(name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None:
+def run_as_tasks(name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None:
     """The Prefect executor: each shard a task run named `<stage>-<phase>-<number>`."""
     named = [(calls[number], shard.with_options(task_run_name=f"{name}-{number:05d}")) for number in sorted(calls)]
     if parallel == 1:
@@ -37,16 +40,42 @@ def run_as_tasks(name: str, calls: Mapping[int, Callable[[], None]], *, parallel
         future.result()
 
 
-@flow(name="stage", flow_run_name="{name}", validate_parameters=False, persist_result=False)
+@flow(name="stage", flow_run_name="{build.recipe.name}-{name}", validate_parameters=False, persist_result=False)
 def stage_flow(
     name: str,
     build: BuildFolder,
     spec: StageSpec,
     table: Mapping[Stage, StageSpec],
     progress: Callable[[str, int, int], None],
+    execute: Executor,
 ) -> Manifest:
     """One stage, its shards as tasks."""
-    return run_stage(build, spec, table, execute=run_as_tasks, progress=progress)
+    return run_stage(build, spec, table, execute=execute, progress=progress)
+
+
+def on_this_machine(
+    name: str,
+    build: BuildFolder,
+    spec: StageSpec,
+    table: Mapping[Stage, StageSpec],
+    progress: Callable[[str, int, int], None],
+) -> Manifest:
+    """The flow of one stage with its shards in threads of this process."""
+    return stage_flow(name, build, spec, table, progress, run_as_tasks)
+
+
+@runtime_checkable
+class StageFlow(Protocol):
+    """Brings one stage up to date as a flow of its own: `on_this_machine`, or on others."""
+
+    def __call__(
+        self,
+        name: str,
+        build: BuildFolder,
+        spec: StageSpec,
+        table: Mapping[Stage, StageSpec],
+        progress: Callable[[str, int, int], None],
+    ) -> Manifest: ...
 
 
 @flow(
@@ -63,7 +92,11 @@ def build_flow(
     table: Mapping[Stage, StageSpec],
     progress: Callable[[str, int, int], None],
     finished: Callable[[Manifest], None],
+    run_one: StageFlow,
 ) -> None:
-    """The stages in order; each is brought up to date."""
+    """The stages in order; each is brought up to date. Counts and links are left in Prefect's pages."""
+    manifests = []
     for spec in specs:
-        finished(stage_flow(spec.name, build, spec, table, progress))
+        manifests.append(run_one(spec.name, build, spec, table, progress))
+        finished(manifests[-1])
+    show_build(name, build.path, manifests)

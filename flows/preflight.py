@@ -1,20 +1,28 @@
 """What can be known to be wrong with a recipe before anything is fetched, asked or written."""
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 
 from curation.properties import load_properties
 from eval.responders import parse_spec
-from flows.resources import SANDBOX
+from flows.resources import SANDBOX, Resources
+from schemas.origin_recipes import WikimediaEndpoints
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe
+from schemas.words import Stage
+from sources.contact import checked_contact
 
 BUILT_IN = "built-in"
 TEMPLATES = "templates"
+RATER, AUTHOR, POLISHER = "[split] rater", "[attack] author", "[workers] polisher"
+"""Where a recipe names its language models."""
 
 
 def check_recipe(recipe: BuildRecipe) -> None:
     """Raise BadInput for unknown properties and for responders, raters and authors that cannot be meant."""
+    if isinstance(recipe.source, WikimediaEndpoints):
+        checked_contact(recipe.source.contact)
     table = load_properties()
     known = sorted({*table.by_id, *(f"{row.base}/{row.qualifier}" for row in table.qualifiers)})
     for name in recipe.facts.exclude:
@@ -23,15 +31,42 @@ def check_recipe(recipe: BuildRecipe) -> None:
             hint = f"did you mean {near[0]}?" if near else "name properties of curation/properties.toml, such as P19"
             raise BadInput("[facts] exclude", f"{name!r} is not a property that is asked", hint)
     if recipe.split.rater != BUILT_IN:
-        _check_spec("[split] rater", recipe.split.rater, other=BUILT_IN)
+        _check_worker(RATER, recipe.split.rater, other=BUILT_IN)
     if recipe.attack.author != TEMPLATES:
-        _check_spec("[attack] author", recipe.attack.author, other=TEMPLATES)
+        _check_worker(AUTHOR, recipe.attack.author, other=TEMPLATES)
+    if recipe.workers.polisher:
+        _check_worker(POLISHER, recipe.workers.polisher, other='""')
     if recipe.probe.responder == SANDBOX:
         if recipe.source.kind != "sandbox":
             found = f"{SANDBOX} knows only the embedded world, and the source is {recipe.source.kind}"
             raise BadInput("[probe] responder", found, "name the target: hf:<path-or-id> or openai:<base-url>#<model>")
     else:
         _check_spec("[probe] responder", recipe.probe.responder, other=SANDBOX)
+
+
+def check_servers(resources: Resources, stages: Collection[Stage]) -> None:
+    """Ask every server that the stages need one small question, before anything else is done for them.
+
+    Raises BadInput, in one line, for a server that is not there, wants another key, does not have the model, or does
+    not take what it will be sent; see eval.server_check.
+    """
+    recipe = resources.recipe
+    if "probe" in stages:
+        resources.check_target()
+    for stage, spec in (
+        ("questions", recipe.workers.polisher),
+        ("split", recipe.split.rater),
+        ("attack", recipe.attack.author),
+    ):
+        if stage in stages and spec.startswith("openai:"):
+            resources.language_model(spec).check(images=False, schemas=True)
+
+
+def _check_worker(where: str, spec: str, *, other: str) -> None:
+    _check_spec(where, spec, other=other)
+    if not spec.startswith("openai:"):
+        advice = f"serve it (transformers serve, vLLM, …) and write openai:<base-url>#<model>; or {other}"
+        raise BadInput(where, f"{spec!r} is no language model behind a server", advice)
 
 
 def _check_spec(where: str, spec: str, *, other: str) -> None:

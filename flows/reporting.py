@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from eval.report_data import Evaluated, Findings
 from eval.store import find_evaluations, read_evaluation, read_record
+from schemas.artifacts import digest
 from schemas.problems import BadInput
 from schemas.results import EvaluationRecord
 from schemas.studies import CompareConfig, Curve, CurvePoint, StudyRecord, UnitRecord
@@ -67,16 +68,21 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
 
 
 def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[EvaluationRecord]]:
-    """Evaluations without attack with their answers, and the records of those under one."""
-    plain: list[Evaluated] = []
-    attacked: list[EvaluationRecord] = []
+    """Evaluations without attack with their answers, and the records of those under one.
+
+    The same questions to the same model, measured once more with a figure of one's own, are one evaluation: the fuller.
+    """
+    fullest: dict[str, tuple[Path, EvaluationRecord]] = {}
     for place in places:
         record = read_record(place)
-        if record is not None and record.attack is not None:
-            attacked.append(record)
-        elif record is not None:
-            plain.append(Evaluated(*read_evaluation(place)))
-    return plain, attacked
+        if record is None:
+            continue
+        asked: list[JsonValue] = [record.dataset, record.model, record.attack, record.setting, record.ratio]
+        key = digest([*asked, record.prompts, record.max_new_tokens, *record.tasks, *record.modalities])
+        if key not in fullest or len(record.metrics) > len(fullest[key][1].metrics):
+            fullest[key] = (place, record)
+    plain = [Evaluated(*read_evaluation(place)) for place, record in fullest.values() if record.attack is None]
+    return plain, [record for _, record in fullest.values() if record.attack is not None]
 
 
 def _read_study(folder: Path) -> StudyRecord | None:
@@ -141,6 +147,9 @@ def read_curve(folder: Path) -> Curve | None:
         reason=record.reason,
         forget_samples=min(probed, record.forget_samples),
         retain_samples=min(probed, record.retain_samples),
+        subjects=record.asked.subjects,
+        forget_asked=record.asked.forget,
+        retain_asked=record.asked.retain,
         points=tuple(points),
     )
 
@@ -157,6 +166,8 @@ def _point(position: float, probe: "Probe") -> CurvePoint:
         retain=probe.retain_exact,
         forget_nll=probe.forget_nll,
         retain_nll=probe.retain_nll,
+        forget_right=probe.forget_right,
+        retain_right=probe.retain_right,
     )
 
 
@@ -181,6 +192,8 @@ def _logged(folder: Path) -> list[CurvePoint]:
                     retain=row["probe.retain_exact"],
                     forget_nll=row["probe.forget_nll"],
                     retain_nll=row["probe.retain_nll"],
+                    forget_right=row.get("probe.forget_right", ()),
+                    retain_right=row.get("probe.retain_right", ()),
                 )
             )
     return found

@@ -4,18 +4,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.recipes import ServersConfig
 from schemas.responders import Responder
 
 if TYPE_CHECKING:
     from eval.local import LocalModel
 
 
-def open_responder(spec: str, *, batch: int = 64, device: str = "cpu", trust_remote_code: bool = False) -> Responder:
+def open_responder(
+    spec: str,
+    *,
+    batch: int = 64,
+    device: str = "cpu",
+    trust_remote_code: bool = False,
+    servers: ServersConfig | None = None,
+) -> Responder:
     """The responder that `hf:<folder or id>[+adapter]` or `openai:<base-url>#<model>` names; see eval.responders."""
     from eval.responders import open_responder as open_with
 
     load = partial(load_local, device=device, trust_remote_code=trust_remote_code)
-    return open_with(spec, batch=batch, load_local=load)
+    return open_with(spec, batch=batch, load_local=load, servers=servers)
 
 
 def load_local(

@@ -2,15 +2,17 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pyarrow as pa
 
-from curation.duplicates import Links, Settled, find_links, settle
+from curation.duplicates import HashColumns, Settled, find_links, find_twins, settle, settle_beside
 from curation.hashes import screen_picture
 from curation.renditions import dataset_picture
 from curation.views import assign_views
+from flows.folders import BuildFolder
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.records import Drop, Duplicate, Image, ImageHashes, Portrait, Subject, View
@@ -50,8 +52,9 @@ def screen(run: StageRun, resources: Resources) -> None:
     drops_of, pairs_of = defaultdict(list), defaultdict(list)
     for drop in settled.drops:
         drops_of[drop.subject_id].append(drop)
+    first = {subject.subject_id for subject in run.read_earlier("select", "subjects", Subject)}
     for pair in settled.duplicates:
-        pairs_of[pair.left_subject].append(pair)
+        pairs_of[pair.right_subject if pair.left_subject in first else pair.left_subject].append(pair)
     run.notes["duplicate_pairs"] = len(settled.duplicates)
     run.notes["duplicates_left_out"] = len(settled.drops)
 
@@ -91,31 +94,53 @@ def screen(run: StageRun, resources: Resources) -> None:
 
 def _settle(run: StageRun) -> tuple[Settled, frozenset[str]]:
     """Duplicates over all subjects. Memory: three hash columns, and whole rows only of pictures that have a twin."""
-    folder = run.folder
-    paths = sorted(folder.glob("hashes-*.parquet"))
-    columns = [read_columns(path, ImageHashes, ["sha1", "phash", "dhash", "image_id"]) for path in paths]
-    table = pa.concat_tables(columns)
-    links = find_links(
-        table["sha1"].to_pylist(),
-        table["phash"].to_pylist(),
-        table["dhash"].to_pylist(),
-        radius=run.recipe.screen.max_distance,
-    )
-    members = _members(run, links)
+    columns, radius = _hash_columns(run), run.recipe.screen.max_distance
+    links = find_links(columns.sha1, columns.phash, columns.dhash, radius=radius)
+    earlier = [_hash_columns(run, batch) for batch in run.build.earlier]
+    twins = {batch: find_twins(columns, known, radius=radius) for batch, known in enumerate(earlier)}
+    members = _members(run, {*links.members(), *(position for found in twins.values() for position in found)})
     concerned = {member.subject_id for member in members.values()}
     names = {
         subject.subject_id: (subject.name, *subject.aliases)
         for subject in run.read("select", "subjects", Subject)
         if subject.subject_id in concerned
     }
-    settled = settle(members, links, names=names)
+    known = _twins(run, twins)
+    if not known:
+        settled = settle(members, links, names=names)
+    else:
+        settled = settle_beside(members, links, known, standing=_standing(run), names=names)
     return settled, frozenset(members[position].image_id for position in settled.gone)
 
 
-def _members(run: StageRun, links: Links) -> dict[int, ImageHashes]:
-    wanted = set(links.members())
-    rows = enumerate(run.read("screen", "hashes", ImageHashes))
+def _hash_columns(run: StageRun, batch: BuildFolder | None = None) -> HashColumns:
+    """What the pictures of a batch are compared by, in the order of its hash tables."""
+    paths = run.files("screen", "hashes", batch=batch)
+    table = pa.concat_tables([read_columns(path, ImageHashes, ["sha1", "phash", "dhash"]) for path in paths])
+    return HashColumns(table["sha1"].to_pylist(), table["phash"].to_pylist(), table["dhash"].to_pylist())
+
+
+def _members(run: StageRun, wanted: Collection[int], batch: BuildFolder | None = None) -> dict[int, ImageHashes]:
+    if not wanted:
+        return {}
+    rows = enumerate(run.read("screen", "hashes", ImageHashes, batch=batch))
     return {position: row for position, row in rows if position in wanted}
+
+
+def _twins(run: StageRun, twins: Mapping[int, Mapping[int, int]]) -> dict[int, ImageHashes]:
+    """The pictures of earlier batches that pictures of this one are, by the position here; the first batch wins."""
+    found: dict[int, ImageHashes] = {}
+    for number, positions in twins.items():
+        rows = _members(run, frozenset(positions.values()), run.build.earlier[number])
+        found = {position: rows[other] for position, other in positions.items()} | found
+    return found
+
+
+def _standing(run: StageRun) -> frozenset[str]:
+    """image_ids of the pictures that earlier batches use."""
+    paths = [path for batch in run.build.earlier for path in run.files("screen", "portraits", batch=batch)]
+    columns = [read_columns(path, Portrait, ["image_id"])["image_id"].to_pylist() for path in paths]
+    return frozenset(image_id for column in columns for image_id in column)
 
 
 def _portrait(image: Image, hashes: ImageHashes, view: View | None, *, max_side: int) -> Portrait:

@@ -1,5 +1,6 @@
 """What the command line prints about a build: short tables for people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from flows.build import BuildReport
+from flows.build_report import BatchReport, BuildReport, StageReport
 from schemas.drops import explain
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "exact_match", "rouge_l_recall", "boundary_auc", "recovery", "lost")
 """The metrics that the terminal shows; evaluation.json has all."""
+PEOPLE_SHOWN = 20
+"""Added people that are listed, of those who joined and of those who were left out."""
 
 
 def _console() -> Console:
@@ -28,7 +31,7 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count and name != "drops")
 
 
-def _stage_table(report: BuildReport) -> Table:
+def _stage_table(lines: Sequence[StageReport]) -> Table:
     table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
     for column, align in (
         ("stage", "left"),
@@ -38,23 +41,45 @@ def _stage_table(report: BuildReport) -> Table:
         ("s", "right"),
     ):
         table.add_column(column, justify="right" if align == "right" else "left", no_wrap=column != "rows")
-    for line in report.stages:
+    for line in lines:
         seconds = "" if line.seconds is None else f"{line.seconds:.1f}"
         dropped = sum(line.drops.values())
         table.add_row(line.stage, line.state, _counts(line.rows), f"{dropped:,}" if dropped else "", seconds)
     return table
 
 
+def _print_batch(console: Console, batch: BatchReport) -> None:
+    """A later batch: its stages, who joined, and who was left out and why."""
+    console.print(f"batch {batch.batch}: {len(batch.asked)} asked for", style="bold")
+    console.print(_stage_table(batch.stages))
+    joined = [one for one in batch.people if one.state == "joined"]
+    left_out = [one for one in batch.people if one.state == "left out"]
+    for one in joined[:PEOPLE_SHOWN]:
+        console.print(f"joined    {one.subject_id} {one.name} ({one.asked}): {one.samples} samples", markup=False)
+    if len(joined) > PEOPLE_SHOWN:
+        console.print(f"joined    {len(joined) - PEOPLE_SHOWN} more (--json lists all)")
+    for one in left_out[:PEOPLE_SHOWN]:
+        who = f"{one.subject_id} {one.name} ({one.asked})" if one.subject_id else one.asked
+        why = " ".join(part for part in (explain(one.reason) if one.reason else "", one.detail) if part)
+        console.print(f"left out  {who} by {one.stage}: {why}", markup=False)
+    if len(left_out) > PEOPLE_SHOWN:
+        console.print(f"left out  {len(left_out) - PEOPLE_SHOWN} more (--json lists all)")
+
+
 def print_build(report: BuildReport) -> None:
     """The table of stages and the paths to look at."""
     console = _console()
-    console.print(_stage_table(report))
+    console.print(_stage_table(report.stages))
+    for batch in report.batches:
+        if any(line.state != "stood" for line in batch.stages):
+            _print_batch(console, batch)
     if report.dataset:
         console.print(f"dataset   {report.dataset}   (datasets.load_dataset({report.dataset!r}, CONFIG))")
         console.print(f"card      {report.dataset}/README.md")
     if report.target:
         console.print(f"target    {report.target}   (the model that was probed; unlearn it)")
     console.print(f"details   ppubench status {report.folder}")
+    console.print(f"look      ppubench report {report.folder}   (every subject, picture and fact, in a browser)")
 
 
 def print_run(record: "RunRecord", folder: Path) -> None:
@@ -74,12 +99,14 @@ def print_run(record: "RunRecord", folder: Path) -> None:
 
 def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
     """Accuracy and outcomes by role, task and modality, with intervals, and where the predictions are."""
+    from eval.metrics import METRICS
+
     console = _console()
     table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
     for column in ("role", "task", "modality", "metric", "value", "95 % interval", "n"):
         table.add_column(column, justify="right" if column in ("value", "95 % interval", "n") else "left")
     for row in record.metrics:
-        if row.metric in SHOWN and row.modality:
+        if (row.metric in SHOWN or row.metric not in METRICS) and row.modality:
             between = f"{row.low:.3f} to {row.high:.3f}" if row.low is not None and row.high is not None else ""
             table.add_row(row.role, row.task, row.modality, row.metric, f"{row.value:.3f}", between, f"{row.n:,}")
     console.print(table)
@@ -94,15 +121,18 @@ def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
 def print_status(report: BuildReport) -> None:
     """The table of stages, and every drop reason with its sentence."""
     console = _console()
-    console.print(_stage_table(report))
+    console.print(_stage_table(report.stages))
+    for batch in report.batches:
+        _print_batch(console, batch)
+    every = [report.stages, *(batch.stages for batch in report.batches)]
     table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
     for column in ("stage", "left out", "reason", "because"):
         table.add_column(column, justify="right" if column == "left out" else "left")
-    for line in report.stages:
+    for line in (line for lines in every for line in lines):
         for reason, count in sorted(line.drops.items(), key=lambda pair: (-pair[1], pair[0])):
             table.add_row(line.stage, f"{count:,}", reason, explain(reason))
     if table.row_count:
         console.print(table)
-    stale = [line.stage for line in report.stages if line.state in ("stale", "missing", "unfinished")]
+    stale = [line.stage for lines in every for line in lines if line.state in ("stale", "missing", "unfinished")]
     if stale:
-        console.print(f"to do: {', '.join(stale)}; run `ppubench export {report.folder}`")
+        console.print(f"to do: {', '.join(dict.fromkeys(stale))}; run `ppubench export {report.folder}`")

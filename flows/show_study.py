@@ -1,4 +1,4 @@
-"""What the command line prints about a study and its report."""
+"""What the command line prints about a study and its report, and about a build's explorer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from rich.table import Table
 from schemas.studies import StudyRecord
 
 if TYPE_CHECKING:
+    from eval.explorer import Explored
     from eval.report import ReportFiles
 
 
@@ -39,6 +40,15 @@ def print_report(files: "ReportFiles") -> None:
         console.print(escape(headline))
     console.print(f"report    {escape(str(files.html))}   (open it in a browser; it needs no network)")
     console.print(f"tables    {escape(', '.join(str(path) for path in (files.markdown, *files.tables)))}")
+
+
+def print_explorer(explored: "Explored") -> None:
+    """What the explorer shows, and where it is."""
+    console = _console()
+    size = f"{explored.bytes / 1e6:.1f} MB"
+    console.print(f"explorer  {escape(str(explored.html))}   (open it in a browser; it needs no network)")
+    console.print(f"shows     {explored.subjects:,} subjects, {explored.facts:,} facts, {size}")
+    console.print(f"funnel    {escape(str(explored.funnel))}")
 
 
 def _console() -> Console:

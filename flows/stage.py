@@ -4,22 +4,22 @@ Plain code without Prefect: `flows/build.py` hands in the executor that makes ev
 """
 
 import ctypes
-import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import JsonValue
 
+from flows.folders import MARKS, BuildFolder, check_bytes, make_room, standing_manifest, tally
 from schemas.artifacts import (
-    MANIFEST,
-    TIMING,
     FileEntry,
     Manifest,
     file_entry,
@@ -33,15 +33,12 @@ from schemas.artifacts import (
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe
 from schemas.records import Drop
-from schemas.tables import Record, file_sha256, read_records, write_records
+from schemas.tables import Record, read_records, write_records
 from schemas.words import Stage
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
-
-MARKS = "unfinished"
-"""Folder of the marks of finished shards; removed when the manifest is written."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,43 @@ Tables = Mapping[str, Rows]
 """What a shard makes: rows by table name. The table "drops" holds Drop rows."""
 
 
+@dataclass(frozen=True)
+class ShardOrder:
+    """Which shard is meant, for a process that has only the build's folder; can be pickled."""
+
+    folder: str
+    """The build's folder, absolute."""
+    batch: int
+    stage: Stage
+    phase: str
+    number: int
+    key: str
+    """Of the artifact: who finds another one has another recipe, other code or other inputs."""
+    store: str = ""
+    """Address of the storage from which the build's files are to be had; "": the folder is there itself."""
+
+
+@dataclass(frozen=True)
+class ShardCall:
+    """One shard to be done: called, it is done here; or its order is carried out elsewhere and `finished` is told."""
+
+    order: ShardOrder
+    work: Callable[[], None]
+    finished: Callable[[], None]
+
+    def __call__(self) -> None:
+        self.work()
+        self.finished()
+
+
+@runtime_checkable
 class Executor(Protocol):
     """Runs the shards of a phase, in any order, and raises the first exception that one of them raised."""
 
-    def __call__(self, name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None: ...
+    def __call__(self, name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None: ...
 
 
-def run_in_process(name: str, calls: Mapping[int, Callable[[], None]], *, parallel: int) -> None:
+def run_in_process(name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None:
     """The plain executor: one shard after the other, without Prefect."""
     for number in sorted(calls):
         calls[number]()
@@ -81,21 +108,10 @@ class StageSpec:
     work: Callable[["StageRun"], None]
     outside: Callable[["BuildFolder"], Mapping[str, str]] = field(default=lambda build: {})
     """Identities of what is read besides artifacts (source, target), for the key."""
+    across: tuple[Stage, ...] = ()
+    """Stages of which the artifacts of earlier batches are read too."""
     prepare: Callable[["BuildFolder"], None] = field(default=lambda build: None)
     """Called before the key is computed, when the stage is about to be brought up to date."""
-
-
-@dataclass(frozen=True)
-class BuildFolder:
-    """A build on disk: `<path>/<stage>/<batch>/`."""
-
-    path: Path
-    recipe: BuildRecipe
-    batch: int = 0
-
-    def artifact(self, stage: Stage) -> Path:
-        """Folder of a stage's artifact in the current batch."""
-        return self.path / stage / str(self.batch)
 
 
 @dataclass
@@ -114,6 +130,8 @@ class StageRun:
     notes: dict[str, JsonValue] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     """Rows by table of what it wrote outside its own folder."""
+    fetch: Callable[[Path, str], None] = lambda folder, pattern: None
+    """Called before files of a folder are listed, where they may have to be brought first."""
     published: list[Path] = field(default_factory=list)
     """Folders outside the stage's own that it wrote; their files are listed in the manifest too."""
 
@@ -124,30 +142,50 @@ class StageRun:
     @property
     def answers(self) -> Path:
         """Where replies of responders are kept, beyond the life of an artifact."""
-        return self.build.path / "answers" / self.spec.name
+        return self.build.path / "answers" / self.spec.name / str(self.build.batch)
 
     @property
     def recipe(self) -> BuildRecipe:
         return self.build.recipe
 
-    def shards(self) -> list[int]:
-        """Numbers of the shards that the selection cut the subjects into."""
-        manifest = read_manifest(self.build.artifact("select"))
+    def shards(self, batch: BuildFolder | None = None) -> list[int]:
+        """Numbers of the shards that the selection (of this batch, or of an earlier one) cut the subjects into."""
+        folder = (batch or self.build).artifact("select")
+        manifest = read_manifest(folder)
         if manifest is None:
-            raise BadInput(str(self.build.artifact("select")), "is not finished", "build from the stage select")
+            raise BadInput(str(folder), "is not finished", "build from the stage select")
         return list(range(sum(entry.path.startswith("subjects-") for entry in manifest.files)))
 
-    def read(self, stage: Stage, table: str, record: type[R], shard: int | None = None) -> Iterator[R]:
-        """Rows of an input's table: of one shard, or of all of them in order."""
-        folder = self.build.artifact(stage)
+    def files(
+        self, stage: Stage, table: str, shard: int | None = None, *, batch: BuildFolder | None = None
+    ) -> list[Path]:
+        """The Parquet files of a table in order: of one shard or of all, of this batch or of an earlier one."""
         pattern = f"{table}-*.parquet" if shard is None else f"{table}-{shard:05d}.parquet"
-        for path in sorted(folder.glob(pattern)):
+        folder = (batch or self.build).artifact(stage)
+        self.fetch(folder, pattern)
+        return sorted(folder.glob(pattern))
+
+    def read(
+        self, stage: Stage, table: str, record: type[R], shard: int | None = None, *, batch: BuildFolder | None = None
+    ) -> Iterator[R]:
+        """Rows of an input's table: of one shard, or of all of them in order; of this batch or of an earlier one."""
+        for path in self.files(stage, table, shard, batch=batch):
             yield from read_records(path, record)
 
+    def read_earlier(self, stage: Stage, table: str, record: type[R]) -> Iterator[R]:
+        """Rows of a table in all earlier batches, in order."""
+        for batch in self.build.earlier:
+            yield from self.read(stage, table, record, batch=batch)
+
+    def earlier_notes(self, stage: Stage) -> list[dict[str, JsonValue]]:
+        """What the stage noted in each earlier batch."""
+        manifests = [read_manifest(batch.artifact(stage)) for batch in self.build.earlier]
+        return [manifest.notes for manifest in manifests if manifest is not None]
+
     def count(self, stage: Stage, table: str) -> int:
-        """Rows of an input's table, from its manifest."""
-        manifest = read_manifest(self.build.artifact(stage))
-        return manifest.rows_out.get(table, 0) if manifest is not None else 0
+        """Rows of an input's table in all batches so far, from the manifests."""
+        manifests = [read_manifest(batch.artifact(stage)) for batch in (*self.build.earlier, self.build)]
+        return sum(manifest.rows_out.get(table, 0) for manifest in manifests if manifest is not None)
 
     def map(self, phase: str, shards: Sequence[int], work: Callable[[int], Tables], *, parallel: int = 1) -> None:
         """Run `work` for every shard that is not done yet, and write its tables as it finishes."""
@@ -159,16 +197,17 @@ class StageRun:
         self.progress(self.spec.name, done, len(shards))
         finished = [done]
 
-        def call(number: int) -> Callable[[], None]:
-            def run() -> None:
-                self._write(phase, number, work(number))
-                give_back_memory()
-                finished[0] += 1
-                self.progress(self.spec.name, finished[0], len(shards))
+        def one(number: int) -> None:
+            self._write(phase, number, work(number))
+            give_back_memory()
 
-            return run
+        def count() -> None:
+            finished[0] += 1
+            self.progress(self.spec.name, finished[0], len(shards))
 
-        self.execute(f"{self.spec.name}-{phase}", {number: call(number) for number in pending}, parallel=parallel)
+        place = partial(ShardOrder, str(self.build.path.resolve()), self.build.batch, self.spec.name, phase)
+        calls = {number: ShardCall(place(number, self.key), partial(one, number), count) for number in pending}
+        self.execute(f"{self.spec.name}-{phase}", calls, parallel=parallel)
 
     def _write(self, phase: str, number: int, tables: Tables) -> None:
         rows: dict[str, JsonValue] = {}
@@ -193,9 +232,21 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def expected_key(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> tuple[str, dict[str, str]]:
-    """The key that an up-to-date artifact of the stage has, and the inputs it follows from."""
-    inputs = {f"{name}/{build.batch}": expected_key(build, table[name], table)[0] for name in spec.reads}
+def expected_key(
+    build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec], known: dict[Path, str] | None = None
+) -> tuple[str, dict[str, str]]:
+    """The key that an up-to-date artifact of the stage has, and the inputs it follows from.
+
+    `known` holds keys worked out on the way, by the folder of the artifact.
+    """
+    known = {} if known is None else known
+    inputs: dict[str, str] = {}
+    for batch, names in [(build, spec.reads), *((before, spec.across) for before in build.earlier)]:
+        for name in names:
+            folder = batch.artifact(name)
+            if folder not in known:
+                known[folder] = expected_key(batch, table[name], table, known)[0]
+            inputs[f"{name}/{batch.batch}"] = known[folder]
     inputs.update(spec.outside(build))
     return stage_key(spec.name, spec.version, spec.config(build.recipe), inputs), inputs
 
@@ -212,19 +263,21 @@ def run_stage(
     spec.prepare(build)
     key, inputs = expected_key(build, spec, table)
     folder = build.artifact(spec.name)
-    standing = standing_manifest(folder, key)
+    standing = standing_manifest(build, spec.name, key)
     if standing is not None:
         shutil.rmtree(folder / MARKS, ignore_errors=True)  # a kill between manifest and clean-up left it
         return standing
     for name in spec.reads:
-        _check_bytes(build.artifact(name))
-    _make_room(folder, key)
+        check_bytes(build.artifact(name))
+    for before in build.earlier:
+        for name in spec.across:
+            check_bytes(before.artifact(name))
+    make_room(folder, key)
     started, clock = datetime.now(UTC), time.monotonic()
     run = StageRun(build, spec, key, inputs, execute, progress)
     spec.work(run)
-    files, rows, drops, rows_in = _tally(folder)
-    for outside in run.published:
-        files += tuple(file_entry(folder, path, None) for path in sorted(outside.rglob("*")) if path.is_file())
+    files, rows, drops, rows_in = tally(folder)
+    files += _published(run)
     manifest = Manifest(
         stage=spec.name,
         batch=build.batch,
@@ -245,71 +298,18 @@ def run_stage(
     return manifest
 
 
-def standing_manifest(folder: Path, key: str) -> Manifest | None:
-    """The manifest if the artifact is up to date: its key is this one, and its files are there in full size."""
-    manifest = read_manifest(folder)
-    if manifest is None or manifest.key != key:
-        return None
-    whole = all(
-        (path := folder / entry.path).is_file() and path.stat().st_size == entry.bytes for entry in manifest.files
-    )
-    return manifest if whole else None
-
-
-def _check_bytes(folder: Path) -> None:
-    """Refuse an input whose tables are not the bytes that its manifest names."""
-    manifest = read_manifest(folder)
-    for entry in manifest.files if manifest is not None else ():
-        path = folder / entry.path
-        if path.suffix == ".parquet" and path.parent == folder and file_sha256(path) != entry.sha256:
-            advice = f"delete {folder} and run the command again"
-            raise BadInput(str(path), "is not what its manifest says (another sha256)", advice)
-
-
-def _make_room(folder: Path, key: str) -> None:
-    """Empty the folder of anything made under another key; keep the finished shards of this one."""
-    mark = folder / MARKS / "key.json"
-    if _marked(mark) == key and not (folder / MANIFEST).exists():
-        for part in folder.rglob("*.part"):
-            part.unlink()
-        return
-    if folder.is_file() or folder.parent.is_file():
-        raise BadInput(str(folder), "is a file where a stage's folder belongs", "move it away")
-    if folder.exists():
-        (folder / MANIFEST).unlink(missing_ok=True)  # first: from here on the artifact is unfinished
-        shutil.rmtree(folder)
-    write_json(mark, key)
-
-
-def _marked(mark: Path) -> JsonValue:
-    """The key that unfinished shards belong to, or None if that cannot be told."""
-    try:
-        found: JsonValue = json.loads(mark.read_text())
-    except (OSError, ValueError):
-        return None
-    return found
-
-
-def _is_output(folder: Path, path: Path) -> bool:
-    top = path.relative_to(folder).parts[0]
-    return top not in (MARKS, MANIFEST, TIMING)
-
-
-def _tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[str, int], int]:
-    """Files, row counts by table, drops by reason and rows read, from the marks of the shards."""
-    rows: dict[str, int] = {}
-    rows_in = 0
-    drops: Counter[str] = Counter()
-    for mark in sorted((folder / MARKS).glob("*-*.json")):
-        content = json.loads(mark.read_text())
-        rows.update(content["rows"])
-        drops.update(content["drops"])
-        rows_in += content["rows_in"]
-    files: list[FileEntry] = []
-    by_table: Counter[str] = Counter()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and _is_output(folder, path)):
-        count = rows.get(path.name)
-        files.append(file_entry(folder, path, count))
-        if count is not None:
-            by_table[path.name.rsplit("-", 1)[0].split("-")[0]] += count
-    return tuple(files), dict(sorted(by_table.items())), dict(sorted(drops.items())), rows_in
+def _published(run: StageRun) -> tuple[FileEntry, ...]:
+    """Entries of what the stage wrote outside its folder; data files of earlier batches are not hashed once more."""
+    manifests = [read_manifest(batch.artifact(run.spec.name)) for batch in run.build.earlier]
+    known = {
+        (entry.path, entry.bytes): entry
+        for manifest in manifests
+        if manifest is not None
+        for entry in manifest.files
+        if entry.path.startswith("../") and entry.path.endswith(".parquet")
+    }
+    entries: list[FileEntry] = []
+    for path in sorted(path for folder in run.published for path in folder.rglob("*") if path.is_file()):
+        place = Path(os.path.relpath(path, run.folder)).as_posix()
+        entries.append(known.get((place, path.stat().st_size)) or file_entry(run.folder, path, None))
+    return tuple(entries)

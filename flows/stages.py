@@ -5,9 +5,11 @@ from functools import partial
 
 from pydantic import BaseModel, JsonValue
 
-from flows import asking, assigning, gather, screening
+from flows import asking, assigning, gather, screening, selecting
+from flows.folders import BuildFolder
+from flows.naming import named_outside
 from flows.resources import Resources, place_free
-from flows.stage import BuildFolder, StageRun, StageSpec
+from flows.stage import StageRun, StageSpec
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
 
@@ -36,27 +38,53 @@ READS: dict[Stage, tuple[Stage, ...]] = {
     "export": ("facts", "screen", "questions", "probe", "split", "attack"),
 }
 
+ACROSS: dict[Stage, tuple[Stage, ...]] = {
+    "select": ("select",),  # ids go on, and nobody comes twice
+    "facts": ("select",),  # sample names that are taken
+    "images": (),
+    "screen": ("screen",),  # duplicates
+    "questions": ("facts",),  # distractors
+    "probe": ("select", "facts", "screen"),  # strangers
+    "split": ("split",),  # ranks, and who is forgotten
+    "attack": (),
+    "export": ("export",),  # files that stay, and what was counted
+}
+"""What a later batch reads of the earlier ones; an added batch never makes these again."""
+
 
 def _numbers(*sections: BaseModel, **single: JsonValue) -> dict[str, JsonValue]:
     """The settings of a stage as they go into its key and manifest: no port, credential or local path among them."""
     numbers = dict(single)
     for section in sections:
         numbers |= section.model_dump(mode="json")
-    for name in ("responder", "rater", "author"):
+    for name in ("responder", "rater", "author", "polisher"):
         if isinstance(spec := numbers.get(name), str):
             numbers[name] = place_free(spec)
     return numbers
 
 
+def _polisher(recipe: BuildRecipe) -> dict[str, JsonValue]:
+    """Who polishes questions; nothing where nobody does."""
+    spec = recipe.workers.polisher
+    return {"polisher": spec, **_stand_in(recipe, spec)} if spec else {}
+
+
+def _stand_in(recipe: BuildRecipe, spec: str) -> dict[str, JsonValue]:
+    """Whether the built-in stands in for a language model; nothing where there is none to stand in for."""
+    return {"fall_back": True} if recipe.workers.fall_back and spec.startswith("openai:") else {}
+
+
 CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
-    "select": lambda recipe: _numbers(recipe.select, shard=recipe.shard),
+    "select": lambda recipe: _numbers(recipe.select.model_copy(update={"roster": ""}), shard=recipe.shard),
     "facts": lambda recipe: _numbers(recipe.facts),
     "images": lambda recipe: _numbers(recipe.images),
     "screen": lambda recipe: _numbers(recipe.screen),
-    "questions": lambda recipe: _numbers(recipe.questions, seed=recipe.seed),
+    "questions": lambda recipe: _numbers(recipe.questions, seed=recipe.seed, **_polisher(recipe)),
     "probe": lambda recipe: _numbers(recipe.probe, seed=recipe.seed),
-    "split": lambda recipe: _numbers(recipe.split, seed=recipe.seed, sensitive=list(recipe.facts.sensitive)),
-    "attack": lambda recipe: _numbers(recipe.attack, seed=recipe.seed),
+    "split": lambda recipe: _numbers(
+        recipe.split, seed=recipe.seed, sensitive=list(recipe.facts.sensitive), **_stand_in(recipe, recipe.split.rater)
+    ),
+    "attack": lambda recipe: _numbers(recipe.attack, seed=recipe.seed, **_stand_in(recipe, recipe.attack.author)),
     "export": lambda recipe: _numbers(
         recipe.export,
         seed=recipe.seed,
@@ -67,7 +95,7 @@ CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
     ),
 }
 WORK: dict[Stage, Callable[[StageRun, Resources], None]] = {
-    "select": gather.select,
+    "select": selecting.select,
     "facts": gather.facts,
     "images": gather.images,
     "screen": screening.screen,
@@ -87,7 +115,9 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
     """The stages of a build with these resources."""
 
     def outside(stage: Stage, build: BuildFolder) -> Mapping[str, str]:
-        if stage in ("select", "facts", "images"):
+        if stage == "select":
+            return {"source": resources.source_identity(), **named_outside(build)}
+        if stage in ("facts", "images"):
             return {"source": resources.source_identity()}
         if stage == "probe":
             return {"responder": resources.responder_identity(build.recipe.probe.responder)}
@@ -108,6 +138,7 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
             config=CONFIGS[stage],
             work=partial(work, stage),
             outside=partial(outside, stage),
+            across=ACROSS[stage],
             prepare=prepare if stage == "probe" else _nothing,
         )
         for stage in STAGES

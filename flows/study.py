@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from flows.datasets import open_dataset
 from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
 from schemas.problems import BadInput
@@ -66,6 +67,8 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage
     from flows.reporting import write_report
 
     recipe = read_recipe(recipe_path, StudyRecipe)
+    dataset = open_dataset(recipe.dataset, revision=recipe.revision, splits=recipe.splits)
+    recipe = recipe.model_copy(update={"dataset": dataset})
     check_recipe(recipe)
     units = plan_units(recipe)
     keys = unit_keys(recipe, units)
@@ -233,7 +236,9 @@ def _run_and_evaluate(work: Work) -> UnitRecord:
             likelihood=asked.likelihood,
             utility=asked.utility,
             identity=asked.identity,
+            metrics=asked.metrics,
             device=recipe.device,
+            allow_missing=recipe.allow_missing,
         )
         evaluations.append(found.folder)
     return record.model_copy(update={"evaluations": tuple(evaluations)})
@@ -260,6 +265,7 @@ def _unlearn(work: Work, folder: Path) -> UnitRecord:
         lr=unit.lr,
         overrides=recipe.numbers,
         device=recipe.device,
+        allow_missing=recipe.allow_missing,
     )
     status, reason = ("finished", "") if run.status == "finished" else ("stopped", run.reason)
     return _record(work).model_copy(update={"status": status, "reason": reason, "run": run.identity})

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.own_code import find_method, find_metric, is_own
 from schemas.artifacts import digest
+from schemas.hub_folder import dataset_folder
 from schemas.problems import BadInput
 from schemas.results import PROMPT_ATTACKS, AttackName
 from schemas.studies import StudyRecipe
@@ -47,11 +49,21 @@ def check_recipe(recipe: StudyRecipe) -> None:
     from unlearn.presets import numbers_for
 
     for method in recipe.methods:
+        if is_own(method):
+            own = find_method(method)
+            numbers_for(own.name, preset=recipe.preset, parameters=0, family="", overrides=recipe.numbers,
+                        own=own.numbers)  # fmt: skip
+            continue
         if method not in METHODS:
             near = difflib.get_close_matches(method, METHODS, n=1)
             advice = f"did you mean {near[0]}?" if near else f"choose among {', '.join(METHODS)}"
             raise BadInput(f"recipe {recipe.name}, methods", f"{method!r} is not a method", advice)
         numbers_for(method, preset=recipe.preset, parameters=0, family="", overrides=recipe.numbers)
+    names = [find_method(method).name for method in recipe.methods]
+    if len(set(names)) < len(names):
+        raise BadInput(f"recipe {recipe.name}, methods", "two have the same name", "rename one of your own")
+    for word in recipe.evaluate.metrics:
+        find_metric(word)
     for setting, ratio in _conditions(recipe):
         read_samples(
             recipe.dataset,
@@ -59,6 +71,7 @@ def check_recipe(recipe: StudyRecipe) -> None:
             ratio=ratio,
             modality="vqa" if recipe.modality == "vqa" else "qa",
             target=recipe.target,
+            allow_missing=recipe.allow_missing,
         )
     if not Path(recipe.model).is_dir() and (Path(recipe.model).is_absolute() or recipe.model.count("/") != 1):
         raise BadInput(f"model {recipe.model}", "no such folder", "name the target's folder, or a Hub id OWNER/NAME")
@@ -71,7 +84,8 @@ def plan_units(recipe: StudyRecipe) -> list[Unit]:
         for method in recipe.methods:
             for lr in recipe.learning_rates or (None,):
                 for seed in recipe.seeds:
-                    words = [method, setting, f"r{ratio}" if ratio else "", f"lr{lr:g}" if lr else "", f"seed{seed}"]
+                    place = [setting, f"r{ratio}" if ratio else "", f"lr{lr:g}" if lr else "", f"seed{seed}"]
+                    words = [_short(method), *place]
                     units.append(Unit("_".join(word for word in words if word), method, setting, ratio, seed, lr))
     return units
 
@@ -92,24 +106,41 @@ def slices_of(recipe: StudyRecipe, unit: Unit) -> tuple[Slice, ...]:
     return tuple(found)
 
 
+def _short(method: str) -> str:
+    """What a unit's folder calls a method; a file that was edited is another method with a folder of its own."""
+    if not is_own(method):
+        return method
+    found = find_method(method)
+    return f"{found.name}-{found.code[:6]}"
+
+
 def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
     """By unit name: the digest of all that decides its result. A finished unit of another key is done again."""
     from unlearn.runs import base_digest
 
     shared = recipe.model_dump(
         mode="json",
-        include={"preset", "modality", "numbers", "target", "evaluate"},
+        include={"preset", "modality", "numbers", "target"},
     )
     shared["dataset"] = _dataset_digest(recipe.dataset)
+    own = {
+        method: f"{find_method(method).name} {find_method(method).code}" for method in recipe.methods if is_own(method)
+    }
     shared["base"] = base_digest(recipe.model)
+    asked = recipe.evaluate.model_dump(mode="json", exclude={"metrics"})
+    if recipe.evaluate.metrics:
+        asked["metrics"] = [find_metric(word).code for word in recipe.evaluate.metrics]
+    shared["evaluate"] = asked
     return {
         unit.name: digest(
-            {**shared, "unit": [unit.method, unit.setting, unit.ratio, unit.seed, unit.lr], "slices": [
-                [each.setting, each.ratio, each.attack] for each in slices_of(recipe, unit)
-            ]}
+            {
+                **shared,
+                "unit": [own.get(unit.method, unit.method), unit.setting, unit.ratio, unit.seed, unit.lr],
+                "slices": [[each.setting, each.ratio, each.attack] for each in slices_of(recipe, unit)],
+            }
         )
         for unit in units
-    }  # fmt: skip
+    }
 
 
 def _conditions(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
@@ -120,16 +151,12 @@ def _conditions(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
 
 
 def _has_attack(dataset: Path, attack: AttackName, setting: Setting, ratio: int | None) -> bool:
-    from unlearn.data import dataset_folder
-
     config = f"{attack}_{PUBLISHED_SETTING[setting]}{ratio or ''}"
     return (dataset_folder(dataset) / "data" / config).is_dir()
 
 
 def _dataset_digest(dataset: Path) -> str:
     """Digest of the names and contents of a dataset's files."""
-    from unlearn.data import dataset_folder
-
     hub = dataset_folder(dataset)
     total = hashlib.sha256()
     for path in _data_files(hub):

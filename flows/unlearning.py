@@ -1,24 +1,31 @@
 """One unlearning run: data, model, method and loop put together, and a run folder that says all about it."""
 
+import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from curation.prompts import probe_prompt
+from flows.datasets import open_dataset
+from flows.own_code import find_method
 from schemas.problems import BadInput
 from schemas.words import Setting
 
 if TYPE_CHECKING:
-    from unlearn.data import Modalities
+    from unlearn.data import Assigned, Modalities
     from unlearn.presets import Preset
     from unlearn.runs import RunRecord
 
 
+log = logging.getLogger(__name__)
+
+
 def run_unlearning(
     *,
-    dataset: Path,
+    dataset: str | Path,
     method: str,
     setting: Setting,
     model: str,
@@ -37,30 +44,41 @@ def run_unlearning(
     device: str = "cpu",
     trust_remote_code: bool = False,
     allow_missing: bool = False,
+    revision: str | None = None,
+    splits: Path | None = None,
     stop_after: int | None = None,
 ) -> "RunRecord":
     """Unlearn the forget set of a setting from a model into the run folder `out`; returns the run's record.
 
-    `overrides` are numbers of unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
+    `method` is one of `ppubench methods`, or FILE.py:NAME of a user's own. `overrides` are numbers of unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
     `stop_after` ends this call after so many steps, as if it had been killed there. Raises BadInput before anything is
     written for wrong use, and for a folder that holds another run or is being written to.
     """
     from unlearn.checkpoints import run_lock
     from unlearn.data import read_samples
     from unlearn.execute import prune_run, train_run
-    from unlearn.methods import method_named
     from unlearn.prepare import prepare
+    from unlearn.processes import own_device, refuse_several, wait_for_all, writes
     from unlearn.runs import read_record
 
-    chosen = method_named(method, boundary=boundary)
+    chosen = find_method(method, boundary=boundary)
+    if chosen.prunes:
+        refuse_several(f"method {chosen.name}")
     common = {"steps": steps, "epochs": epochs, "lr": lr}
     typed = {**(overrides or {}), **{name: value for name, value in common.items() if value is not None}}
     data = read_samples(
-        dataset, setting=setting, ratio=ratio, modality=modality, target=target, allow_missing=allow_missing
+        open_dataset(dataset, revision=revision, splits=splits),
+        setting=setting,
+        ratio=ratio,
+        modality=modality,
+        target=target,
+        allow_missing=allow_missing,
     )
+    _show_mismatch(data)
     found = read_record(out)
     if found is not None and not resume:
         raise BadInput(str(out), f"holds a run of {found.method}", "resume it with --resume, or name another folder")
+    wait_for_all(device)  # before one of them writes what another takes for an earlier run
     ready = prepare(
         out,
         data,
@@ -70,11 +88,20 @@ def run_unlearning(
         modality=modality,
         typed=typed,
         seed=seed,
-        device=device,
+        device=own_device(device),
         trust_remote_code=trust_remote_code,
         ask=probe_prompt,
     )
-    with run_lock(out / ".running"):
+    with run_lock(out / ".running") if writes() else nullcontext():
         if chosen.prunes:
             return prune_run(ready, found=found)
         return train_run(ready, found=found, stop_after=stop_after)
+
+
+def _show_mismatch(data: "Assigned") -> None:
+    """Say how many ids the split names and the data lacks, and the other way round."""
+    if data.missing:
+        first = data.missing[0]
+        log.warning("%d ids of the %s split are not in the data (first %s)", len(data.missing), data.setting, first)
+    if data.unassigned:
+        log.warning("%d samples have no role in the %s split and are not used", data.unassigned, data.setting)

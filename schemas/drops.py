@@ -8,8 +8,12 @@ REASONS: dict[str, str] = {
     "not_human": "The entity is not an instance of human (Q5).",
     "name_ambiguous": "Several people fit the name equally well; name the QID.",
     "name_not_found": "No person of that name was found.",
+    "name_doubtful": "The only person of that name is little known or states no occupation; name the QID.",
+    "left_to_maintainer": "The maintainer has decided to leave this one out (resolve.csv).",
+    "not_as_selected": "The person's own statements are not what the selection asked for.",
     "duplicate_subject": "The entity is already a subject.",
     "no_label": "The entity has no English label.",
+    "minor": "The person is living and may be under 18.",
     "malformed_entity": "The source's answer for this entity could not be parsed.",
     # facts
     "no_facts": "No statement of this subject became a fact.",

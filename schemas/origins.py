@@ -25,6 +25,22 @@ class PersonMatch(Record):
     """The name matched an alias, not the label."""
 
 
+class PeopleFilter(Record):
+    """Whom a selection asks for, besides being human; empty: everybody."""
+
+    occupations: tuple[str, ...] = ()
+    """QIDs, one of which P106 must name."""
+    countries: tuple[str, ...] = ()
+    """QIDs, one of which P27 must name."""
+    born_from: int | None = None
+    born_to: int | None = None
+    """Years of birth, both included."""
+    living: Literal["any", "living", "dead"] = "any"
+
+
+EVERYBODY = PeopleFilter()
+
+
 class CommonsFile(Record):
     """A candidate picture before it is downloaded."""
 
@@ -69,8 +85,12 @@ class Source(Protocol):
         """Entities whose label or alias is the name, best first."""
         ...
 
-    def people(self, *, limit: int, min_sitelinks: int) -> list[str]:
+    def people(self, *, limit: int, min_sitelinks: int, wanted: PeopleFilter = EVERYBODY) -> list[str]:
         """QIDs of humans by a SPARQL selection, most sitelinks first, ties by QID number."""
+        ...
+
+    def pageviews(self, title: str, *, year: int) -> int:
+        """How often people opened an English Wikipedia article in a year; raises FetchProblem, BadInput."""
         ...
 
     def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:

@@ -4,65 +4,27 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from schemas.origin_recipes import (
+    Config,
+    Count,
+    DumpExtract,
+    Positive,
+    RecordedSource,
+    SandboxSource,
+    SelectConfig,
+    Share,
+    SourceConfig,
+    WikimediaEndpoints,
+)
 from schemas.problems import BadInput
 from schemas.words import RATIOS, Sensitivity
 
 ALLOWED_THUMBNAIL_WIDTHS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
 """https://www.mediawiki.org/wiki/Common_thumbnail_sizes; other widths are refused by Wikimedia since 2026."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Config(BaseModel):
-    """A section of a recipe: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 RecipeModel = TypeVar("RecipeModel", bound=Config)
-
-
-class SandboxSource(Config):
-    """The embedded world: fictional people served over loopback."""
-
-    kind: Literal["sandbox"]
-    people: Annotated[int, Field(ge=4, le=5000)] = 24
-    seed: int = 7
-
-
-class WikimediaEndpoints(Config):
-    """Live Wikidata and Commons."""
-
-    kind: Literal["wikidata"]
-    contact: Annotated[str, Field(min_length=5)]
-    """E-mail address or user page of whoever runs the build; the User-Agent policy requires it."""
-    cache: Path | None = None
-    """Folder of the response cache."""
-
-
-class RecordedSource(Config):
-    """A folder of recorded API answers."""
-
-    kind: Literal["recorded"]
-    folder: Path
-
-
-SourceConfig = Annotated[SandboxSource | WikimediaEndpoints | RecordedSource, Field(discriminator="kind")]
-
-
-class SelectConfig(Config):
-    """Who becomes a subject: named people, or the source's own selection."""
-
-    subjects: tuple[str, ...] = ()
-    """Names or QIDs, in order. Empty: all people that the source selects."""
-    limit: Positive = 500
-    min_sitelinks: Count = 0
-    year: Positive = 2026
-    """The year by which age is judged: without a date of death, someone born 115 years before it counts as dead."""
 
 
 class FactsConfig(Config):
@@ -121,7 +83,7 @@ class ProbeConfig(Config):
     """What counts as known. See DESIGN: greedy right, k of n further asks right, and the face must matter."""
 
     responder: str = "hf:sandbox"
-    """`hf:<path-or-id>`, `openai:<base-url>#<model>`; `hf:sandbox` is the embedded world's own target."""
+    """`hf:<path-or-id>`, `openai:<base-url>[,<base-url>…]#<model>`; `hf:sandbox` is the embedded world's own target."""
     paraphrased: Count = 2
     """Further asks in other words, greedy."""
     sampled: Count = 0
@@ -185,6 +147,42 @@ class ExportConfig(Config):
     rows_per_group: Positive = 100
 
 
+class ServersConfig(Config):
+    """How `openai:` servers are asked. Only `image_side` changes what is made, and it is part of the target's name."""
+
+    concurrency: Positive = 16
+    """Most open requests at each server; halved when it says that it is busy, and raised again bit by bit."""
+    requests_per_minute: Count = 0
+    """Most requests at each server, evenly spaced; 0: as fast as it answers."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    image_side: Count = 0
+    """Pixels of the longer side to which larger pictures are scaled down before they are sent; 0: sent as they are."""
+
+
+class WorkersConfig(Config):
+    """Language models that polish questions, vote and write attacks: what they may cost, and what stands in for them.
+
+    The budget is that of the build folder: what earlier runs spent counts. Prices are per million tokens.
+    """
+
+    polisher: str = ""
+    """`openai:<base-url>#<model>` puts questions and their paraphrases into better words; "": they stay as they are."""
+    fall_back: bool = False
+    """Whether the built-in does what a model answered unusably twice. False: the build stops and says so."""
+    max_tokens: Count = 0
+    """Most tokens in and out together; 0: no limit."""
+    max_cost: Annotated[float, Field(ge=0)] = 0.0
+    """In the currency of the prices; 0: no limit."""
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _priced(self) -> "WorkersConfig":
+        if self.max_cost and not (self.price_in or self.price_out):
+            raise ValueError("max_cost needs price_in and price_out, per million tokens")
+        return self
+
+
 class BuildRecipe(Config):
     """All of a build."""
 
@@ -202,6 +200,8 @@ class BuildRecipe(Config):
     split: SplitConfig = SplitConfig()
     attack: AttackConfig = AttackConfig()
     export: ExportConfig = ExportConfig()
+    servers: ServersConfig = ServersConfig()
+    workers: WorkersConfig = WorkersConfig()
 
     @model_validator(mode="after")
     def _wordings_enough(self) -> "BuildRecipe":
@@ -246,7 +246,7 @@ def _first_problem(error: ValidationError, model: type[Config]) -> str:
 
 def _keys_at(model: type[Config], place: list[str]) -> list[str]:
     if place and place[0] == "source":
-        kinds: tuple[type[Config], ...] = (SandboxSource, WikimediaEndpoints, RecordedSource)
+        kinds: tuple[type[Config], ...] = (SandboxSource, WikimediaEndpoints, RecordedSource, DumpExtract)
         return sorted({key for kind in kinds for key in kind.model_fields})
     for part in place:
         annotation = model.model_fields[part].annotation

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from schemas.tables import Record
 
@@ -34,6 +34,19 @@ class Reply(Record):
     error: str = ""
 
 
+class Completion(Record):
+    """A server's answer to the Ask of the same id, with who gave it and how many tokens it took."""
+
+    ask_id: str
+    text: str
+    error: str = ""
+    model: str = ""
+    """As the server names it, which may be more exact than what it was asked for; "" if it does not say."""
+    tokens_in: int = 0
+    """Of the prompt, as the server counts; 0 if it does not."""
+    tokens_out: int = 0
+
+
 class Responder(Protocol):
     """Something that answers prompts. Implementations: eval/responders.py (hf, openai)."""
 
@@ -46,6 +59,20 @@ class Responder(Protocol):
         """One Reply per Ask, in any order, each as soon as it is known.
 
         Raises BadInput if the responder cannot be used at all (no server, no key, no such model).
+        """
+        ...
+
+
+class Completer(Protocol):
+    """A language model behind a server, which can be held to a JSON schema."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:
+        """One Completion per Ask, each as soon as it is known. `schema` (JSON Schema) holds where the server takes it.
+
+        Asks are drawn as there is room to ask them. Raises BadInput as Responder.answer does.
         """
         ...
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from schemas.recipes import Config, Positive, Share
+from schemas.origin_recipes import Config, Positive, Share
 from schemas.results import AttackName
 from schemas.tables import Record
 from schemas.words import MODALITIES, PUBLISHED_SETTING, TASKS, Modality, Setting, Task
@@ -34,6 +34,8 @@ class EvaluateConfig(Config):
     """Questions about general pictures; 0: none."""
     identity: bool = False
     """Ask also who is on the picture."""
+    metrics: tuple[str, ...] = ()
+    """Figures of your own besides ours, each `FILE.py:NAME` (docs/adding-a-metric.md)."""
     likelihood: bool = True
     batch: Positive = 64
     max_new_tokens: Positive = 48
@@ -53,11 +55,17 @@ class StudyRecipe(Config):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     dataset: Path
-    """A build, or an exported dataset; relative to where the command runs."""
+    """A build, an exported dataset (relative to where the command runs), or a Hub id such as closerG/ppu-bench."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub id."""
+    splits: Path | None = None
+    """Folder of the published split files, if the dataset lacks them."""
+    allow_missing: bool = False
+    """Take a split that names samples which the data lacks."""
     model: str
     """Folder or Hub id of the target; relative to where the command runs."""
     methods: Annotated[tuple[str, ...], Field(min_length=1)]
-    """See `ppubench methods`."""
+    """See `ppubench methods`; `FILE.py:NAME` is one of your own (docs/adding-a-method.md)."""
     settings: Annotated[tuple[AnySetting, ...], Field(min_length=1)]
     ratios: tuple[Annotated[int, Field(ge=1, le=99)], ...] = ()
     """Percent of subjects; for the complete setting only."""
@@ -133,6 +141,9 @@ class CurvePoint(Record):
     retain: float
     forget_nll: float
     retain_nll: float
+    forget_right: tuple[int, ...] = ()
+    """Exact answers by subject, in the order of Curve.subjects; empty where the run did not count them."""
+    retain_right: tuple[int, ...] = ()
 
 
 class Curve(Record):
@@ -156,6 +167,11 @@ class Curve(Record):
     forget_samples: int
     """Probed at each point."""
     retain_samples: int
+    subjects: tuple[str, ...] = ()
+    """Whom the probes ask about; empty where the run did not count by subject."""
+    forget_asked: tuple[int, ...] = ()
+    """Probed samples of each subject."""
+    retain_asked: tuple[int, ...] = ()
     points: tuple[CurvePoint, ...]
 
 
@@ -173,6 +189,14 @@ class MatchedRow(Record):
     high: float | None
     reached: int
     runs: int
+    by_subject: bool = False
+    """The interval draws subjects anew (and seeds); False: single answers, where the runs did not count by subject."""
+    behind: float | None = None
+    """How far the arm that keeps most is ahead there, on the same draws; None where it cannot be said."""
+    behind_low: float | None = None
+    behind_high: float | None = None
+    real: bool = False
+    """The 95 % interval of `behind` leaves out zero."""
 
 
 class ArmRow(Record):

@@ -13,6 +13,9 @@ Role = Literal["forget", "retain"]
 Attack = Literal["random_prefix", "jailbreak_style_prompt", "paraphrase"]
 Stage = Literal["select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export"]
 
+Service = Literal["action", "query", "media", "pageviews"]
+"""What Wikimedia limits apart: wikis' action APIs, the query service, picture files, pageview counts."""
+
 SENSITIVITIES: tuple[Sensitivity, ...] = (
     "public", "biographical", "family", "location", "contact", "finance",
     "physical", "health", "belief", "orientation", "criminal",

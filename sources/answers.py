@@ -2,9 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -15,6 +17,7 @@ PASSING_API_ERRORS = ("maxlag", "ratelimited", "readonly", "internal_api_error",
 """Beginnings of MediaWiki error codes that a later request may not meet."""
 LASTING_CODES = ("404", "410", "no-such", "invalid", "gcminvalid")
 """Beginnings of statuses and error codes that say that there is no such thing."""
+T = TypeVar("T")
 
 
 class BadAnswer(FetchProblem):
@@ -26,12 +29,14 @@ class BadAnswer(FetchProblem):
 
 
 class Passing(Exception):
-    """A failure that may pass. `hold`: it concerns all requests to the service; `answered`: the body was at fault."""
+    """A failure that may pass. `hold`: it concerns all requests to the service; `answered`: the body was at fault.
 
-    def __init__(
-        self, problem: str, *, retry_after_s: float | None = None, hold: bool = False, answered: bool = False
-    ) -> None:
-        self.problem, self.retry_after_s, self.hold, self.answered = problem, retry_after_s, hold, answered
+    `broken`: the server failed at this very thing (500), and perhaps will again.
+    """
+
+    def __init__(self, problem: str, *, hold: bool = False, answered: bool = False, broken: bool = False) -> None:
+        self.problem, self.hold, self.answered, self.broken = problem, hold, answered, broken
+        self.retry_after_s: float | None = None
         super().__init__(problem)
 
 
@@ -62,12 +67,12 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | No
     return max(0.0, until - since)
 
 
-def passing_status(status: int, retry_after_s: float | None) -> Passing | None:
+def passing_status(status: int) -> Passing | None:
     """The failure that a status stands for if it may pass (429 and 5xx), or None."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Passing(status_line(status), retry_after_s=retry_after_s, hold=True)
+        return Passing(status_line(status), hold=True)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Passing(status_line(status), retry_after_s=retry_after_s, hold=retry_after_s is not None)
+        return Passing(status_line(status), broken=status == HTTPStatus.INTERNAL_SERVER_ERROR)
     return None
 
 
@@ -76,7 +81,7 @@ def is_lasting(refusal: BadAnswer) -> bool:
     return refusal.code.startswith(LASTING_CODES)
 
 
-def json_object(url: str, answer: Answer, *, retry_after_s: float | None = None) -> dict[str, JsonValue]:
+def json_object(url: str, answer: Answer) -> dict[str, JsonValue]:
     """The answer's JSON object; raises BadAnswer for an error, Passing for one that may pass or for broken JSON."""
     if answer.status != HTTPStatus.OK:
         raise BadAnswer(url, status_line(answer.status), code=str(answer.status))
@@ -90,6 +95,40 @@ def json_object(url: str, answer: Answer, *, retry_after_s: float | None = None)
         code, info = str(problem.get("code", "")), " ".join(str(problem.get("info", "")).split())[:200]
         if code.startswith(PASSING_API_ERRORS):
             hold = code.startswith(("maxlag", "ratelimited"))
-            raise Passing(f"the API answers {code}", retry_after_s=retry_after_s, hold=hold)
+            raise Passing(f"the API answers {code}", hold=hold)
         raise BadAnswer(url, f"the API answers {code}: {info}", code=code)
     return found
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a request is made before it is given up."""
+
+    attempts: int
+    after_500: int
+
+    def attempts_for(self, passing: Passing) -> int:
+        """Attempts that a failure is worth."""
+        return self.after_500 if passing.broken else self.attempts
+
+
+def value_of(url: str, answer: Answer, read: Callable[[Answer], T], patience: Patience) -> T:
+    """What a kept answer says; raises what was raised when it came."""
+    try:
+        return fresh_value_of(answer, read)
+    except Passing as passing:
+        raise given_up(url, passing, patience) from passing
+
+
+def fresh_value_of(answer: Answer, read: Callable[[Answer], T]) -> T:
+    """What an answer says; raises Passing for a failure that may pass."""
+    failed = passing_status(answer.status)
+    if failed is not None:
+        raise failed
+    return read(answer)
+
+
+def given_up(url: str, passing: Passing, patience: Patience) -> FetchProblem:
+    """The problem after the last attempt."""
+    kind = BadAnswer if passing.answered else FetchProblem
+    return kind(url, f"{passing.problem}, {patience.attempts_for(passing)} times over")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from schemas.artifacts import write_atomically
 from schemas.problems import BadInput
 from schemas.tables import Record
 
@@ -50,25 +51,27 @@ def request_key(url: str, params: Mapping[str, str]) -> str:
 class ResponseCache:
     """A folder of answers; safe for threads and for several processes, since files appear by rename.
 
-    Raises BadInput where the folder was written by another version or cannot be used.
+    A stand-in's answers and the real ones are never kept in one folder, since their keys are the same.
+    Raises BadInput where the folder was written by another version or kind, or cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, stand_in: bool) -> None:
         self._folder = folder
+        kind = f"{CACHE_VERSION} of a stand-in" if stand_in else str(CACHE_VERSION)
         marker = folder / VERSION_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             found = marker.read_text().strip() if marker.exists() else ""
             if not found:
-                if any(entry.name != VERSION_FILE for entry in folder.iterdir()):
+                if any(not entry.name.startswith(VERSION_FILE) for entry in folder.iterdir()):
                     raise BadInput(str(folder), "is not empty and no response cache", "name another cache folder")
-                marker.write_text(f"{CACHE_VERSION}\n")
+                write_atomically(marker, f"{kind}\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(str(folder), f"cannot be used as a cache ({error})", "name another cache folder") from error
-        if found and found != str(CACHE_VERSION):
+        if found and found != kind:
             raise BadInput(
                 str(folder),
-                f"is a response cache of version {found[:20]!r}, not {CACHE_VERSION}",
+                f"is a response cache of version {found[:30]!r}, not {kind!r}",
                 "delete it or name another cache folder",
             )
 

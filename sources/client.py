@@ -5,8 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -18,20 +17,25 @@ import requests
 from pydantic import JsonValue
 
 from schemas.origins import FetchProblem
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
+from schemas.words import Service
 from sources.answers import (
     BadAnswer,
     Passing,
+    Patience,
+    fresh_value_of,
+    given_up,
     is_lasting,
     json_object,
-    passing_status,
     retry_after_seconds,
     status_line,
+    value_of,
 )
 from sources.cache import Answer, ResponseCache, request_key
 from sources.contact import checked_contact, user_agent
 from sources.hosts import address_of, host_of
-from sources.limits import UNLIMITED, Gate, Limit, service_of
+from sources.limits import LIMITS, UNLIMITED, Gate, Limit, service_of, stricter
+from sources.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +47,9 @@ LONGEST_WAIT_S = 900.0
 """A server that asks for a longer pause than this ends the request instead."""
 JSON_BYTES = 128_000_000
 CONNECT_TIMEOUT_S = 10.0
+FILE_ATTEMPTS = 6
+BROKEN_FILE_ATTEMPTS = 3
+"""For a 500: a picture of which no thumbnail can be made answers it for ever."""
 PATIENCE = 3
 """Attempts after which Retry-After is a least wait, not the wait."""
 T = TypeVar("T")
@@ -61,8 +68,8 @@ class PoliteClient:
     """GET requests to Wikimedia, or to stand-ins named in `routes` ({logical host: base URL}); thread-safe.
 
     Cache keys, errors and everything handed out name logical hosts, never a stand-in's port. Real hosts need
-    a `contact` and are asked at Wikimedia's limits; routed ones are unlimited unless `limits` names them.
-    With `offline`, an answer that is not in the cache is a FetchProblem.
+    a `contact` and are asked at Wikimedia's limits, which `limits` can only tighten; a stand-in is asked at the
+    `limits` of its service, or without any. With `offline`, an answer that is not in the cache is Unfinished.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class PoliteClient:
         cache: Path | None = None,
         offline: bool = False,
         routes: Mapping[str, str] | None = None,
-        limits: Mapping[str, Limit] | None = None,
+        limits: Mapping[Service, Limit] | None = None,
         attempts: int = 8,
         backoff_s: float = 1.0,
         timeout_s: float = 60.0,
@@ -83,16 +90,16 @@ class PoliteClient:
         self._contact = checked_contact(contact)
         if offline and cache is None:
             raise BadInput("source.cache", "is not set, and the build is offline", "name the cache of an earlier build")
-        self._cache = ResponseCache(cache) if cache is not None else None
-        self._offline = offline
         self._routes = dict(routes or {})
+        self._cache = ResponseCache(cache, stand_in=bool(self._routes)) if cache is not None else None
+        self._offline = offline
         self._limits = dict(limits or {})
         self._attempts, self._backoff_s, self._timeout_s = attempts, backoff_s, timeout_s
         self._sleep, self._monotonic = sleep, monotonic
         self._jitter = jitter or random.Random("ppubench")
         self._lock = threading.Lock()
-        self._gates: dict[str, Gate] = {}
-        self._idle: dict[bool, list[requests.Session]] = {True: [], False: []}
+        self._gates: dict[tuple[Service, bool], Gate] = {}
+        self._sessions = Sessions(user_agent=user_agent(self._contact))
         self._sent = 0
 
     @property
@@ -102,11 +109,7 @@ class PoliteClient:
 
     def close(self) -> None:
         """Close all idle connections."""
-        with self._lock:
-            sessions = [session for idle in self._idle.values() for session in idle]
-            self._idle = {True: [], False: []}
-        for session in sessions:
-            session.close()
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,16 +119,20 @@ class PoliteClient:
     ) -> None:
         self.close()
 
-    def get_json(self, url: str, params: Mapping[str, str]) -> dict[str, JsonValue]:
+    def get_json(
+        self, url: str, params: Mapping[str, str], *, redact: Callable[[Answer], Answer] = lambda answer: answer
+    ) -> dict[str, JsonValue]:
         """The JSON object that the URL answers; for `api.php`, in format version 2 and with `maxlag`.
 
+        `redact` takes out of an answer what is not to be kept on disk nor read.
         Raises BadAnswer for an API error or an answer that stays malformed, FetchProblem for all else.
         """
 
         def read(answer: Answer) -> dict[str, JsonValue]:
             return json_object(url, answer)
 
-        return self._fetch(url, params, max_bytes=JSON_BYTES, read=read)
+        patience = Patience(self._attempts, self._attempts)
+        return self._fetch(url, params, max_bytes=JSON_BYTES, read=read, patience=patience, redact=redact)
 
     def get_bytes(self, url: str, *, max_bytes: int) -> bytes:
         """The body that the URL answers, at most `max_bytes` long; raises FetchProblem."""
@@ -135,47 +142,49 @@ class PoliteClient:
                 raise BadAnswer(url, status_line(answer.status), code=str(answer.status))
             return answer.body
 
-        return self._fetch(url, {}, max_bytes=max_bytes, read=read)
+        patience = Patience(min(self._attempts, FILE_ATTEMPTS), min(self._attempts, BROKEN_FILE_ATTEMPTS))
+        return self._fetch(url, {}, max_bytes=max_bytes, read=read, patience=patience, redact=lambda answer: answer)
 
-    def _fetch(self, url: str, params: Mapping[str, str], *, max_bytes: int, read: Callable[[Answer], T]) -> T:
+    def _fetch(
+        self, url: str, params: Mapping[str, str], *, max_bytes: int, read: Callable[[Answer], T], patience: Patience,
+        redact: Callable[[Answer], Answer],
+    ) -> T:  # fmt: skip
         key = request_key(url, params)
-        if self._cache is not None and (kept := self._cache.get(key)) is not None:
-            return read(kept)
+        kept = self._cache.get(key) if self._cache is not None else None
+        if kept is not None:
+            try:
+                return value_of(url, kept, read, patience)
+            except FetchProblem as refusal:
+                # What failed for a reason that may pass is asked for again, except where nothing can be asked.
+                if self._offline or (isinstance(refusal, BadAnswer) and is_lasting(refusal)):
+                    raise
         if self._offline:
-            raise FetchProblem(url, "is not in the cache, and the build is offline")
-        for attempt in range(self._attempts):
-            host = host_of(url)
+            asked = f"{url}?{urlencode(params)}" if params else url
+            advice = "run it once without --offline"
+            raise Unfinished(f"{asked[:300]}: is not in the cache, and the build is offline; {advice}")
+        for attempt in range(patience.attempts):
+            host, reply = host_of(url), None
             try:
                 reply = self._follow(url, _sent_params(url, params), max_bytes)
-                host = reply.host
-                failed = passing_status(reply.answer.status, reply.retry_after_s)
-                if failed is not None:
-                    raise failed
-                value = self._read_and_keep(key, url, reply, read)
+                host, reply = reply.host, replace(reply, answer=redact(reply.answer))
+                value = fresh_value_of(reply.answer, read)
             except Passing as passing:
-                if attempt + 1 == self._attempts:
-                    kind = BadAnswer if passing.answered else FetchProblem
-                    raise kind(url, f"{passing.problem}, {self._attempts} times over") from passing
+                if attempt + 1 >= patience.attempts_for(passing):
+                    self._keep(key, url, reply)
+                    raise given_up(url, passing, patience) from passing
+                passing.retry_after_s = reply.retry_after_s if reply is not None else None
                 self._pause(url, host, passing, attempt)
+            except BadAnswer:
+                self._keep(key, url, reply)
+                raise
             else:
+                self._keep(key, url, reply)
                 return value
         raise FetchProblem(url, "was not asked for")
 
-    def _read_and_keep(self, key: str, url: str, reply: _Reply, read: Callable[[Answer], T]) -> T:
-        try:
-            value = read(reply.answer)
-        except Passing as passing:
-            passing.retry_after_s = reply.retry_after_s
-            raise
-        except BadAnswer as refusal:
-            if is_lasting(refusal):
-                self._keep(key, url, reply)
-            raise
-        self._keep(key, url, reply)
-        return value
-
-    def _keep(self, key: str, url: str, reply: _Reply) -> None:
-        if self._cache is not None:
+    def _keep(self, key: str, url: str, reply: _Reply | None) -> None:
+        """Keep the last answer, good or bad: an offline build must meet the same failures."""
+        if self._cache is not None and reply is not None:
             retrieved = datetime.now(UTC).isoformat(timespec="seconds")
             self._cache.put(key, reply.answer, url=url, etag=reply.etag, retrieved=retrieved)
 
@@ -216,7 +225,7 @@ class PoliteClient:
                 self._sent += 1
             try:
                 with (
-                    self._session(routed=host in self._routes) as session,
+                    self._sessions.session(routed=host in self._routes) as session,
                     session.get(
                         address,
                         headers={"Host": host},
@@ -260,34 +269,13 @@ class PoliteClient:
             raise Passing("the connection was cut in mid-body")
 
     def _gate(self, host: str) -> Gate:
-        name, limit = (host, UNLIMITED) if host in self._routes else service_of(host)
-        if host in self._limits:
-            name, limit = host, self._limits[host]
+        service, routed = service_of(host), host in self._routes
         with self._lock:
-            if name not in self._gates:
-                self._gates[name] = Gate(limit, monotonic=self._monotonic, sleep=self._sleep)
-            return self._gates[name]
-
-    @contextmanager
-    def _session(self, *, routed: bool) -> Iterator[requests.Session]:
-        """An idle connection pool, or a new one; stand-ins are reached without proxies, nobody with .netrc."""
-        with self._lock:
-            idle = self._idle[routed]
-            session = idle.pop() if idle else None
-        if session is None:
-            session = requests.Session()
-            session.trust_env = not routed
-            session.auth = _without_credentials
-            session.headers.update({"User-Agent": user_agent(self._contact), "Accept-Encoding": "gzip"})
-        try:
-            yield session
-        finally:
-            with self._lock:
-                self._idle[routed].append(session)
-
-
-def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+            if (service, routed) not in self._gates:
+                limit = self._limits.get(service, UNLIMITED)
+                limit = limit if routed else stricter(limit, LIMITS[service])
+                self._gates[service, routed] = Gate(limit, monotonic=self._monotonic, sleep=self._sleep)
+            return self._gates[service, routed]
 
 
 def _sent_params(url: str, params: Mapping[str, str]) -> dict[str, str]:

@@ -5,9 +5,11 @@ The numbers are those of Wikimedia's rate limits (2026), its robot policy and th
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from schemas.words import Service
 
 BYTES_BURST_S = 5.0
 """Seconds' worth of bytes that may be taken at once under a bandwidth limit."""
@@ -30,15 +32,35 @@ ACTION_API = Limit(per_minute=200, burst=10, connections=3)
 QUERY_SERVICE = Limit(per_minute=30, burst=1, connections=1)
 MEDIA = Limit(connections=2, bytes_per_second=2_000_000)
 """The robot policy allows 25 Mbit/s over ten seconds; this is about two thirds of it."""
+PAGEVIEWS = Limit(per_minute=100, burst=1, connections=1)
+"""Its policy names no rate but asks for one request after the other."""
+LIMITS: Mapping[Service, Limit] = {
+    "action": ACTION_API, "query": QUERY_SERVICE, "media": MEDIA, "pageviews": PAGEVIEWS,
+}  # fmt: skip
 
 
-def service_of(host: str) -> tuple[str, Limit]:
-    """The service behind a real host and its limit. Wikis share one allowance, so they share one service."""
+def service_of(host: str) -> Service:
+    """The service behind a host, of Wikimedia or of a stand-in. Wikis share one allowance, so they are one service."""
     if host.startswith("query"):
-        return "query", QUERY_SERVICE
-    if host in ("upload.wikimedia.org", "thumb.wikimedia.org"):
-        return "media", MEDIA
-    return "action", ACTION_API
+        return "query"
+    if host.startswith(("upload.", "thumb.")):
+        return "media"
+    return "pageviews" if host.startswith("wikimedia.") else "action"
+
+
+def stricter(first: Limit, second: Limit) -> Limit:
+    """What both limits allow."""
+
+    def least(one: float | None, other: float | None) -> float | None:
+        return min((value for value in (one, other) if value is not None), default=None)
+
+    connections = least(first.connections, second.connections)
+    return Limit(
+        per_minute=least(first.per_minute, second.per_minute),
+        burst=min(first.burst, second.burst),
+        connections=None if connections is None else int(connections),
+        bytes_per_second=least(first.bytes_per_second, second.bytes_per_second),
+    )
 
 
 class Gate:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from schemas.artifacts import digest
 from schemas.entities import Entity, MissingEntity
-from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, PersonMatch
+from schemas.origins import EVERYBODY, BrokenEntity, CommonsFile, FetchProblem, PeopleFilter, PersonMatch
 from schemas.problems import BadInput
 from schemas.records import Subject
 from schemas.tables import file_sha256
@@ -76,12 +76,16 @@ class RecordedSource:
         ]
         return sorted(found, key=lambda match: match.matched_alias)
 
-    def people(self, *, limit: int, min_sitelinks: int) -> list[str]:
+    def pageviews(self, title: str, *, year: int) -> int:
+        """Raises BadInput: pageviews are not recorded."""
+        raise BadInput("[select] rank_by", "recorded answers hold no pageviews", "rank by sitelinks")
+
+    def people(self, *, limit: int, min_sitelinks: int, wanted: PeopleFilter = EVERYBODY) -> list[str]:
         """QIDs of the recorded humans, most sitelinks first, ties by QID number; then of the broken entities.
 
         Nobody can see whether a broken entity is a person, so it is named: what reads it can say that it is broken.
         """
-        humans = (entity for entity in self._entities if HUMAN in entity.items("P31"))
+        humans = (entity for entity in self._entities if HUMAN in entity.items("P31") and is_wanted(entity, wanted))
         known = [entity.qid for entity in humans if entity.sitelinks >= min_sitelinks]
         broken = (name for name, result in self._results.items() if isinstance(result, BrokenEntity) and name[0] == "Q")
         return list(dict.fromkeys([*known, *sorted(broken, key=lambda name: int(name[1:]))]))[:limit]
@@ -93,6 +97,14 @@ class RecordedSource:
     def download(self, file: CommonsFile) -> bytes:
         """Raises FetchProblem: recorded answers hold no pictures."""
         raise FetchProblem(file.source_url, "recorded answers hold no pictures")
+
+
+def is_wanted(entity: Entity, wanted: PeopleFilter) -> bool:
+    """Whether the items asked for are stated; years and life are for the caller to see from the statements."""
+    return all(
+        not qids or set(qids) & set(entity.items(property_id))
+        for property_id, qids in (("P106", wanted.occupations), ("P27", wanted.countries))
+    )
 
 
 def read_recorded(path: Path) -> list[tuple[str, Result]]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from schemas.entities import Entity, MissingEntity
-from schemas.origins import BrokenEntity, FetchProblem, PersonMatch
+from schemas.origins import EVERYBODY, BrokenEntity, FetchProblem, PeopleFilter, PersonMatch
 from sources.answers import BadAnswer
 from sources.client import PoliteClient
+from sources.redaction import without_contact
 from sources.wikibase import is_missing, parse_entity
 from sources.wire import as_int, as_list, as_object, as_text, folded, text_at
 
@@ -31,11 +32,11 @@ _QUOTES = str.maketrans(dict.fromkeys("‘’‚‛ʼʻʹ`´′＇", "'") | dict
 """Apostrophes and quotation marks as a keyboard has them."""
 
 PEOPLE_QUERY = """\
-SELECT ?item ?sitelinks WHERE {{
+SELECT {distinct}?item ?sitelinks WHERE {{
   ?item wikibase:sitelinks ?sitelinks .
   hint:Prior hint:rangeSafe true .
   ?item wdt:P31 wd:Q5 .
-  BIND(xsd:integer(STRAFTER(STR(?item), "/entity/Q")) AS ?number)
+{wanted}  BIND(xsd:integer(STRAFTER(STR(?item), "/entity/Q")) AS ?number)
   FILTER(?sitelinks >= {low} && ?sitelinks <= {high})
   FILTER(?sitelinks < {high} || ?number > {after})
 }}
@@ -76,7 +77,7 @@ def _fetch_batch(
         "redirects": "yes",
     }
     try:
-        answer = client.get_json(f"https://{host}/w/api.php", params)
+        answer = client.get_json(f"https://{host}/w/api.php", params, redact=without_contact)
         found.update(read_entities(answer, asked))
         left = [qid for qid in asked if qid not in found]
         problem = "the answer does not hold it"
@@ -128,10 +129,11 @@ def _result(raw: Mapping[str, JsonValue], requested_id: str) -> Entity | Missing
 
 def same_name(first: str, second: str) -> bool:
     """Whether two names are the same but for case, white space, dashes, quotation marks and diacritics."""
-    return _name_key(first) == _name_key(second)
+    return name_key(first) == name_key(second)
 
 
-def _name_key(name: str) -> str:
+def name_key(name: str) -> str:
+    """A name without case, diacritics and ways of writing dashes, quotation marks and white space."""
     decomposed = unicodedata.normalize("NFKD", name.translate(_QUOTES))
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return folded(re.sub(r"[‐-―-]", " ", plain)).casefold()
@@ -176,9 +178,12 @@ def _match(hit: Mapping[str, JsonValue], name: str) -> PersonMatch | None:
     )
 
 
-def select_people(client: PoliteClient, *, limit: int, min_sitelinks: int, host: str) -> list[str]:
+def select_people(
+    client: PoliteClient, *, limit: int, min_sitelinks: int, host: str, wanted: PeopleFilter = EVERYBODY
+) -> list[str]:
     """QIDs of humans with at least so many sitelinks, most sitelinks first, ties by QID number.
 
+    `wanted` narrows it by what the query service knows; that somebody is too old to be living is for the caller to see.
     Pages by keyset on (sitelinks, QID number) within bands of sitelinks. Raises FetchProblem.
     """
     found: dict[str, None] = {}
@@ -186,7 +191,7 @@ def select_people(client: PoliteClient, *, limit: int, min_sitelinks: int, host:
     for low in [band for band in BANDS if band > min_sitelinks] + [min_sitelinks]:
         while len(found) < limit:
             size = min(PAGE, limit - len(found))
-            rows = _people_page(client, low=low, high=high, after=after, limit=size, host=host)
+            rows = _people_page(client, low=low, high=high, after=after, limit=size, host=host, wanted=wanted)
             known = len(found)
             found.update(dict.fromkeys(qid for qid, _ in rows))
             if len(rows) == size and len(found) == known:
@@ -200,11 +205,31 @@ def select_people(client: PoliteClient, *, limit: int, min_sitelinks: int, host:
     return list(found)[:limit]
 
 
+def _lines_of(wanted: PeopleFilter) -> str:
+    """The lines of the query that narrow it; "" for everybody."""
+    lines = [
+        f"VALUES ?{name} {{ {' '.join(f'wd:{qid}' for qid in qids)} }} ?item wdt:{property_id} ?{name} ."
+        for name, property_id, qids in (
+            ("occupation", "P106", wanted.occupations),
+            ("country", "P27", wanted.countries),
+        )
+        if qids
+    ]
+    bounds = [f"YEAR(?born) >= {wanted.born_from}"] if wanted.born_from is not None else []
+    bounds += [f"YEAR(?born) <= {wanted.born_to}"] if wanted.born_to is not None else []
+    if bounds:
+        lines.append(f"?item wdt:P569 ?born . FILTER({' && '.join(bounds)})")
+    if wanted.living != "any":
+        lines.append(f"FILTER {'NOT ' if wanted.living == 'living' else ''}EXISTS {{ ?item wdt:P570 ?died }}")
+    return "".join(f"  {line}\n" for line in lines)
+
+
 def _people_page(
-    client: PoliteClient, *, low: int, high: int, after: int, limit: int, host: str
+    client: PoliteClient, *, low: int, high: int, after: int, limit: int, host: str, wanted: PeopleFilter
 ) -> list[tuple[str, int]]:
     url = f"https://{host}/sparql"
-    query = PEOPLE_QUERY.format(low=low, high=high, after=after, limit=limit)
+    lines, distinct = _lines_of(wanted), "" if wanted == EVERYBODY else "DISTINCT "
+    query = PEOPLE_QUERY.format(low=low, high=high, after=after, limit=limit, wanted=lines, distinct=distinct)
     answer = client.get_json(url, {"format": "json", "query": query})
     try:
         rows = as_list(as_object(answer.get("results"), "results").get("bindings"), "results.bindings")

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from schemas.entities import Entity, MissingEntity
-from schemas.origins import BrokenEntity, CommonsFile, PersonMatch
+from schemas.origins import EVERYBODY, BrokenEntity, CommonsFile, PeopleFilter, PersonMatch
 from schemas.records import Subject
 from sources.client import PoliteClient
 from sources.commons import files_by_title, files_depicting, files_in_category
+from sources.pageviews import yearly_pageviews
 from sources.wikidata import SEARCH_LIMIT, fetch_entities, search_people, select_people
 
 WIKIDATA_HOST = "www.wikidata.org"
 COMMONS_HOST = "commons.wikimedia.org"
 QUERY_HOST = "query.wikidata.org"
+PAGEVIEWS_HOST = "wikimedia.org"
 FILE_BYTES = 100_000_000
 """Largest picture file that is fetched."""
 
@@ -30,10 +32,12 @@ class WikimediaSource:
         wikidata_host: str = WIKIDATA_HOST,
         commons_host: str = COMMONS_HOST,
         query_host: str = QUERY_HOST,
+        pageviews_host: str = PAGEVIEWS_HOST,
         identity: str | None = None,
     ) -> None:
         self._client, self._width = client, width
         self._wikidata_host, self._commons_host, self._query_host = wikidata_host, commons_host, query_host
+        self._pageviews_host = pageviews_host
         self._identity = identity or f"wikidata:{wikidata_host}"
 
     @property
@@ -49,9 +53,15 @@ class WikimediaSource:
         """Entities whose label or alias is the name, best first."""
         return search_people(self._client, name, limit=SEARCH_LIMIT, host=self._wikidata_host)
 
-    def people(self, *, limit: int, min_sitelinks: int) -> list[str]:
+    def people(self, *, limit: int, min_sitelinks: int, wanted: PeopleFilter = EVERYBODY) -> list[str]:
         """QIDs of humans, most sitelinks first, ties by QID number."""
-        return select_people(self._client, limit=limit, min_sitelinks=min_sitelinks, host=self._query_host)
+        return select_people(
+            self._client, limit=limit, min_sitelinks=min_sitelinks, host=self._query_host, wanted=wanted
+        )
+
+    def pageviews(self, title: str, *, year: int) -> int:
+        """How often people (no robots) opened an English Wikipedia article in a year."""
+        return yearly_pageviews(self._client, title, year=year, host=self._pageviews_host)
 
     def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:
         """Portraits, then the category's files, then files that depict the subject, until there are `limit`.

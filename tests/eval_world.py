@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from curation.card import CardFacts
+from curation.card_facts import CardFacts
 from curation.export import export_release
 from schemas.responders import Ask, Decoding, Reply
 from schemas.results import Prediction

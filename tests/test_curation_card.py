@@ -8,7 +8,8 @@ import yaml
 from synthetic_build import make_bundles
 from test_curation_export import CARD
 
-from curation.card import BEGIN, CardFacts, render_card
+from curation.card import BEGIN, render_card
+from curation.card_facts import CardFacts
 from curation.card_fields import FIELDS
 from curation.credits import CreditsFile, markdown
 from curation.export import export_release

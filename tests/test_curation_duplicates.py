@@ -3,10 +3,19 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.duplicates import Screened, drop_duplicates, find_links, settle
+from curation.duplicates import (
+    HashColumns,
+    Screened,
+    Settled,
+    drop_duplicates,
+    find_links,
+    find_twins,
+    settle,
+    settle_beside,
+)
 from curation.hashes import HASH_SIDE, picture_hashes
 from curation.pictures import Picture, decode_picture
 from schemas.records import ImageHashes
@@ -184,3 +193,50 @@ def test_of_the_recorded_photos_the_letterboxes_join_the_original_and_the_crops_
         "627-biden", "627-two_people", "999-astronaut", "076-obama", "076-obama2", "076-obama3",
         "076-obama_partial_face", "076-obama_partial_face2", "076-obama_small",
     ]  # fmt: skip
+
+
+def columns(*pictures: ImageHashes) -> HashColumns:
+    return HashColumns([one.sha1 for one in pictures], [one.phash for one in pictures], [one.dhash for one in pictures])
+
+
+def beside(new: list[ImageHashes], known: list[ImageHashes], standing: tuple[str, ...] = ()) -> Settled:
+    found = columns(*new)
+    twins = {position: known[other] for position, other in find_twins(found, columns(*known), radius=6).items()}
+    links = find_links(found.sha1, found.phash, found.dhash, radius=6)
+    return settle_beside(new, links, twins, standing=standing, names=NAMES)
+
+
+def test_a_new_picture_that_an_earlier_batch_has_goes_even_if_it_is_a_portrait() -> None:
+    earlier = picture("001-a")
+    settled = beside([picture("002-b", 0b11, origin="portrait"), picture("002-c", FAR, FAR)], [earlier], ("001-a",))
+    assert settled.gone == {0}
+    (drop,) = settled.drops
+    assert (drop.reason, drop.subject_id) == ("duplicate_other_subject", "002")
+    assert drop.detail == "002-b.jpg: same picture as 001-a, which shows that subject"
+    (pair,) = settled.duplicates
+    assert (pair.left_id, pair.right_id, pair.distance, pair.kept) == ("001-a", "002-b", 2, "001-a")
+
+
+def test_what_is_linked_to_such_a_picture_goes_with_it_and_the_rest_is_settled_as_ever() -> None:
+    # b is the earlier one; c is linked to b (2 bits) but 4 bits of both hashes from a, with a far second hash.
+    near, linked = picture("002-b", 0b11, FAR), picture("002-c", 0b1111, FAR)
+    twins = [picture("002-d", FAR, 1), picture("002-e", FAR, 1, width=900)]
+    settled = beside([near, linked, *twins], [picture("001-a", 0, 0)])
+    assert settled.gone == {0, 1, 2}
+    assert [drop.reason for drop in settled.drops] == [
+        "duplicate_other_subject", "duplicate_other_subject", "duplicate_same_subject",
+    ]  # fmt: skip
+    assert {pair.kept for pair in settled.duplicates} == {"", "002-e"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 15), max_size=6), st.lists(st.integers(0, 15), max_size=6))
+def test_twins_are_exactly_the_pairs_that_a_self_join_links_across(new: list[int], known: list[int]) -> None:
+    def some(prefix: str, values: list[int]) -> list[ImageHashes]:
+        return [picture(f"{prefix}-{place:02d}", 37**value % 2**64, value) for place, value in enumerate(values)]
+
+    ours, theirs = some("002", new), some("001", known)
+    twins = find_twins(columns(*ours), columns(*theirs), radius=6)
+    for position, one in enumerate(ours):
+        linked = [find_links(*vars(columns(other, one)).values(), radius=6).left for other in theirs]
+        assert (position in twins) == any(linked)

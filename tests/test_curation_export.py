@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from synthetic_build import SENSITIVE, make_bundles, make_portraits
 
 from curation.bundles import SubjectBundle
-from curation.card import CardFacts
+from curation.card_facts import CardFacts
 from curation.export import export_release
 from curation.hub_layout import config_records
 from schemas.artifacts import file_sha256

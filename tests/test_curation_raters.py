@@ -1,10 +1,12 @@
 """Personas and votes: calibrated to the published shares, repeatable, and strict with language models."""
 
+import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 
 import pytest
+from form_filler import Filler
 from synthetic_build import (
     ROSTER,
     SENSITIVE,
@@ -17,12 +19,10 @@ from synthetic_build import (
 )
 
 from curation.personas import KINDS, draw_persona, persona_weight
-from curation.raters import Rated, calibrate, votes_by_preference, votes_by_responder
-from curation.rating_prompts import parse_ratings, rating_prompt
+from curation.raters import Rated, calibrate, votes_by_preference, votes_by_worker
+from curation.rating_prompts import Wish, Wishes, rating_prompt, wishes_problem
 from curation.splits import personalized_roles
-from schemas.problems import BadInput
-from schemas.records import Persona
-from schemas.responders import Ask, Decoding, Reply
+from schemas.records import Persona, Vote
 
 
 def shares_after_split(counts: list[tuple[int, int]]) -> tuple[list[float], float, float]:
@@ -127,42 +127,21 @@ def test_the_rating_prompt_is_pinned() -> None:
         "Imagine you are Ada Lind. You want to be known for your work.\n"
         "Answer as that person would on an ordinary day.\n"
         "For each fact, say whether the model should be made to forget it. Most people ask for about a quarter to go.\n"
-        "Give exactly 1 lines, one for each number, as `number: yes` or `number: no`, and nothing else."
+        "Give exactly 1 wishes, one for each number."
     )
 
 
-@pytest.mark.parametrize(
-    "reply, wishes",
-    [
-        ("1: yes\n2: no", [True, False]),
-        ("2. NO.\n\n1) Yes", [True, False]),
-        ("1: yes", None),
-        ("1: yes\n1: no", None),
-        ("1: yes\n2: no\n3: no", None),
-        ("1: yes\n2: perhaps", None),
-        ("Sure!\n1: yes\n2: no", None),
-        ("", None),
-    ],
-)
-def test_a_rating_is_read_strictly(reply: str, wishes: list[bool] | None) -> None:
-    assert parse_ratings(reply, count=2) == wishes
+def wishes(*numbers: int) -> Wishes:
+    return Wishes(wishes=tuple(Wish(number=number, forget=True) for number in numbers))
 
 
-class Scripted:
-    """A responder that gives the replies of a script by round; each round is one call of `answer`."""
+@pytest.mark.parametrize("numbers", [(), (1,), (1, 1), (1, 2, 3), (0, 1), (2, 3)])
+def test_wishes_have_to_be_one_for_each_number(numbers: tuple[int, ...]) -> None:
+    assert "not one for each number from 1 to 2" in wishes_problem(wishes(*numbers), count=2)
 
-    identity = "openai:scripted"
 
-    def __init__(self, *rounds: str) -> None:
-        self.rounds = list(rounds)
-        self.asked: list[tuple[list[str], int]] = []
-
-    def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
-        found = list(asks)
-        self.asked.append(([ask.ask_id for ask in found], decoding.seed))
-        text = self.rounds.pop(0)
-        for ask in reversed(found):
-            yield Reply(ask_id=ask.ask_id, text=text)
+def test_wishes_may_come_in_any_order() -> None:
+    assert wishes_problem(wishes(2, 1), count=2) == ""
 
 
 def rated(number: int) -> Rated:
@@ -171,19 +150,45 @@ def rated(number: int) -> Rated:
     return Rated(subject=subject, persona=draw_persona(subject, seed=1), facts=facts)
 
 
+def script(*rounds: str) -> Callable[[str], str]:
+    """Wishes such as "yn" for two facts, one string a request."""
+    left = list(rounds)
+
+    def write(prompt: str) -> str:
+        found = [{"number": number, "forget": sign == "y"} for number, sign in enumerate(left.pop(0), start=1)]
+        return json.dumps({"wishes": found})
+
+    return write
+
+
+def never(one: Rated) -> list[Vote]:
+    raise AssertionError("the built-in is not asked")
+
+
 def test_a_language_models_votes_come_by_rater_and_fact() -> None:
-    responder = Scripted("1: yes\n2: no", "1: no\n2: no", "1: yes\n2: yes")
-    votes = list(votes_by_responder([rated(1)], responder, raters=3, seed=1))
+    worker = Filler(script("yn", "nn", "yy"))
+    votes, answers = votes_by_worker([rated(1)], worker, never, raters=3, seed=1)
     assert [vote.forget for vote in votes] == [True, False, False, False, True, True]
-    assert [vote.rater for vote in votes][::2] == [f"openai:scripted:{number}" for number in (1, 2, 3)]
-    assert len({seed for _, seed in responder.asked}) == 3
+    assert [vote.rater for vote in votes][::2] == [f"openai:filler#m:{number}" for number in (1, 2, 3)]
+    assert len({effort.seed for effort in worker.efforts}) == 3
+    assert [answer.request_id for answer in answers] == ["001"] * 3
 
 
-def test_a_bad_rating_is_asked_for_once_more() -> None:
-    responder = Scripted("I would rather not say.", "1: yes\n2: no")
-    assert [vote.forget for vote in votes_by_responder([rated(1)], responder, raters=1, seed=1)] == [True, False]
+def test_a_subject_without_facts_is_not_asked_about() -> None:
+    empty = rated(2).model_copy(update={"facts": ()})
+    votes, _ = votes_by_worker([empty, rated(1)], Filler(script("yn")), never, raters=1, seed=1)
+    assert {vote.subject_id for vote in votes} == {"001"}
 
 
-def test_a_second_bad_rating_is_an_error_that_shows_it() -> None:
-    with pytest.raises(BadInput, match="of 2 subjects, asked twice .*I refuse"):
-        list(votes_by_responder([rated(1), rated(2)], Scripted("hm", "I refuse"), raters=1, seed=1))
+def test_the_built_in_rater_of_the_same_number_stands_in() -> None:
+    def built_in(one: Rated) -> list[Vote]:
+        return [
+            Vote(sample_id=fact.sample_id, subject_id=fact.subject_id, rater=f"built-in:{number}", forget=number == 2)
+            for fact in one.facts
+            for number in (1, 2)
+        ]
+
+    worker = Filler(script("yn", "y"), fall_back=True)
+    votes, answers = votes_by_worker([rated(1)], worker, built_in, raters=2, seed=1)
+    assert [(vote.rater, vote.forget) for vote in votes[2:]] == [("built-in:2", True)] * 2
+    assert [bool(answer.problem) for answer in answers] == [False, True]

@@ -72,6 +72,26 @@ def test_new_subjects_make_up_the_difference_to_what_earlier_batches_forgot() ->
     assert after == {5: 1, 10: 2, 15: 2, 30: 5}  # of 40: 2, 4, 6, 12
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 60), st.lists(st.integers(0, 25), max_size=12))
+def test_every_set_stays_within_one_subject_of_its_share_however_batches_come(first: int, further: list[int]) -> None:
+    total, forgotten = 0, dict.fromkeys(RATIOS, 0)
+    for size in [first, *further]:
+        counts = forget_counts(size, ratios=RATIOS, earlier_subjects=total, earlier_forgotten=forgotten)
+        assert 0 <= counts[5] <= counts[10] <= counts[15] <= counts[30] <= size
+        total += size
+        forgotten = {ratio: forgotten[ratio] + counts[ratio] for ratio in RATIOS}
+        assert all(abs(forgotten[ratio] - total * ratio / 100) < 1 for ratio in RATIOS)
+
+
+def test_where_shares_pull_apart_the_largest_difference_is_the_smallest_possible() -> None:
+    # Of 28, 1, 3, 4 and 8 are forgotten. Of 30, 5 % would be 1.5 and 10 % exactly the 3 there are: one more at 5 %
+    # would be one more at 10 % too, and one off there; none is half off at 5 %.
+    assert forget_counts(28, ratios=RATIOS) == {5: 1, 10: 3, 15: 4, 30: 8}
+    before = {5: 1, 10: 3, 15: 4, 30: 8}
+    assert forget_counts(2, ratios=RATIOS, earlier_subjects=28, earlier_forgotten=before) == {5: 0, 10: 0, 15: 1, 30: 1}
+
+
 def test_subjects_keep_a_carried_rank_and_others_follow() -> None:
     ranks = rank_subjects([make_subject(1), make_subject(2, rank=3), make_subject(3, rank=1)], seed=1)
     assert [(row.subject_id, row.rank) for row in ranks] == [("003", 1), ("002", 3), ("001", 4)]

@@ -1,4 +1,4 @@
-"""eval.tasks, eval.dataset and eval.roles: an exported dataset becomes questions with roles, or a clear refusal."""
+"""eval.tasks and eval.dataset: an exported dataset becomes questions with roles, or a clear refusal."""
 
 import json
 import shutil
@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from eval.dataset import training_answers, training_target
-from eval.roles import read_roles
 from eval.tasks import EvalQuestion, Slice, questions_digest, read_facts, read_questions
 from schemas.problems import BadInput
 from schemas.results import AttackName
+from schemas.split_reading import read_roles
 from schemas.words import MODALITIES, TASKS, Modality, Setting, Task
 from tests.eval_world import write_dataset
 

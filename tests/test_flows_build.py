@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -114,6 +115,15 @@ def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path, str], tmp_p
 
 
 @pytest.mark.slow
+def test_prefect_shows_the_runs_by_name_with_counts_and_links(home: Path, finished: tuple[Path, Path, str]) -> None:
+    with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as database:
+        artifacts = {key for (key,) in database.execute("select key from artifact")}
+        runs = {name for (name,) in database.execute("select name from flow_run")}
+    assert {"small-counts", "small-drops", "small-build", "small-card"} <= artifacts
+    assert {"build-small", "small-facts", "small-export"} <= runs
+
+
+@pytest.mark.slow
 def test_a_second_run_does_nothing(home: Path, finished: tuple[Path, Path, str]) -> None:
     build, recipe, _ = finished
     before = {path: path.stat().st_mtime_ns for path in build.rglob("*.parquet")}
@@ -149,6 +159,11 @@ def test_a_build_killed_in_any_stage_ends_with_the_same_bytes(
     assert not list(cut.rglob("*.part"))
 
 
+def heed_interrupts() -> None:
+    """Take SIGINT in the child, even where the tests run in a shell's background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
     process = subprocess.Popen(
@@ -157,6 +172,7 @@ def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path
         env=environment(home),
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     while process.poll() is None and not (tmp_path / "b" / "images").exists():
         time.sleep(0.01)

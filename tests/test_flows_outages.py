@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instant import InstantResponder
+from flows.folders import BuildFolder
 from flows.preflight import check_recipe
 from flows.resources import Resources
-from flows.stage import BuildFolder, run_stage
+from flows.stage import run_stage
 from flows.stages import stage_table
 from schemas.artifacts import Manifest, read_manifest
 from schemas.entities import Entity, MissingEntity
-from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, PersonMatch, Source
+from schemas.origins import EVERYBODY, BrokenEntity, CommonsFile, FetchProblem, PeopleFilter, PersonMatch, Source
 from schemas.problems import BadInput, TableProblem, Unfinished
 from schemas.recipes import BuildRecipe
 from schemas.records import Drop, Subject
@@ -149,8 +150,11 @@ class Wrapped:
     def search(self, name: str) -> list[PersonMatch]:
         return self._inner.search(name)
 
-    def people(self, *, limit: int, min_sitelinks: int) -> list[str]:
-        return self._inner.people(limit=limit, min_sitelinks=min_sitelinks)
+    def people(self, *, limit: int, min_sitelinks: int, wanted: PeopleFilter = EVERYBODY) -> list[str]:
+        return self._inner.people(limit=limit, min_sitelinks=min_sitelinks, wanted=wanted)
+
+    def pageviews(self, title: str, *, year: int) -> int:
+        return self._inner.pageviews(title, year=year)
 
     def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:
         return self._inner.files(subject, limit=limit)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.stage import BuildFolder, Rows, StageRun, StageSpec, Tables, expected_key, run_stage
+from flows.folders import BuildFolder
+from flows.stage import Rows, StageRun, StageSpec, Tables, expected_key, run_stage
 from schemas.artifacts import MANIFEST, Manifest, file_entry, read_manifest, write_manifest
+from schemas.origin_recipes import SandboxSource
 from schemas.problems import BadInput
-from schemas.recipes import BuildRecipe, SandboxSource
+from schemas.recipes import BuildRecipe
 from schemas.records import Drop
 from schemas.tables import read_records
 from schemas.words import Stage

@@ -183,10 +183,10 @@ def test_prompt_attacks_are_asked_only_where_the_dataset_has_them(tmp_path: Path
     assert slices_of(recipe, plan_units(recipe)[-1])[-1] == Slice("complete", 30, "paraphrase")
 
 
-@pytest.mark.parametrize("name", ["demo_study.toml", "full_study.toml"])
+@pytest.mark.parametrize("name", ["demo_study.toml", "five_seeds.toml", "full_study.toml"])
 def test_the_recipes_that_come_along_are_read(name: str) -> None:
     recipe = read_recipe(ROOT / "flows" / "recipes" / name, StudyRecipe)
-    assert len(plan_units(recipe)) == {"demo_study.toml": 4, "full_study.toml": 25}[name]
+    assert len(plan_units(recipe)) == {"demo_study.toml": 4, "five_seeds.toml": 76, "full_study.toml": 25}[name]
 
 
 class _Deadly:

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -257,3 +259,69 @@ def test_a_run_killed_at_random_steps_and_resumed_gives_the_same_weights(
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     expected, found = weights(whole), weights(cut)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+_WORKER = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+import test_flows_unlearn as here
+try:
+    record = here.run(Path({world!r}), Path({base!r}), Path({out!r}), {method!r}, steps=3, published={published!r})
+    print(record.outcome)
+except here.BadInput as problem:
+    print(problem)
+"""
+
+
+def by_two_processes(world: Path, base: Path, out: Path, method: str, *, published: bool = False) -> list[str]:
+    """What both processes of a run under FSDP print, as `accelerate launch` would start them on a CPU."""
+    here = Path(__file__)
+    script = _WORKER.format(
+        tests=str(here.parent), root=str(here.parents[1]), world=str(world), base=str(base), out=str(out),
+        method=method, published=published,
+    )  # fmt: skip
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
+        "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    said = [worker.communicate(timeout=240) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    return [out.decode().strip() for out, _ in said]
+
+
+@pytest.mark.slow
+def test_two_processes_under_fsdp_leave_the_run_of_one(world: Path, base: Path, tmp_path: Path) -> None:
+    alone = run(world, base, tmp_path / "one", "bao-mmunlearner", steps=3)
+    assert by_two_processes(world, base, tmp_path / "two", "bao-mmunlearner") == ["adapter", "adapter"]
+    together = read_record(tmp_path / "two")
+    assert together is not None
+    assert (together.identity, together.steps, together.best_step) == (alone.identity, 3, alone.best_step)
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("method", "published", "said"), [("manu", False, "runs in one"), ("kl", True, "kl_positions = all.*under FSDP")]
+)
+@pytest.mark.slow
+def test_what_cannot_run_under_fsdp_says_so(
+    world: Path, base: Path, tmp_path: Path, method: str, published: bool, said: str
+) -> None:
+    for line in by_two_processes(world, base, tmp_path, method, published=published):
+        assert re.search(said, line)
+        assert "\n" not in line

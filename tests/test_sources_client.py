@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.origins import FetchProblem
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
+from schemas.words import Service
 from sources.answers import BadAnswer, retry_after_seconds
 from sources.client import PoliteClient
 from sources.contact import user_agent
 from sources.hosts import address_of, is_wikimedia
-from sources.limits import ACTION_API, MEDIA, Gate, Limit, service_of
+from sources.limits import LIMITS, UNLIMITED, Gate, Limit, service_of, stricter
 
 HOST = "www.wikidata.example"
 URL = f"https://{HOST}/w/api.php"
@@ -113,7 +114,7 @@ def client_of(
     offline: bool = False,
     attempts: int = 4,
     timeout_s: float = 5.0,
-    limits: dict[str, Limit] | None = None,
+    limits: dict[Service, Limit] | None = None,
 ) -> PoliteClient:
     return PoliteClient(
         contact=None,
@@ -349,10 +350,42 @@ def test_an_offline_miss_says_so(script: Script, clock: Clock, tmp_path: Path) -
     script.answers = [ok({})]
     with (
         client_of(script, clock, cache=tmp_path, offline=True) as client,
-        pytest.raises(FetchProblem, match="not in the cache, and the build is offline"),
+        pytest.raises(Unfinished, match="not in the cache, and the build is offline"),
     ):
         client.get_json(URL, {})
     assert script.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [(503, "503 Service Unavailable, 4 times over"), (500, "500 Internal Server Error, 3 times over"), (403, "403")],
+)
+def test_a_failure_is_asked_again_online_and_met_again_offline(
+    script: Script, clock: Clock, tmp_path: Path, answer: int, line: str
+) -> None:
+    script.answers = [reply(answer)]
+    with client_of(script, clock, cache=tmp_path) as client, pytest.raises(FetchProblem, match=line) as online:
+        client.get_bytes(FILE, max_bytes=100)
+    with (
+        client_of(script, clock, cache=tmp_path, offline=True) as client,
+        pytest.raises(FetchProblem, match=line) as offline,
+    ):
+        client.get_bytes(FILE, max_bytes=100)
+    assert str(offline.value) == str(online.value)
+    script.answers = [reply(200, b"picture")]
+    with client_of(script, clock, cache=tmp_path) as client:
+        assert client.get_bytes(FILE, max_bytes=100) == b"picture"
+
+
+def test_an_answer_that_is_no_json_is_met_again_offline(script: Script, clock: Clock, tmp_path: Path) -> None:
+    script.answers = [reply(200, b"<html>")]
+    for offline in (False, True):
+        with (
+            client_of(script, clock, cache=tmp_path, offline=offline) as client,
+            pytest.raises(BadAnswer, match="the answer is not JSON, 4 times over"),
+        ):
+            client.get_json(URL, {})
+    assert len(script.requests) == 4
 
 
 def test_a_damaged_cache_file_counts_as_absent(script: Script, clock: Clock, tmp_path: Path) -> None:
@@ -367,7 +400,7 @@ def test_a_damaged_cache_file_counts_as_absent(script: Script, clock: Clock, tmp
 
 def test_a_cache_of_another_version_is_bad_input(script: Script, clock: Clock, tmp_path: Path) -> None:
     (tmp_path / "cache-version").write_text("99\n")
-    with pytest.raises(BadInput, match="version '99', not 1"):
+    with pytest.raises(BadInput, match="version '99', not '1 of a stand-in'"):
         client_of(script, clock, cache=tmp_path)
 
 
@@ -425,6 +458,40 @@ def test_bytes_are_limited_after_the_burst(clock: Clock) -> None:
 
 
 def test_pictures_and_wikis_have_their_own_limits() -> None:
-    assert service_of("upload.wikimedia.org") == ("media", MEDIA)
-    assert service_of("commons.wikimedia.org") == service_of("www.wikidata.org") == ("action", ACTION_API)
-    assert service_of("query.wikidata.org")[1].connections == 1
+    assert service_of("upload.wikimedia.org") == service_of("thumb.wikimedia.org") == "media"
+    assert service_of("commons.wikimedia.org") == service_of("www.wikidata.org") == "action"
+    assert (LIMITS["media"].connections, LIMITS["query"].connections, LIMITS["pageviews"].connections) == (2, 1, 1)
+    assert (LIMITS["action"].per_minute, LIMITS["action"].connections) == (200, 3)
+
+
+def test_a_recipe_can_tighten_a_limit_and_not_widen_it() -> None:
+    both = stricter(Limit(per_minute=200, burst=10, connections=3), Limit(per_minute=900, burst=50, connections=1))
+    assert both == Limit(per_minute=200, burst=10, connections=1)
+    assert stricter(LIMITS["media"], UNLIMITED) == LIMITS["media"]
+
+
+def test_a_stand_in_is_asked_at_the_limit_of_its_service(script: Script, clock: Clock) -> None:
+    script.answers = [ok({"a": 1})]
+    with client_of(script, clock, limits={"action": Limit(per_minute=2, burst=1)}) as client:
+        for number in range(3):
+            client.get_json(URL, {"n": str(number)})
+    assert clock.now >= 1000 + 2 * 60  # one at once, then one a minute
+
+
+def test_a_jump_of_the_wall_clock_shortens_no_wait(
+    script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.answers = [reply(429, Retry_After="7"), ok({"a": 1})]
+    jumping = iter(range(10**9, 10**9 + 10**7, 10**5))
+    monkeypatch.setattr("sources.client.time.time", lambda: float(next(jumping)))
+    with client_of(script, clock) as client:
+        client.get_json(URL, {})
+    assert clock.now == pytest.approx(1007.0)
+
+
+def test_a_stand_ins_answers_are_kept_apart_from_the_real_ones(script: Script, clock: Clock, tmp_path: Path) -> None:
+    script.answers = [ok({"a": 1})]
+    with client_of(script, clock, cache=tmp_path) as client:
+        client.get_json(URL, {})
+    with pytest.raises(BadInput, match="of a stand-in', not '1'"):
+        PoliteClient(contact="a@b.example", cache=tmp_path)

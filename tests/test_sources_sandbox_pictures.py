@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from sources.sandbox.contact_sheet import contact_sheet
-from sources.sandbox.distinct import keep_apart, perceptual_hash
+from sources.sandbox.distinct import ACROSS_BITS, keep_apart, perceptual_hash
 from sources.sandbox.originals import PictureStore
 from sources.sandbox.pictures import ROUND, Plant
 from sources.sandbox.portraits import draw_portrait, draw_sketch, extra_renderings
@@ -56,10 +56,19 @@ def test_clean_views_of_60_people_are_more_than_eight_bits_apart() -> None:
 
 def test_a_face_too_like_another_is_drawn_another_way(world: World) -> None:
     face = world.face(5)
-    settled = keep_apart({5: face, 6: face}, [(5, 1), (6, 1)])
+    settled, _ = keep_apart({5: face, 6: face}, [(5, 1), (6, 1)])
     assert settled[5] == face
     assert settled[6].variations[-1][0] == 1
     assert perceptual_hash(draw_portrait(settled[6], 1)) != perceptual_hash(draw_portrait(face, 1))
+
+
+def test_a_face_too_like_one_of_an_earlier_block_is_drawn_another_way(world: World) -> None:
+    face = world.face(5)
+    taken = perceptual_hash(draw_sketch(face, 1))
+    settled, hashes = keep_apart({5: face}, [(5, 1)], earlier=np.array([taken], dtype=np.uint64))
+    assert settled[5].variations[-1][0] == 1
+    assert hashes[0] == taken
+    assert int(np.bitwise_count(hashes[0] ^ hashes[1])) >= ACROSS_BITS
 
 
 def test_a_portrait_is_the_same_every_time_and_of_the_stated_size(world: World) -> None:

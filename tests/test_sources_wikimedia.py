@@ -1,14 +1,20 @@
 """The real clients against the embedded world's server: selection, entities, search, pictures, faults, cache."""
 
+import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from schemas.entities import Entity, MissingEntity, TextValue
-from schemas.origins import FetchProblem, Source
+from schemas.origins import Source
+from schemas.problems import Unfinished
 from schemas.records import Subject
+from sources.cache import Answer
 from sources.client import PoliteClient
+from sources.redaction import CONTACT, without_contact
 from sources.sandbox.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, Faults, RunningServer, serve
 from sources.sandbox.world import DELETED, NO_IMAGES, REDIRECT, World, make_world
 from sources.wikimedia import WikimediaSource
@@ -191,5 +197,41 @@ def test_the_cache_names_no_port(running: RunningServer, world: World, tmp_path:
 
 
 def test_what_was_not_cached_is_a_problem_offline(running: RunningServer, world: World, tmp_path: Path) -> None:
-    with client_of(running, cache=tmp_path, offline=True) as client, pytest.raises(FetchProblem, match="offline"):
+    with client_of(running, cache=tmp_path, offline=True) as client, pytest.raises(Unfinished, match="offline"):
         list(source_over(client, world).entities(world.subjects))
+
+
+def test_contact_data_is_neither_kept_nor_read_and_its_statements_are_accounted_for(
+    running: RunningServer, world: World, tmp_path: Path
+) -> None:
+    told = [
+        (qid, claim.property_id, claim.value.text)
+        for qid, draft in world.drafts.items()
+        for claim in draft.claims
+        if claim.property_id in CONTACT and isinstance(claim.value, TextValue)
+    ]
+    assert told
+    with PoliteClient(contact=None, routes=running.routes, cache=tmp_path) as client:
+        for qid, property_id, _ in told:
+            [statement] = entity_of(source_over(client, world), qid).of(property_id)
+            assert (statement.snak, statement.value) == ("somevalue", None)
+    kept = b"".join(_body(path) for path in tmp_path.rglob("*") if path.is_file() and path.name != "cache-version")
+    assert b"P968" in kept
+    assert not any(text.encode() in kept for _, _, text in told)
+
+
+def _body(path: Path) -> bytes:
+    return zlib.decompress(path.read_bytes().partition(b"\n")[2])
+
+
+def test_contact_data_of_a_qualifier_is_blotted_out_too() -> None:
+    snak: dict[str, JsonValue] = {"snaktype": "value", "property": "P968", "datavalue": {"value": "mailto:a@b.example"}}
+    body = json.dumps({"claims": {"P108": [{"qualifiers": {"P968": [snak]}}]}}).encode()
+    found = without_contact(Answer(200, "application/json", body)).body
+    assert b"a@b.example" not in found
+    assert b'"snaktype":"somevalue"' in found
+
+
+def test_an_answer_without_contact_data_or_without_json_stays_as_it_is() -> None:
+    for body in (b'{"claims": {}}', b'{"P968": broken'):
+        assert without_contact(Answer(200, "application/json", body)).body == body

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from schemas.training import TrainingSample
 from unlearn.answers import Answers, align
-from unlearn.guards import CollapseGuard, Probe, Watch, probe_keys, repeats
+from unlearn.guards import CollapseGuard, Probe, Watch, asked_of, probe_keys, repeats
 from unlearn.train import Moment
 
 MOMENT = Moment(step=0, loss=0.0, terms={}, measured={}, network=torch.nn.Identity())
@@ -77,3 +78,16 @@ def test_probe_keys_are_the_same_for_the_same_seed() -> None:
     first = probe_keys(samples, limit=5, seed=1)
     assert first == probe_keys(dict(reversed(samples.items())), limit=5, seed=1)
     assert sorted(first) != sorted(probe_keys(samples, limit=5, seed=2))
+
+
+def test_probed_samples_are_counted_by_subject() -> None:
+    forget, retain = ["b", "b", "a"], ["c", "b"]
+    samples = [
+        [
+            TrainingSample(sample_id=str(n), subject_id=subject, modality="qa", prompt="?", answer="!")
+            for n, subject in enumerate(own)
+        ]
+        for own in (forget, retain)
+    ]
+    asked = asked_of(samples[0], samples[1])
+    assert (asked.subjects, asked.forget, asked.retain) == (("a", "b", "c"), (1, 2, 0), (0, 1, 1))

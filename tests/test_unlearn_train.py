@@ -4,11 +4,12 @@ import errno
 import json
 import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
-from unlearn.batches import Batch, Encoder
+from unlearn.batches import Batch, Encoder, join
 from unlearn.checkpoints import latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.gradients import Objective, cut
 from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
@@ -45,12 +46,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def measure(network: nn.Module, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
-    found = {}
-    for group, batch in batches.items():
-        logits, labels = network(batch.inputs, batch.labels)
-        losses = cross_entropy(logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
-        found[f"{group}.nll"] = losses.sum(1) / labels[:, 1:].ne(-100).sum(1)
-    return found
+    """One forward pass for all groups, as FSDP needs it: every process makes as many."""
+    whole = join(list(batches.values()))
+    logits, labels = network(whole.inputs, whole.labels)
+    losses = cross_entropy(logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
+    nll = (losses.sum(1) / labels[:, 1:].ne(-100).sum(1)).split([len(batch) for batch in batches.values()])
+    return {f"{group}.nll": part for group, part in zip(batches, nll, strict=True)}
 
 
 def terms(measured: Mapping[str, Tensor], groups: Mapping[str, Sequence[TrainingSample]]) -> dict[str, Tensor]:
@@ -244,6 +245,55 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(
     assert run(base, folder=tmp_path, checkpoint_every=2, resume=True)[0].reason == "finished"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 kB, which is room for some six checkpoints."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here (only root can, outside of most containers)")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_leaves_the_earlier_checkpoints_whole(base: Path, small_disk: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be written .*No space left on device.*make room and resume"):
+        run(base, steps=12, folder=small_disk, checkpoint_every=1, keep=None)
+    checkpoint = latest_checkpoint(small_disk)
+    assert checkpoint is not None
+    assert not list(small_disk.rglob("*.part"))
+    _, network = network_of(base)
+    load_weights(checkpoint, network.model)
+    for old in (small_disk / "checkpoints").iterdir():
+        if old != checkpoint:
+            shutil.rmtree(old)
+    outcome, weights = run(base, steps=12, folder=small_disk, checkpoint_every=1, resume=True)
+    assert outcome.reason == "finished"
+    assert distance(weights, run(base, steps=12)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        MemoryError("no room"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_where_memory_runs_out_the_error_says_what_to_lower(base: Path, error: Exception) -> None:
+    loaded, network = network_of(base)
+
+    def breaks(network: nn.Module, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
+        raise error
+
+    with pytest.raises(BadInput, match=r"step 0: memory ran out.*accumulate over more pieces.*smaller batches.*rank"):
+        train(
+            network, Encoder(loaded.processor, loaded.family), SAMPLES, plan(1), Objective(breaks, descend),
+            optimisation=Optimisation(lr=1e-2), folder=None, identity="x",
+        )  # fmt: skip
+
+
 def test_two_runs_into_one_folder_are_refused(base: Path, tmp_path: Path) -> None:
     with run_lock(tmp_path), pytest.raises(BadInput, match="another run"):
         run(base, steps=1, folder=tmp_path)
@@ -354,7 +404,18 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 import test_unlearn_train as here
-_, weights = here.run(Path({base!r}), steps=3, accumulate=2, masked={masked!r})
+from unlearn.sharding import is_cut
+cut = []
+def look(moment):
+    cut.append(any(is_cut(weight) for weight in moment.network.parameters()))
+    return {{"score": float(moment.step)}}
+def go(**options):
+    return here.run(Path({base!r}), accumulate=2, masked={masked!r}, callbacks=[look], **options)
+folder = Path({folder!r})
+go(steps=3, folder=folder, checkpoint_every=1, best_by="score", stop_after=2)
+_, weights = go(steps=3, folder=folder, checkpoint_every=1, best_by="score", resume=True)
+assert set(cut) == {{{fsdp!r}}}, cut
+assert not any(is_cut(weight) for weight in weights.values())
 from accelerate import PartialState
 if PartialState().is_main_process:
     torch.save(weights, {out!r})
@@ -363,17 +424,21 @@ if PartialState().is_main_process:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
-def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool) -> None:
+@pytest.mark.parametrize("fsdp", [False, True])
+def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool, fsdp: bool) -> None:
+    """By DDP and by FSDP, stopped after two steps and resumed from its checkpoint."""
     _, alone = run(base, steps=3, masked=masked)
     here = Path(__file__)
     out = tmp_path / "weights.pt"
     script = _WORKER.format(
-        tests=str(here.parent), root=str(here.parents[1]), base=str(base), out=str(out), masked=masked
-    )
+        tests=str(here.parent), root=str(here.parents[1]), base=str(base), out=str(out), masked=masked, fsdp=fsdp,
+        folder=str(tmp_path / "run"),
+    )  # fmt: skip
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    shared |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"} if fsdp else {}
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", script],

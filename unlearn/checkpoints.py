@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from schemas.problems import BadInput
+from unlearn.sharding import cut_like, whole
 
 FORMAT = 1
 TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best"
@@ -52,28 +53,33 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: RunState, *, keep: int | None
+    folder: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer, state: RunState, *, keep: int | None
 ) -> None:
     """Write `<folder>/checkpoints/step_<n>` and delete all but the `keep` newest (None keeps all).
 
-    Moving weights, AdamW moments and random state. On a full disk the earlier checkpoints stay whole.
+    Moving weights, AdamW moments and random state. On a full disk the earlier checkpoints stay whole. Of several
+    processes one gives the folder, and all call this, because weights may be cut over them.
     """
     tensors: dict[str, Tensor] = {"rng/cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["rng/cuda"] = torch.cuda.get_rng_state()
     for name, weight in trainable(model).items():
-        tensors[f"weight/{name}"] = weight.detach()
+        tensors[f"weight/{name}"] = whole(weight.detach())
         held = optimiser.state.get(weight, {})
-        tensors.update({f"{moment}/{name}": held[moment] for moment in _MOMENTS if moment in held})
+        tensors.update({f"{moment}/{name}": whole(held[moment]) for moment in _MOMENTS if moment in held})
+    if folder is None:
+        return
     home = folder / "checkpoints"
     _write(home / f"step_{state.step:06d}", tensors, state)
     for old in _finished_folders(home)[:-keep] if keep else []:
         shutil.rmtree(old)
 
 
-def save_best(folder: Path, model: nn.Module, state: RunState) -> None:
-    """Write the moving weights alone to `<folder>/best`, in place of what was there."""
-    _write(folder / BEST, {f"weight/{name}": weight.detach() for name, weight in trainable(model).items()}, state)
+def save_best(folder: Path | None, model: nn.Module, state: RunState) -> None:
+    """Write the moving weights alone to `<folder>/best`, in place of what was there; see save_checkpoint."""
+    tensors = {f"weight/{name}": whole(weight.detach()) for name, weight in trainable(model).items()}
+    if folder is not None:
+        _write(folder / BEST, tensors, state)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -97,7 +103,10 @@ def restore(
     for name, weight in trainable(model).items():
         moments = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS if f"{moment}/{name}" in tensors}
         if moments:
-            optimiser.state[weight] = {moment: value.to(device) for moment, value in moments.items()}
+            optimiser.state[weight] = {
+                moment: value.to(device) if moment == "step" else cut_like(value.to(device), weight)
+                for moment, value in moments.items()
+            }
     torch.set_rng_state(tensors["rng/cpu"])
     if "rng/cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng/cuda"])
@@ -125,7 +134,7 @@ def load_weights(checkpoint: Path, model: nn.Module) -> dict[str, Tensor]:
         for name, weight in weights.items():
             if tensors[f"weight/{name}"].shape != weight.shape:
                 raise BadInput(str(checkpoint), f"has another shape at {name}", "use the run's own model")
-            weight.copy_(tensors[f"weight/{name}"])
+            weight.copy_(cut_like(tensors[f"weight/{name}"].to(weight.dtype), weight))
     return tensors
 
 
@@ -150,20 +159,30 @@ def _write(target: Path, tensors: Mapping[str, Tensor], state: RunState) -> None
 
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with disk_advice(target, leftover=part):
+        part.mkdir(parents=True)
         save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part / TENSORS)
         (part / STATE).write_text(json.dumps({"format": FORMAT, **vars(state)}, sort_keys=True, indent=1) + "\n")
         for file in part.iterdir():
             _flush(file)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise BadInput(
-            str(target), f"cannot be written ({error.strerror or error})", "make room and resume; earlier ones stand"
-        ) from error
     if target.exists():
         shutil.rmtree(target)
     part.rename(target)
+
+
+@contextmanager
+def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
+    """Where something cannot be written, a full disk for one: take away what was begun, and say what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk said in an error of its own
+        shutil.rmtree(leftover, ignore_errors=True)
+        leftover.unlink(missing_ok=True)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        advice = "make room and resume; earlier ones stand"
+        raise BadInput(str(target), f"cannot be written ({reason})", advice) from error
 
 
 def _flush(file: Path) -> None:

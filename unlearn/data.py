@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from schemas.hub_folder import Pictures, config_files, dataset_folder, no_such_target, read_rows, training_targets
 from schemas.problems import BadInput
+from schemas.split_reading import read_roles
 from schemas.training import TrainingSample
-from schemas.words import PUBLISHED_SETTING, Modality, Setting
+from schemas.words import Modality, Setting
 
 Modalities = Literal["both", "vqa", "qa"]
 
@@ -54,23 +53,23 @@ def read_samples(
     samples: dict[str, TrainingSample] = {}
     modalities: tuple[Modality, ...] = ("vqa", "qa") if modality == "both" else (modality,)
     for each in modalities:
-        samples.update(_pairs(hub, target, each))
-    forget_ids, retain_ids, by_subject = _split(hub, setting, ratio)
+        for key, sample, where in _pairs(hub, target, each):
+            if key in samples:
+                raise BadInput(where, f"sample {key.replace('|', ' in ')} is there twice", "fetch or export again")
+            samples[key] = sample
+    roles = read_roles(hub, setting, ratio)
     forget: dict[str, TrainingSample] = {}
     retain: dict[str, TrainingSample] = {}
     for key, sample in sorted(samples.items()):
-        unit = sample.subject_id if by_subject else key.rpartition("|")[0]
-        if unit in forget_ids:
-            forget[key] = sample
-        elif retain_ids is None or unit in retain_ids:
-            retain[key] = sample
-    present = {sample.subject_id if by_subject else key.rpartition("|")[0] for key, sample in samples.items()}
-    missing = tuple(sorted((forget_ids | (retain_ids or set())) - present))
+        role = roles.role(key.rpartition("|")[0], sample.subject_id)
+        if role is not None:
+            (forget if role == "forget" else retain)[key] = sample
+    missing = tuple(roles.missing((key.rpartition("|")[0], sample.subject_id) for key, sample in samples.items()))
     if missing and not allow_missing:
         raise BadInput(
             f"{hub}, {setting} split",
             f"names {len(missing)} ids that train_pair_{target} lacks, first {missing[0]!r}",
-            "use the split file of this export, or allow missing ids to go on without them",
+            "use the split file of this export, or allow missing ids (--allow-missing) to go on without them",
         )
     for role, found in (("forget", forget), ("retain", retain)):
         if not found:
@@ -100,108 +99,35 @@ def reword(data: Assigned, ask: Callable[[str, Modality], str]) -> Assigned:
     return replace(data, forget=forget, retain=retain, digest=_digest(forget, retain))
 
 
-def dataset_folder(path: Path) -> Path:
-    """The folder that holds `data/`: the path itself, or `hub/` of a build."""
-    for candidate in (path / "hub", path):
-        if (candidate / "data").is_dir():
-            return candidate
-    found = "has no data/ or hub/data/ folder" if path.is_dir() else "is not a folder"
-    raise BadInput(str(path), found, "name a finished build (ppubench build) or an exported dataset")
-
-
 def _target(hub: Path, wanted: str | None) -> str:
-    prefix = "train_pair_"
-    names = {folder.name[len(prefix) :] for folder in (hub / "data").glob(f"{prefix}*") if folder.is_dir()}
-    targets = sorted(name for name in names if not (name.endswith("_qa") and name[:-3] in names))
-    # A dataset of text pairs alone has only `train_pair_<target>_qa`.
-    targets = sorted({name[:-3] if name.endswith("_qa") else name for name in targets})
+    targets = training_targets(hub)
     if wanted is None and len(targets) == 1:
         return targets[0]
-    if wanted in targets:
-        return str(wanted)
-    found = f"has training pairs of {', '.join(targets) or 'no target'}"
-    raise BadInput(f"{hub}/data", found, "name one of them as the target" if targets else "export the dataset again")
+    if wanted not in targets:
+        raise no_such_target(hub)
+    return str(wanted)
 
 
-def parquet_files(hub: Path, config: str) -> list[Path]:
-    """Parquet files of one config, in order; raises BadInput if there are none."""
-    files = sorted((hub / "data" / config).glob("*.parquet"))
-    if not files:
-        raise BadInput(f"{hub}/data/{config}", "has no Parquet files", "export the dataset again, or fetch this config")
-    return files
-
-
-def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, TrainingSample]]:
+def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, TrainingSample, str]]:
+    """(key, sample, file and row) of every pair of a modality."""
     config = f"train_pair_{target}" if modality == "vqa" else f"train_pair_{target}_qa"
-    pictures: dict[bytes, bytes] = {}  # one copy of each picture, however many rows show it
-    for file in parquet_files(hub, config):
-        for number, row in enumerate(_rows(file, with_image=modality == "vqa")):
-            image = None
-            if modality == "vqa":
-                content = _image_bytes(row["image"], f"{file}, row {number}")
-                image = pictures.setdefault(hashlib.sha256(content).digest(), content)
-            key = f"{row['sample_id']}|{modality}"
+    pictures = Pictures(hub)  # one copy of each picture, however many rows show it
+    needed = ("sample_id", "subject_id", "question", "generated_answer")
+    for file in config_files(hub, config):
+        for row in read_rows(file, needed=needed, picture="image" if modality == "vqa" else None):
+            key = f"{row.text('sample_id')}|{modality}"
             yield (
                 key,
                 TrainingSample(
                     sample_id=key,
-                    subject_id=str(row["subject_id"]),
+                    subject_id=row.text("subject_id"),
                     modality=modality,
-                    prompt=str(row["question"]),
-                    answer=str(row["generated_answer"]),
-                    image=image,
+                    prompt=row.text("question"),
+                    answer=row.text("generated_answer"),
+                    image=pictures.of(row, "image") if modality == "vqa" else None,
                 ),
+                row.where,
             )
-
-
-def _rows(file: Path, *, with_image: bool) -> Iterator[dict[str, object]]:
-    """The columns that training needs; the published data calls the first one `sample_id` or `id`."""
-    try:
-        source = pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(str(file), f"cannot be read ({error})", "export or fetch the dataset again") from error
-    with source:
-        present = source.schema_arrow.names
-        id_column = "sample_id" if "sample_id" in present else "id"
-        wanted = [id_column, "subject_id", "question", "generated_answer", *(["image"] if with_image else [])]
-        lacking = [name for name in wanted if name not in present]
-        if lacking:
-            raise BadInput(f"{file}, column {lacking[0]}", "is missing", "a train_pair config has it; export again")
-        for batch in source.iter_batches(batch_size=200, columns=wanted):
-            for row in batch.to_pylist():
-                row["sample_id"] = row[id_column]
-                yield row
-
-
-def _image_bytes(value: object, where: str) -> bytes:
-    content = value.get("bytes") if isinstance(value, dict) else None
-    if not isinstance(content, bytes) or not content:
-        raise BadInput(f"{where}, column image", "holds no picture", "fetch the dataset with its images embedded")
-    return content
-
-
-def _split(hub: Path, setting: Setting, ratio: int | None) -> tuple[set[str], set[str] | None, bool]:
-    """(forget ids, retain ids or None for all others, whether the ids are subjects)."""
-    path = hub / "data" / "split" / f"{PUBLISHED_SETTING[setting]}_split.json"
-    if not path.is_file():
-        raise BadInput(str(path), f"no such file, so the dataset has no {setting} setting", "choose another setting")
-    try:
-        content = json.loads(path.read_text())
-        if setting == "complete":
-            return {str(subject) for subject in _complete(content, ratio, path)}, None, True
-        if setting == "selective":
-            return {str(entry["id"]) for entry in content}, None, False
-        return {str(i) for i in content["delete_ids"]}, {str(i) for i in content["keep_ids"]}, False
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise BadInput(str(path), f"is not a {setting} split ({error!r})", "export the dataset again") from error
-
-
-def _complete(content: Mapping[str, list[str]], ratio: int | None, path: Path) -> list[str]:
-    ratios = sorted(int(name.removeprefix("forget")) for name in content if name.startswith("forget"))
-    if ratio is None or ratio not in ratios:
-        found = "needs a ratio" if ratio is None else f"has no ratio {ratio}"
-        raise BadInput(f"{path}: the complete setting", found, f"choose one of {', '.join(map(str, ratios))}")
-    return content[f"forget{ratio}"]
 
 
 def _digest(forget: Mapping[str, TrainingSample], retain: Mapping[str, TrainingSample]) -> str:

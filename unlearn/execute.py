@@ -7,16 +7,18 @@ from schemas.problems import BadInput
 from schemas.tables import Record
 from schemas.training import TrainingSample
 from unlearn.activity import record_activity
-from unlearn.checkpoints import BEST, load_weights
+from unlearn.checkpoints import BEST, disk_advice, load_weights
 from unlearn.gradients import Objective
-from unlearn.guards import FRONTIER, CollapseGuard, Probe, Watch, frontier_score, probe, probe_keys
-from unlearn.methods import TERMS, objective_for
+from unlearn.guards import FRONTIER, CollapseGuard, Probe, Watch, asked_of, frontier_score, probe, probe_keys
+from unlearn.methods import objective_for
 from unlearn.models import bare, core_model, save_adapter
 from unlearn.prepare import Prepared, check_same_run, start_record, step_plan
+from unlearn.processes import processes, wait_for_all, writes
 from unlearn.pruning import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.reference import measure_reference
 from unlearn.runs import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
 from unlearn.saliency import Mask, check_mask, load_mask, save_mask, take_mask
+from unlearn.sharding import fsdp_wanted
 from unlearn.train import Optimisation, Outcome, train
 
 log = logging.getLogger(__name__)
@@ -32,14 +34,15 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
     plan = step_plan(ready.data, ready.method, numbers, seed=ready.seed)
     forget, retain = probed(ready)
     start = probe(ready.network, ready.encoder, forget, retain)
-    record = start_record(ready, start, planned=len(plan))
+    record = start_record(ready, start, asked_of(forget, retain), planned=len(plan))
     check_same_run(ready.out, found, record)
     if found is not None and found.outcome:
         return found
     mask = _mask(ready) if ready.method.masked else None
     if mask is not None:
         record = record.model_copy(update={"mask_kept": mask.kept_share()})
-    write_record(ready.out, record)
+    if writes():
+        write_record(ready.out, record)
     watch = Watch(ready.encoder, forget, retain, start=start, every=numbers.probe_every, steps=len(plan))
     guard = CollapseGuard(
         watch,
@@ -76,8 +79,11 @@ def probed(ready: Prepared) -> tuple[list[TrainingSample], list[TrainingSample]]
 
 def _objective(ready: Prepared, mask: Mask | None) -> Objective:
     method, numbers = ready.method, ready.numbers
+    if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
+        found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
+        raise BadInput("kl_positions = all", found, 'take kl_positions = "answer", or a configuration without FSDP')
     reference = None
-    if any(TERMS[term].reference for term in method.terms):
+    if any(method.term(name).reference for name in method.terms):
         diverges = "kl" in method.terms
         if not (diverges and numbers.kl_positions == "all"):
             compared = ready.data.retain if diverges else ready.data.forget
@@ -106,25 +112,23 @@ def _mask(ready: Prepared) -> Mask:
         mask = load_mask(path, base=ready.base, data=ready.data.digest)
     else:
         mask = take_mask(ready.network, ready.encoder, ready.data, ready.numbers, base=ready.base, seed=ready.seed)
-        save_mask(path, mask)
+        if writes():
+            save_mask(path, mask)
     check_mask(mask, bare(ready.network), allow_full=ready.numbers.fisher == "batch")
     return mask
 
 
 def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: float) -> RunRecord:
     """Probe the last weights, go back to the best ones, save them and complete the record."""
+    wait_for_all(next(ready.network.parameters()).device.type)
     forget, retain = probed(ready)
     last = probe(ready.network, ready.encoder, forget, retain)
     best = last
     if outcome.best_step is not None and (ready.out / BEST).is_dir():
         load_weights(ready.out / BEST, bare(ready.network))
         best = probe(ready.network, ready.encoder, forget, retain)
-    adapted = ready.numbers.trained == "lora"
-    if adapted:
-        save_adapter(ready.network, ready.out / ADAPTER, base_digest=ready.base)
-    else:
-        core_model(bare(ready.network)).save_pretrained(ready.out / WEIGHTS)
-        ready.loaded.processor.save_pretrained(ready.out / WEIGHTS)
+    if writes():
+        _save(ready)
     done = record.model_copy(
         update={
             "status": "finished" if outcome.reason == "finished" else "stopped",
@@ -135,11 +139,24 @@ def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: fl
             "best_score": outcome.best_score,
             "best": best,
             "last": last,
-            "outcome": "adapter" if adapted else "weights",
+            "outcome": "adapter" if ready.numbers.trained == "lora" else "weights",
         }
     )
-    write_record(ready.out, done)
+    if writes():
+        write_record(ready.out, done)
     return done
+
+
+def _save(ready: Prepared) -> None:
+    """What the run leaves: an adapter, or the whole model."""
+    adapted = ready.numbers.trained == "lora"
+    left = ready.out / (ADAPTER if adapted else WEIGHTS)
+    with disk_advice(left, leftover=left):
+        if adapted:
+            save_adapter(ready.network, left, base_digest=ready.base)
+        else:
+            core_model(bare(ready.network)).save_pretrained(left)
+            ready.loaded.processor.save_pretrained(left)
 
 
 class _Share(Record):
@@ -156,7 +173,7 @@ def prune_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
         raise BadInput("prune_shares", "is empty", "give at least one share of neurons to prune")
     forget, retain = probed(ready)
     start = probe(ready.network, ready.encoder, forget, retain)
-    record = start_record(ready, start, planned=0)
+    record = start_record(ready, start, asked_of(forget, retain), planned=0)
     check_same_run(ready.out, found, record)
     if found is not None and found.outcome:
         return found

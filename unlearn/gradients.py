@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.batches import Batch, Encoder
+from unlearn.sharding import cut_like, is_cut, whole
 
 Groups = Mapping[str, tuple[TrainingSample, ...]]
 """The samples of one step by group name ("forget", "retain", …), in row order."""
@@ -136,11 +137,11 @@ def _add_masked(
         raise RuntimeError("masked terms without a mask")
     dot, ours, theirs = 0.0, 0.0, 0.0
     for name, weight in weights.items():
-        gradient = gradients[name] * objective.mask[name].to(gradients[name])
+        gradient = gradients[name] * cut_like(objective.mask[name].to(gradients[name].dtype), weight)
         other = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        dot += float((gradient * other).sum())
-        ours += float(gradient.square().sum())
-        theirs += float(other.square().sum())
+        dot += float(whole((gradient * other).sum()))
+        ours += float(whole(gradient.square().sum()))
+        theirs += float(whole(other.square().sum()))
         weight.grad = other + gradient
     return None if alone or ours == 0 or theirs == 0 else dot / (ours * theirs) ** 0.5
 
@@ -225,7 +226,8 @@ def _sum_over_processes(weights: Mapping[str, nn.Parameter], share: Share) -> No
     for weight in weights.values():
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
-        torch.distributed.all_reduce(weight.grad)
+        if not is_cut(weight):  # FSDP has added up its own
+            torch.distributed.all_reduce(weight.grad)
 
 
 def _gather(found: list[dict[str, Tensor]], share: Share) -> list[dict[str, Tensor]]:
@@ -246,11 +248,11 @@ def _pulls(
     keys = list(leaves)
     found = torch.autograd.grad(phase, [leaves[key] for key in keys], retain_graph=True, materialize_grads=True)
     pulls: list[dict[str, Tensor]] = [{} for _ in everything]
-    for key, whole in zip(keys, found, strict=True):
+    for key, entire in zip(keys, found, strict=True):
         start = 0
         for pull, part in zip(pulls, everything, strict=True):
             if key in part:
-                pull[key] = whole[start : start + len(part[key])]
+                pull[key] = entire[start : start + len(part[key])]
                 start += len(part[key])
     return pulls
 

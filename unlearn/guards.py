@@ -14,9 +14,12 @@ from unlearn.train import Moment
 
 FRONTIER = "frontier"
 """Name of the number by which the best checkpoint is chosen."""
+FORGET_GOAL = 2 / 3
+"""Share of the forget set's exact answers that a run should at least take away; less counts against a checkpoint."""
 FRONTIER_RULE = (
     "the probed step with the highest harmonic mean of forgotten share (1 - forget exact match / its start) "
-    "and retained share (retain exact match / its start); the earliest of equals"
+    "and retained share (retain exact match / its start), scaled down in proportion where less than two thirds are "
+    "forgotten; the earliest of equals"
 )
 PROBE_BATCH = 32
 
@@ -30,13 +33,45 @@ class Probe(Record):
     retain_nll: float
     repetition: float
     """Share of retain samples whose greedy words say the one before once more, where the answer does not."""
+    forget_right: tuple[int, ...] = ()
+    """Exact answers by subject, in the order of Asked.subjects."""
+    retain_right: tuple[int, ...] = ()
+
+
+class Asked(Record):
+    """How many samples of each subject the probes of one run look at."""
+
+    subjects: tuple[str, ...] = ()
+    """Subject ids, sorted."""
+    forget: tuple[int, ...] = ()
+    retain: tuple[int, ...] = ()
+
+
+def asked_of(forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]) -> Asked:
+    """The subjects behind these samples, and how many of either set each has."""
+    subjects = tuple(sorted({sample.subject_id for sample in (*forget, *retain)}))
+    return Asked(
+        subjects=subjects,
+        forget=_tally(subjects, forget, [True] * len(forget)),
+        retain=_tally(subjects, retain, [True] * len(retain)),
+    )
+
+
+def _tally(subjects: Sequence[str], samples: Sequence[TrainingSample], right: Sequence[bool]) -> tuple[int, ...]:
+    """By subject, how many of its samples are right."""
+    counts = dict.fromkeys(subjects, 0)
+    for sample, exact in zip(samples, right, strict=True):
+        counts[sample.subject_id] += exact
+    return tuple(counts.values())
 
 
 def frontier_score(probe: Probe, start: Probe) -> float:
-    """Harmonic mean of forgotten and retained share, 0-1: high only if both are. See FRONTIER_RULE."""
+    """How good a checkpoint is, 0-1: high only if much is forgotten and much retained. See FRONTIER_RULE."""
     forgotten = 1 - min(1.0, probe.forget_exact / max(start.forget_exact, 1e-9))
     retained = min(1.0, probe.retain_exact / max(start.retain_exact, 1e-9))
-    return 0.0 if forgotten + retained == 0 else 2 * forgotten * retained / (forgotten + retained)
+    if forgotten + retained == 0:
+        return 0.0
+    return min(1.0, forgotten / FORGET_GOAL) * 2 * forgotten * retained / (forgotten + retained)
 
 
 def probe_keys(samples: Mapping[str, TrainingSample], *, limit: int, seed: int) -> list[str]:
@@ -51,33 +86,37 @@ def probe(
     network: nn.Module, encoder: Encoder, forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]
 ) -> Probe:
     """Exact match and NLL on both sets, dropout off, one forward pass a sample and nothing generated."""
-    forget_exact, forget_nll, _ = _look(network, encoder, forget)
-    retain_exact, retain_nll, repetition = _look(network, encoder, retain)
+    forgotten, forget_nll, _ = _look(network, encoder, forget)
+    retained, retain_nll, repetition = _look(network, encoder, retain)
+    subjects = asked_of(forget, retain).subjects
     return Probe(
-        forget_exact=forget_exact,
+        forget_exact=sum(forgotten) / max(1, len(forgotten)),
         forget_nll=forget_nll,
-        retain_exact=retain_exact,
+        retain_exact=sum(retained) / max(1, len(retained)),
         retain_nll=retain_nll,
         repetition=repetition,
+        forget_right=_tally(subjects, forget, forgotten),
+        retain_right=_tally(subjects, retain, retained),
     )
 
 
-def _look(network: nn.Module, encoder: Encoder, samples: Sequence[TrainingSample]) -> tuple[float, float, float]:
-    """Means of exact match, NLL and repetition."""
+def _look(network: nn.Module, encoder: Encoder, samples: Sequence[TrainingSample]) -> tuple[list[bool], float, float]:
+    """Exact match of each sample, and the means of NLL and repetition."""
     device = next(network.parameters()).device
     training = network.training
     network.eval()
-    exact, nll, repeated = 0.0, 0.0, 0.0
+    exact: list[bool] = []
+    nll, repeated = 0.0, 0.0
     with torch.no_grad():
         for start in range(0, len(samples), PROBE_BATCH):
             batch = encoder.batch(samples[start : start + PROBE_BATCH]).to(device)
             answers = align(*network(batch.inputs, batch.labels))
-            exact += float(answers.exact().sum())
+            exact += [bool(right) for right in answers.exact().tolist()]
             nll += float(answers.by_sample(answers.nll())[1].sum())
             repeated += float(repeats(answers).sum())
     network.train(training)
     total = max(1, len(samples))
-    return exact / total, nll / total, repeated / total
+    return exact, nll / total, repeated / total
 
 
 def repeats(answers: Answers) -> Tensor:
@@ -108,7 +147,7 @@ class Watch:
         self.start = start
         self.last: Probe | None = None
 
-    def __call__(self, moment: Moment) -> Mapping[str, float] | None:
+    def __call__(self, moment: Moment) -> Mapping[str, float | tuple[int, ...]] | None:
         """Probe after every `every`-th step and after the last one."""
         done = moment.step + 1
         self.last = None

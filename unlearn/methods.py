@@ -1,10 +1,11 @@
 """The table of unlearning methods: each is a set of terms; a new method is a term and a row here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from schemas.problems import BadInput
@@ -36,18 +37,35 @@ class Term:
 
 @dataclass(frozen=True)
 class Method:
-    """One unlearning method. `masked` terms move only the weights that MMUnlearner's mask lets through."""
+    """One unlearning method. `masked` terms move only the weights that MMUnlearner's mask lets through.
+
+    A method from a user's file brings terms of its own (`own`, by name) and numbers that differ from the preset's.
+    """
 
     name: str
     title: str
     terms: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     prunes: bool = False
+    own: Mapping[str, Term] = field(default_factory=dict, hash=False)
+    numbers: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+    """Numbers of unlearn/presets.py instead of the preset's; what the user types on the command line wins."""
+    code: str = ""
+    """Digest of the file that it comes from, or "" for ours."""
+
+    def term(self, name: str) -> Term:
+        """The term of that name: the method's own, or one of the table."""
+        return self.own[name] if name in self.own else TERMS[name]
 
     @property
     def uses_retain(self) -> bool:
         """Retain batches are read in training."""
-        return any("forget" not in group for term in self.terms for group in TERMS[term].needs)
+        return any("forget" not in group for name in self.terms for group in self.term(name).needs)
+
+    @property
+    def compares_forget(self) -> bool:
+        """A term needs the old model's likelihood of forget answers."""
+        return any(term.reference and _FORGET in term.needs for term in map(self.term, self.terms))
 
 
 def token_mean(measured: Measured, group: str) -> Tensor:
@@ -128,6 +146,11 @@ METHODS: dict[str, Method] = {
             ("ascent", "descent", "boundary"),
         ),
         Method(
+            "npo-boundary",
+            "Negative preference optimisation, descent on retain, and the boundary term within each subject",
+            ("npo", "descent", "boundary"),
+        ),
+        Method(
             "bao-mmunlearner",
             "MMUnlearner with the boundary term within each subject",
             ("ascent", "descent", "boundary"),
@@ -148,14 +171,34 @@ def method_named(name: str, *, boundary: bool = False) -> Method:
     """
     if name not in METHODS:
         raise BadInput(f"method {name!r}", "is not known", f"choose one of {', '.join(METHODS)}")
-    method = METHODS[name]
-    if not boundary or "boundary" in method.terms:
+    return with_boundary(METHODS[name]) if boundary else METHODS[name]
+
+
+def with_boundary(method: Method) -> Method:
+    """The method with BAO's boundary term; raises BadInput for one that has no forget and retain batches."""
+    if "boundary" in method.terms:
         return method
     if not method.uses_retain:
         advice = "choose one that reads both, such as gd, kl, npo-retain or mmunlearner"
-        raise BadInput(f"--boundary with {name}", "the method has no forget and retain batches", advice)
+        raise BadInput(f"--boundary with {method.name}", "the method has no forget and retain batches", advice)
     masked = method.masked | {"boundary"} if method.masked else method.masked
     return replace(method, terms=(*method.terms, "boundary"), masked=masked)
+
+
+def check_own_method(where: str, method: Method, *, code: str) -> Method:
+    """A method of a user's file, with the digest of the file; raises BadInput where it cannot work with the loop."""
+    unknown = [name for name in method.terms if name not in method.own and name not in TERMS]
+    if unknown:
+        advice = f"put it into own={{...}}, or use {', '.join(TERMS)}"
+        raise BadInput(where, f"there is no term {unknown[0]!r}", advice)
+    taken = sorted(set(method.own) & set(TERMS))
+    if taken:
+        raise BadInput(where, f"own term {taken[0]!r} is called like one of ours", "give it another name")
+    if not method.terms and not method.prunes:
+        raise BadInput(where, "the method has no terms", "name at least one")
+    if "kl" in method.terms and method.compares_forget:
+        raise BadInput(where, "kl and a forget term with reference=True do not go together", "use one of them")
+    return replace(method, code=code)
 
 
 def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:
@@ -163,7 +206,7 @@ def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Sa
     present = frozenset(samples)
     found: dict[str, Tensor] = {}
     for name in method.terms:
-        term = TERMS[name]
+        term = method.term(name)
         if all(group & present for group in term.needs):
             found[name] = term.value(measured, samples, numbers)
     if not found:
@@ -201,7 +244,7 @@ def measure(
         found |= {f"{name}.nll": means[rows], f"{name}.nll_sum": sums[rows], f"{name}.tokens": counts[rows]}
         if name in known:
             found[f"{name}.kl"] = divergences[rows]
-        if name == "forget" and "npo" in method.terms and reference is not None:
+        if name == "forget" and method.compares_forget and reference is not None:
             found["forget.reference"] = reference.nll(groups[name])
         if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
             found[f"{name}.kl"] = kl_everywhere(network, groups[name])

@@ -14,7 +14,7 @@ from schemas.words import Modality
 from unlearn.batches import Encoder
 from unlearn.boundary import matched_subjects
 from unlearn.data import Assigned, Modalities, reword
-from unlearn.guards import FRONTIER_RULE, Probe
+from unlearn.guards import FRONTIER_RULE, Asked, Probe
 from unlearn.memory import memory_estimate
 from unlearn.methods import Method
 from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
@@ -116,7 +116,9 @@ def _settle(
     estimate = partial(memory_estimate, model, dtype=dtype, trust_remote_code=trust_remote_code)
     parameters = estimate(batch=1, length=1, rank=None).weights // dtype.itemsize
     family = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code).model_type
-    numbers, sections = numbers_for(method.name, preset=preset, parameters=parameters, family=family, overrides=typed)
+    numbers, sections = numbers_for(
+        method.name, preset=preset, parameters=parameters, family=family, overrides=typed, own=method.numbers
+    )
     if "boundary" in method.terms and numbers.matched == 0:
         numbers = numbers.model_copy(update={"matched": 1})
     rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)
@@ -152,7 +154,7 @@ def step_plan(data: Assigned, method: Method, numbers: Numbers, *, seed: int) ->
     return [Step({name: keys for name, keys in step.items() if keys}) for step in groups][: numbers.steps]
 
 
-def start_record(ready: Prepared, start: Probe, *, planned: int) -> RunRecord:
+def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -> RunRecord:
     """The record of a run that is about to start."""
     data, method, numbers = ready.data, ready.method, ready.numbers
     weights = list(bare(ready.network).parameters())
@@ -166,10 +168,13 @@ def start_record(ready: Prepared, start: Probe, *, planned: int) -> RunRecord:
         "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
         "numbers": values, "data": data.digest, "base": ready.base, "seed": ready.seed,
     }  # fmt: skip
+    if method.code:
+        made_of["code"] = method.code
     return RunRecord(
         status="running",
         identity=digest(made_of),
         method=method.name,
+        code=method.code,
         title=method.title,
         terms=method.terms,
         masked_terms=tuple(sorted(method.masked)),
@@ -192,6 +197,7 @@ def start_record(ready: Prepared, start: Probe, *, planned: int) -> RunRecord:
         parameters=sum(weight.numel() for weight in weights),
         trained_parameters=sum(weight.numel() for weight in weights if weight.requires_grad),
         best_rule=FRONTIER_RULE,
+        asked=asked,
         start=start,
     )
 
@@ -200,7 +206,7 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
     """Refuse to resume a run of other method, data, numbers or base, naming the first that differs."""
     if found is None or found.identity == record.identity:
         return
-    for name in ("method", "terms", "base", "data", "seed", "numbers"):
+    for name in ("method", "code", "terms", "base", "data", "seed", "numbers"):
         before, now = getattr(found, name), getattr(record, name)
         if before == now:
             continue

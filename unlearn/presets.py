@@ -93,11 +93,13 @@ def numbers_for(
     parameters: int,
     family: str,
     overrides: Mapping[str, JsonValue] | None = None,
+    own: Mapping[str, JsonValue] | None = None,
 ) -> tuple[Numbers, tuple[str, ...]]:
     """The numbers of a method under a preset, and the sections of presets.toml that they come from, later ones winning.
 
     `parameters` decides whether a `tiny` section applies, `family` (a transformers model type) whether its section
-    does; `overrides` are what the user typed. Raises BadInput for an unknown preset or a value out of range.
+    does; `own` are those of a method from a user's file, and `overrides` what the user typed. Raises BadInput for
+    an unknown preset or a value out of range.
     """
     table = preset_table()
     if preset not in PRESETS:
@@ -114,6 +116,9 @@ def numbers_for(
         if isinstance(found, dict):
             merged |= found
             used.append(f"{name}.{section}")
+    if own:
+        merged |= own
+        used.append("method file")
     typed = {name: value for name, value in (overrides or {}).items() if value is not None}
     if typed:
         merged |= typed

@@ -1,14 +1,17 @@
 """What a run writes while it goes: one JSON line a step, and a progress bar."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
 from unlearn.gradients import Gradient
+
+if TYPE_CHECKING:
+    from unlearn.train import Numbers
 
 LOG_FILE = "log.jsonl"
 
@@ -29,11 +32,11 @@ def log_file(folder: Path | None, step: int) -> Iterator[IO[str] | None]:
         yield handle
 
 
-def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: Mapping[str, float]) -> None:
+def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "Numbers") -> None:
     """One line: step, loss, terms, means of what was measured, and further numbers."""
     if lines is None:
         return
-    row = {"step": step, "loss": gradient.loss, **numbers}
+    row: dict[str, float | tuple[int, ...]] = {"step": step, "loss": gradient.loss, **numbers}
     row.update({f"term.{name}": value for name, value in gradient.terms.items()})
     row.update({f"mean.{name}": value for name, value in gradient.measured.items()})
     if gradient.cosine is not None:

@@ -11,7 +11,7 @@ from schemas.artifacts import write_json
 from schemas.problems import BadInput
 from schemas.tables import Record
 from schemas.words import Setting
-from unlearn.guards import Probe
+from unlearn.guards import Asked, Probe
 from unlearn.models import LoadedModel, digest_of_weights, load_model
 from unlearn.pruning import prune, read_pruned
 
@@ -31,6 +31,8 @@ class RunRecord(Record):
     identity: str
     """Digest of method, numbers, data, base and seed; a checkpoint of another identity is refused."""
     method: str
+    code: str = ""
+    """Digest of the user's file that the method comes from, or ""."""
     title: str
     terms: tuple[str, ...]
     masked_terms: tuple[str, ...]
@@ -64,6 +66,8 @@ class RunRecord(Record):
     best_rule: str
     best_step: int | None = None
     best_score: float | None = None
+    asked: Asked = Asked()
+    """What the probes of this run look at, by subject."""
     start: Probe
     best: Probe | None = None
     """Of the weights that were kept."""

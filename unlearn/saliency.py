@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from schemas.problems import BadInput
 from unlearn.batches import Encoder
-from unlearn.checkpoints import trainable
+from unlearn.checkpoints import disk_advice, trainable
 from unlearn.data import Assigned
 from unlearn.fisher import batch_fisher, erase_set, preserve_set, sample_fisher, trained_linears
 from unlearn.models import bare
@@ -147,7 +147,8 @@ def save_mask(path: Path, mask: Mask) -> None:
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"shapes": json.dumps(shapes), "base": mask.base, "data": mask.data}
-    save_file(tensors, part, metadata=metadata | {"shares": json.dumps(mask.shares())})
+    with disk_advice(path, leftover=part):
+        save_file(tensors, part, metadata=metadata | {"shares": json.dumps(mask.shares())})
     part.replace(path)
 
 

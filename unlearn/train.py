@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +27,7 @@ from unlearn.checkpoints import (
 from unlearn.gradients import Gradient, Groups, Objective, Share, check_mask, step_gradient
 from unlearn.models import AnswerModel, bare
 from unlearn.run_log import log_file, progress_bar, write_line
+from unlearn.sharding import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -76,7 +77,8 @@ class Moment:
     network: nn.Module
 
 
-Callback = Callable[[Moment], Mapping[str, float] | str | None]
+Numbers = Mapping[str, float | tuple[int, ...]]
+Callback = Callable[[Moment], Numbers | str | None]
 """Numbers that it returns go into the log; a sentence stops the run with that reason."""
 
 
@@ -117,9 +119,8 @@ def train(
     a mask that does not fit, a checkpoint of another run, a folder in use, and where memory runs out.
     """
     _check_plan(plan, samples)
-    parts = _set_up(network, objective, optimisation)
-    kept_in = folder if parts.accelerator.is_main_process else None
-    with run_lock(kept_in) if kept_in else nullcontext(), torch.random.fork_rng():
+    whole = _set_up(network, objective, optimisation)
+    with whole as parts, _kept_in(folder, parts) as kept_in, torch.random.fork_rng():
         torch.manual_seed(optimisation.seed)
         state = _starting_state(folder if resume else None, parts, identity)
         if state.finished:
@@ -141,7 +142,7 @@ def train(
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
                 state = _advance(state, gradient.loss, stop_rule)
                 reason = reason or _ended(state, len(plan), stop_rule)
-                if kept_in:
+                if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
                         save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
@@ -154,7 +155,10 @@ def train(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What a run moves and moves with. Every process holds the whole model; gradients are summed over processes."""
+    """What a run moves and moves with. Gradients are summed over processes.
+
+    Every process holds the whole model, or with FSDP its cut of the language model's layers.
+    """
 
     model: nn.Module
     """The Hugging Face or Peft model."""
@@ -165,7 +169,9 @@ class _Parts:
     share: Share
 
 
-def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisation) -> _Parts:
+@contextmanager
+def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisation) -> Iterator[_Parts]:
+    """The parts of a run. With FSDP the model is cut up while they are in use."""
     from accelerate import Accelerator
 
     device = next(network.parameters()).device
@@ -173,17 +179,29 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
     network.to(accelerator.device)
     model = bare(network)
-    weights = trainable(model)
-    check_mask(objective, weights)
-    adamw = torch.optim.AdamW(
-        list(weights.values()),
-        lr=optimisation.lr,
-        betas=optimisation.betas,
-        weight_decay=optimisation.weight_decay,
-        fused=True,
-    )
     share = Share(optimisation.accumulate, accelerator.process_index, accelerator.num_processes)
-    return _Parts(model, network, weights, adamw, accelerator, share)
+    wanted = fsdp_wanted(accelerator.num_processes)
+    with sharded_layers(model, network.family, wanted=wanted, device=accelerator.device):
+        weights = trainable(model)
+        check_mask(objective, weights)
+        adamw = torch.optim.AdamW(
+            parameter_groups(weights),
+            lr=optimisation.lr,
+            betas=optimisation.betas,
+            weight_decay=optimisation.weight_decay,
+            fused=True,
+        )
+        yield _Parts(model, network, weights, adamw, accelerator, share)
+
+
+@contextmanager
+def _kept_in(folder: Path | None, parts: _Parts) -> Iterator[Path | None]:
+    """The folder, held alone, in the one process that writes; None in others."""
+    if folder is None or not parts.accelerator.is_main_process:
+        yield None
+        return
+    with run_lock(folder):
+        yield folder
 
 
 def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunState:
@@ -213,7 +231,10 @@ def _gradient(
             device=parts.accelerator.device,
             backward=parts.accelerator.backward,
         )
-        norm = parts.accelerator.clip_grad_norm_(list(parts.weights.values()), clip_norm)
+        if any(is_cut(weight) for weight in parts.weights.values()):
+            norm = clip_gradients(parts.weights, clip_norm)
+        else:
+            norm = parts.accelerator.clip_grad_norm_(list(parts.weights.values()), clip_norm)
     return gradient, float(norm)
 
 
@@ -252,9 +273,9 @@ def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> 
                 raise BadInput(f"step {number} of the plan", f"names sample {key}, which the data lacks", "check both")
 
 
-def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[dict[str, float], str]:
+def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:
     """Numbers and the first reason to stop. Callbacks cannot disturb the loop's random state."""
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float | tuple[int, ...]] = {}
     reason = ""
     for callback in callbacks:
         with torch.random.fork_rng():
@@ -284,13 +305,11 @@ def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
 
 
 def _keep_best(
-    folder: Path, parts: _Parts, state: RunState, numbers: Mapping[str, float], best_by: str | None
-) -> RunState:
-    if best_by is None or best_by not in numbers:
+    folder: Path | None, parts: _Parts, state: RunState, numbers: Numbers, best_by: str | None) -> RunState:
+    score = numbers.get(best_by) if best_by is not None else None
+    if not isinstance(score, float) or (state.best_score is not None and score <= state.best_score):
         return state
-    if state.best_score is not None and numbers[best_by] <= state.best_score:
-        return state
-    state = replace(state, best_step=state.step, best_score=numbers[best_by])
+    state = replace(state, best_step=state.step, best_score=score)
     save_best(folder, parts.model, state)
     return state
 
@@ -299,10 +318,10 @@ def _keep_best(
 def _memory_advice(step: int) -> Iterator[None]:
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        advice = "accumulate over more pieces, take smaller batches or images, or a lower LoRA rank"
-        raise BadInput(f"step {step}", f"memory ran out ({str(error).splitlines()[0][:120]})", advice) from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        # On a CPU torch says so by a RuntimeError in words of its own.
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
-        raise BadInput(f"step {step}", "memory ran out", "accumulate over more pieces") from error
+        reason = (str(error).splitlines() or [""])[0][:120]
+        advice = "accumulate over more pieces, take smaller batches or images, or a lower LoRA rank"
+        raise BadInput(f"step {step}", f"memory ran out ({reason})", advice) from error

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 
 from pydantic import JsonValue
 
+from schemas.entities import TimeValue
 from sources.sandbox.catalogue import HUMAN
-from sources.sandbox.drafts import Draft
+from sources.sandbox.drafts import Claim, Draft
 from sources.sandbox.roster import EXTRA
 from sources.sandbox.wikibase import ENTITY_URI, Json
 from sources.sandbox.world import World
@@ -149,8 +151,37 @@ class WikidataIndex:
             answer["search-continue"] = start + limit
         return answer
 
+    def _is_wanted(self, number: int, query: str) -> bool:
+        draft = self.world.drafts[f"Q{number}"]
+        for property_id in ("P106", "P27"):
+            values = re.search(r"VALUES \?(\w+) { ([^}]*) } \?item wdt:" + property_id, query)
+            if values and not set(re.findall(r"wd:(Q\d+)", values[2])) & set(draft.items(property_id)):
+                return False
+        born = next((year for claim in draft.claims if (year := _year(claim, "P569")) is not None), None)
+        for sign in (">=", "<="):
+            bound = re.search(rf"YEAR\(\?born\) {sign} (-?\d+)", query)
+            if bound and (born is None or (born < int(bound[1]) if sign == ">=" else born > int(bound[1]))):
+                return False
+        died = any(claim.property_id == "P570" and claim.snak != "novalue" for claim in draft.claims)
+        return not ("EXISTS { ?item wdt:P570" in query and died == ("NOT EXISTS" in query))
+
+    def pageviews(self, title: str) -> Json | None:
+        """Twelve months of an article's views, drawn from world and title; None for an article that does not exist."""
+        if title not in self._articles:
+            return None
+        rng = Random(f"{self.world.identity}:views:{title}")
+        months: list[JsonValue] = [
+            {"project": "en.wikipedia", "article": title.replace(" ", "_"), "views": rng.randrange(100, 100_000)}
+            for _ in range(12)
+        ]
+        return {"items": months}
+
+    @cached_property
+    def _articles(self) -> frozenset[str]:
+        return frozenset(draft.label for draft in self.world.drafts.values() if draft.sitelinks)
+
     def select(self, query: str) -> Json:
-        """The query service's answer to the one SELECT that sources/wikidata.py sends.
+        """The query service's answer to the SELECT that sources/wikidata.py sends, narrowed or not.
 
         Humans (wdt:P31 wd:Q5) with LOW <= sitelinks <= HIGH, at sitelinks == HIGH only those whose QID number is
         above AFTER, by falling sitelinks and rising QID number, at most LIMIT. Raises MalformedQuery for anything
@@ -167,10 +198,16 @@ class WikidataIndex:
         bindings = [
             _binding(number, sitelinks)
             for sitelinks, number in self.humans
-            if low <= sitelinks <= high and (sitelinks < high or number > after)
+            if low <= sitelinks <= high
+            and (sitelinks < high or number > after)
+            and self._is_wanted(number, folded)
         ]
         rows: list[JsonValue] = list(bindings[:limit])
         return {"head": {"vars": ["item", "sitelinks"]}, "results": {"bindings": rows}}
+
+
+def _year(claim: Claim, property_id: str) -> int | None:
+    return claim.value.year if claim.property_id == property_id and isinstance(claim.value, TimeValue) else None
 
 
 def _binding(number: int, sitelinks: int) -> Json:

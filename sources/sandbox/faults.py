@@ -27,6 +27,8 @@ class Faults:
     maxlag: float = 0.0
     slow_s: float = 0.2
     retry_after_s: int = 0
+    retry_after_on_5xx: bool = True
+    """Whether a server error says when to come again, as some do."""
     most_per_url: int = 2
     forced: Mapping[str, tuple[FaultKind, ...]] = field(default_factory=dict)
 

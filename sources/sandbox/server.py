@@ -3,9 +3,11 @@
 import gzip
 import json
 import logging
+import re
+import select
+import socket
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ from sources.sandbox.answers_commons import COMMONS_HOST, UPLOAD_HOST, Commons, 
 from sources.sandbox.answers_wikidata import ApiError, MalformedQuery, Params, WikidataIndex, get_entities
 from sources.sandbox.faults import FaultKind, FaultPlan, Faults
 from sources.sandbox.originals import PictureStore
+from sources.sandbox.traffic import GRACE_S, Traffic, Visit
 from sources.sandbox.wikibase import Json
 from sources.sandbox.world import World
 
@@ -23,10 +26,12 @@ __all__ = ["COMMONS_HOST", "HOSTS", "QUERY_HOST", "UPLOAD_HOST", "WIKIDATA_HOST"
 logger = logging.getLogger(__name__)
 
 WIKIDATA_HOST, QUERY_HOST = "www.wikidata.example", "query.wikidata.example"
-HOSTS = (WIKIDATA_HOST, QUERY_HOST, COMMONS_HOST, UPLOAD_HOST, "wikimedia.example")
+PAGEVIEWS_HOST = "wikimedia.example"
+HOSTS = (WIKIDATA_HOST, QUERY_HOST, COMMONS_HOST, UPLOAD_HOST, PAGEVIEWS_HOST)
 """Logical hosts. Answers name only these; a client reaches them through the routes."""
 MAX_FORM_BYTES = 1_000_000
 GZIP_FROM_BYTES = 1_000
+PAGEVIEWS = r"/api/rest_v1/metrics/pageviews/per-article/en\.wikipedia/all-access/user/([^/]+)/monthly/\d+/\d+"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class RunningServer:
     """Base URL (http://127.0.0.1:<port>) by logical host."""
     requests: list[str]
     """Path and query of every request so far, in the order of arrival."""
+    traffic: Traffic
+    """Rates, concurrency and waits, as the server saw them."""
+    set_faults: Callable[[Faults], None]
+    """From now on, other faults; what hit which URL so far is forgotten."""
 
     def count(self, part: str) -> int:
         """How many requests contained a piece of text in their path or query."""
@@ -67,6 +76,9 @@ class _Site:
             return self._action(params)
         if path == "/sparql":
             return self._sparql(params)
+        if (article := re.fullmatch(PAGEVIEWS, path)) is not None:
+            counted = self._wikidata.pageviews(unquote(article[1]).replace("_", " "))
+            return Answer(404, b'{"title": "Not found."}') if counted is None else _json(counted)
         if path.startswith("/wikipedia/commons/"):
             found = download(self._world, self._store, path)
             return Answer(found.status, found.content, found.mime, {"Access-Control-Allow-Origin": "*"})
@@ -118,7 +130,8 @@ def _spoilt(answer: Answer, fault: FaultKind, faults: Faults) -> Answer:
         case "rate_limited":
             return Answer(429, b"Too many requests", "text/plain", retry)
         case "server_error":
-            return Answer(503, b"upstream connect error", "text/plain", retry)
+            headers = retry if faults.retry_after_on_5xx else {}
+            return Answer(503, b"upstream connect error", "text/plain", headers)
         case "maxlag" if answer.content_type.startswith("application/json"):
             lagged = api_error("maxlag", "Waiting for db: 7.1 seconds lagged.", {"lag": 7.1, "type": "db"})
             return replace(lagged, headers={**lagged.headers, **retry})
@@ -143,16 +156,24 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > MAX_FORM_BYTES:
             self.close_connection = True
-            self._send(Answer(413, b"Form too large", "text/plain"), cut=False)
+            with self.server.traffic.visit(self.path) as visit:
+                self._send(Answer(413, b"Form too large", "text/plain"), visit, cut=False)
             return
         form = parse_qsl(self.rfile.read(length).decode(errors="replace"), keep_blank_values=True)
         self._serve(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)) | dict(form))
 
     def _serve(self, params: dict[str, str]) -> None:
+        with self.server.traffic.visit(self.path) as visit:
+            self._answer(params, visit)
+
+    def _answer(self, params: dict[str, str], visit: Visit) -> None:
         self.server.log.append(self.path)
-        fault = self.server.plan.next(self.path)
-        if fault == "slow":
-            time.sleep(self.server.plan.faults.slow_s)
+        plan = self.server.plan
+        fault = plan.next(self.path)
+        if fault == "slow" and self._hangs_up_within(plan.faults.slow_s):
+            self.close_connection = True
+            visit.over(ago_s=GRACE_S)
+            return
         try:
             # Paths keep their escapes (a title may hold an escaped slash); the answers unescape what they match.
             answer = self.server.site.answer(urlsplit(self.path).path, params)
@@ -160,10 +181,19 @@ class _Handler(BaseHTTPRequestHandler):
             logger.exception("request %s failed", unquote(self.path))
             answer = Answer(500, f"{type(error).__name__}: {error}".encode(), "text/plain; charset=utf-8")
         if fault is not None:
-            answer = _spoilt(answer, fault, self.server.plan.faults)
-        self._send(answer, cut=fault == "cut_body")
+            answer = _spoilt(answer, fault, plan.faults)
+        visit.told_to_wait(float(answer.headers.get("Retry-After", 0)))
+        self._send(answer, visit, cut=fault == "cut_body")
 
-    def _send(self, answer: Answer, *, cut: bool) -> None:
+    def _hangs_up_within(self, seconds: float) -> bool:
+        """Whether the client closes the connection before the time is over; returns as soon as it does."""
+        readable, _, _ = select.select([self.connection], [], [], seconds)
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def _send(self, answer: Answer, visit: Visit, *, cut: bool) -> None:
         body, zipped = answer.body, False
         if "gzip" in self.headers.get("Accept-Encoding", "") and "json" in answer.content_type:
             zipped = len(body) >= GZIP_FROM_BYTES
@@ -179,8 +209,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             body = body[: len(body) // 2]
         try:
+            # Nobody can have the whole answer, and ask for the next, before the visit counts as over.
+            if not body:
+                visit.over()
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[:-1])
+            visit.over()
+            self.wfile.write(body[-1:])
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -194,8 +229,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, world: World, faults: Faults) -> None:
-        self.site, self.plan, self.log = _Site(world), FaultPlan(faults), list[str]()
+        self.site, self.plan, self.log, self.traffic = _Site(world), FaultPlan(faults), list[str](), Traffic()
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def set_faults(self, faults: Faults) -> None:
+        self.plan = FaultPlan(faults)
 
 
 @contextmanager
@@ -208,7 +246,12 @@ def serve(world: World, *, faults: Faults | None = None) -> Iterator[RunningServ
     threading.Thread(target=world.face, args=(0,), daemon=True).start()
     try:
         base = f"http://127.0.0.1:{server.server_address[1]}"
-        yield RunningServer(routes=dict.fromkeys(HOSTS, base), requests=server.log)
+        yield RunningServer(
+            routes=dict.fromkeys(HOSTS, base),
+            requests=server.log,
+            traffic=server.traffic,
+            set_faults=server.set_faults,
+        )
     finally:
         server.shutdown()
         thread.join()

@@ -1,0 +1,91 @@
+"""What Dask workers bring to the stages that are heavy on the processor: images and questions.
+
+Run it as `python -m benchmarks.dask_scale`. The same build of the embedded world, until the stage questions, in one
+process and on two workers of this machine; each in a process of its own. What counts is the time of the stages by their
+own clocks, so that the start of Prefect and of the cluster does not; the workers have been warmed by the stage before.
+Wanted: on 2,000 subjects, images and questions together at least 1.5 times as fast on two workers. `--sizes` shows from
+which size on it pays.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from schemas.tables import file_sha256
+
+RECIPE = """
+name = "dask"
+shard = {shard}
+[source]
+kind = "sandbox"
+people = {people}
+[select]
+limit = {people}
+min_sitelinks = 10
+[facts]
+gated = "open"
+[images]
+width = 330
+[export]
+target = "instant"
+"""
+HEAVY = ("images", "questions")
+
+
+def one_build(people: int, shard: int, workers: int) -> None:
+    """Build in this process, with so many workers or (0) none, and print stage seconds and the digest of the tables."""
+    from flows.build import build
+    from flows.dask_cluster import DaskRunner
+
+    with tempfile.TemporaryDirectory() as folder:
+        recipe, out = Path(folder) / "dask.toml", Path(folder) / "build"
+        recipe.write_text(RECIPE.format(people=people, shard=shard))
+        began = time.monotonic()
+        report = build(recipe, out, until="questions", dask=DaskRunner(workers=workers) if workers else None)
+        seconds: dict[str, float | str] = {line.stage: line.seconds or 0.0 for line in report.stages}
+        seconds["all"] = time.monotonic() - began
+        tables = sorted(out.rglob("*.parquet"))
+        seconds["bytes"] = " ".join(file_sha256(path)[:16] for path in tables)
+    print(json.dumps(seconds))
+
+
+def measured(people: int, shard: int, workers: int) -> dict[str, float | str]:
+    command = [sys.executable, "-m", "benchmarks.dask_scale", "--one", str(people), "--shard", str(shard)]
+    done = subprocess.run([*command, "--workers", str(workers)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, float | str] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[200, 2000])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--shard", type=int, default=50, help="subjects a shard")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        one_build(arguments.one, arguments.shard, arguments.workers)
+        return
+    print("| subjects | workers | images s | questions s | both, times as fast | whole run s | same bytes |")
+    print("|---|---|---|---|---|---|---|")
+    for size in arguments.sizes:
+        alone = measured(size, arguments.shard, 0)
+        for workers, found in ((0, alone), (arguments.workers, measured(size, arguments.shard, arguments.workers))):
+            heavy, base = (sum(float(run[stage]) for stage in HEAVY) for run in (found, alone))
+            stages = " | ".join(f"{float(found[stage]):.1f}" for stage in HEAVY)
+            same = "yes" if found["bytes"] == alone["bytes"] else "NO"
+            name = workers or "one process"
+            print(
+                f"| {size:,} | {name} | {stages} | {base / heavy:.2f} | {float(found['all']):.0f} | {same} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Which person a name means: a clear winner is taken, anything else is left to the maintainer."""
+
+from collections.abc import Mapping, Sequence
+
+from curation.subjects import not_a_subject
+from schemas.entities import Entity
+from schemas.origins import PersonMatch
+from schemas.rosters import Resolution
+
+CLEAR_TIMES = 3
+"""A winner has at least so many times the sitelinks of anybody else of that name."""
+LISTED = 5
+
+
+def resolve_name(
+    name: str, matches: Sequence[PersonMatch], entities: Mapping[str, Entity], *, least_sitelinks: int
+) -> Resolution:
+    """The person whom a name means, by the search's matches and their entities.
+
+    A candidate is a human with an English label. One is taken who states an occupation, has at least
+    `least_sitelinks` and three times as many sitelinks as any other candidate: whether the name is the label or an
+    alias does not count, since the best known person may be filed under another name. Where sitelinks do not decide,
+    the only one whose label it is wins over bearers of it as an alias, if none of those is better known.
+    """
+    people: dict[str, Entity] = {}
+    by_label: set[str] = set()
+    for match in matches:
+        entity = entities.get(match.qid)
+        if entity is not None and not_a_subject(entity) is None:
+            people.setdefault(entity.qid, entity)
+            if not match.matched_alias:
+                by_label.add(entity.qid)
+    ranked = sorted(people.values(), key=lambda entity: (-entity.sitelinks, int(entity.qid[1:])))
+    if not ranked:
+        return _doubt(name, "name_not_found", f"{len(matches)} search results, no person among them")
+    best = ranked[0]
+    clear = len(ranked) == 1 or best.sitelinks >= CLEAR_TIMES * max(ranked[1].sitelinks, 1)
+    if not clear and by_label == {best.qid}:
+        clear = True
+    if not clear:
+        return _doubt(name, "name_ambiguous", described(ranked))
+    if best.sitelinks < least_sitelinks or not best.items("P106"):
+        return _doubt(name, "name_doubtful", described(ranked))
+    how = "label" if best.qid in by_label else "alias"
+    return Resolution(asked=name, qid=best.qid, label=best.label, reason="", note=f"by {how}: {described(ranked)}")
+
+
+def described(ranked: Sequence[Entity]) -> str:
+    """Candidates, best known first, as a maintainer can tell them apart."""
+    shown = [
+        f"{entity.qid} {entity.label} ({entity.description or 'no description'}; {entity.sitelinks} sitelinks)"
+        for entity in ranked[:LISTED]
+    ]
+    more = [f"and {len(ranked) - LISTED} more"] if len(ranked) > LISTED else []
+    return "; ".join([*shown, *more])
+
+
+def _doubt(name: str, reason: str, note: str) -> Resolution:
+    return Resolution(asked=name, qid="", label="", reason=reason, note=note)

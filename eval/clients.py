@@ -1,0 +1,80 @@
+"""The openai package as we use it: one client for each server, with no retries of its own and no redirects followed."""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from eval.chat import KEY_VARIABLE
+from eval.chat import without_credentials as shown
+from schemas.problems import BadInput
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from openai import APIConnectionError, AsyncOpenAI, OpenAI, RequestOptions
+
+PATH = "/chat/completions"
+NO_KEY = "none"
+"""The package insists on a key; this one is never sent."""
+
+
+def blocking_client(base_url: str, *, timeout_s: float) -> "OpenAI":
+    """The client of one server for a few requests, one after the other. Raises BadInput for an address that is none."""
+    import openai
+    from httpx2 import InvalidURL
+
+    http = openai.DefaultHttpxClient(follow_redirects=False, verify=_trusted())
+    try:
+        return openai.OpenAI(
+            base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
+        )
+    except InvalidURL:
+        raise BadInput(shown(base_url), "is no address", "mend it") from None
+
+
+def client(base_url: str, *, timeout_s: float) -> "AsyncOpenAI":
+    """The client of one server for as many requests at once as it is given; it belongs to one event loop."""
+    import openai
+    from httpx2 import Limits
+
+    # How many are open at once is for eval.servers to say, and a connection is kept for each.
+    limits = Limits(max_connections=None, max_keepalive_connections=None)
+    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, verify=_trusted(), limits=limits)
+    return openai.AsyncOpenAI(
+        base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
+    )
+
+
+def request_options() -> "RequestOptions":
+    """What goes with every request: without a key, no header for one, so that a server says what it needs."""
+    from openai import Omit
+
+    return {} if _key() else {"headers": {"Authorization": Omit()}}
+
+
+def never_arrived(error: "APIConnectionError") -> bool:
+    """Whether the connection was not even made: the server is gone, whatever the question is."""
+    from httpx2 import ConnectError, ConnectTimeout
+
+    return isinstance(error.__cause__, ConnectError | ConnectTimeout)
+
+
+def reason(error: "APIConnectionError") -> str:
+    """The kind of failure, such as ReadTimeout: the package's own words are the same for all of them."""
+    return type(error.__cause__ or error).__name__
+
+
+def _key() -> str:
+    """The key, read anew each time; "" for none. Raises BadInput for one that cannot be sent."""
+    found = os.environ.get(KEY_VARIABLE, "").strip()
+    if not (found.isascii() and found.isprintable()):
+        raise BadInput(KEY_VARIABLE, "has characters that no key has", "set it to the key alone")
+    return found
+
+
+@cache
+def _trusted() -> "SSLContext":
+    """The certificates that are trusted; reading them takes a tenth of a second, so it is done once for all clients."""
+    from httpx2 import create_ssl_context
+
+    return create_ssl_context()

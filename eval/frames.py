@@ -1,0 +1,66 @@
+"""A prompt's tokens around a picture without scaling the picture again: what the processor puts there is remembered.
+
+A processor replaces the placeholder of a picture by as many tokens as its shape takes. All prompts that begin alike and
+show a picture of that shape get the same replacement, so one prompt that went through the processor serves the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a prompt begins: up to the picture, the picture's own tokens, and the first token after it."""
+
+    opening: tuple[int, ...]
+    """Tokens of the prompt as written, from its start to the first one behind the picture's placeholder."""
+    head: Mapping[str, Tensor]
+    """The processor's output for them, by name, [1, tokens]."""
+    filling: Mapping[str, int]
+    """What stands at every later position of an output that is not the tokens themselves."""
+
+    @property
+    def length(self) -> int:
+        """Tokens up to the end of the picture."""
+        return int(self.head["input_ids"].shape[1]) - 1
+
+    def inputs(self, written: Sequence[int]) -> dict[str, Tensor] | None:
+        """The processor's output for a prompt of these tokens, each [1, length]; None if it begins otherwise."""
+        if tuple(written[: len(self.opening)]) != self.opening:
+            return None
+        rest = torch.tensor([written[len(self.opening) :]], dtype=torch.long)
+        tails = {name: torch.full_like(rest, value) for name, value in self.filling.items()} | {"input_ids": rest}
+        return {name: torch.cat([head, tails[name].to(head.dtype)], dim=1) for name, head in self.head.items()}
+
+
+def frame_of(written: Sequence[int], processed: Mapping[str, Tensor]) -> Frame | None:
+    """The frame of a prompt, from its tokens as written and from the processor's per-token output, each [1, length].
+
+    None where the prompt cannot serve others: nothing follows the picture, or what follows is not the same everywhere.
+    """
+    full = processed["input_ids"][0].tolist()
+    start = _common(written, full)
+    behind = min(_common(written[::-1], full[::-1]), min(len(written), len(full)) - start)
+    if behind < 2:
+        return None
+    filling: dict[str, int] = {}
+    for name, values in processed.items():
+        if name != "input_ids":
+            tail = set(values[0, -behind:].tolist())
+            if len(tail) != 1:
+                return None
+            filling[name] = tail.pop()
+    cut = len(full) - behind + 1
+    head = {name: values[:, :cut].clone() for name, values in processed.items()}
+    return Frame(tuple(written[: len(written) - behind + 1]), head, filling)
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Tokens at the beginning that both share."""
+    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return place
+    return min(len(one), len(other))

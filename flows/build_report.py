@@ -1,0 +1,100 @@
+"""What a build made, and where: the state, counts and drops of every stage of every batch, from the manifests."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from flows.batches import Fate, fates_of, read_requests
+from flows.folders import BuildFolder, standing_manifest
+from flows.stage import StageSpec, expected_key
+from schemas.artifacts import read_manifest, read_seconds
+from schemas.tables import Record
+from schemas.words import STAGES, Stage
+
+Made = Collection[tuple[int, Stage]]
+"""Batch and stage of what this run made."""
+
+
+class StageReport(Record):
+    """One line of a build's summary."""
+
+    stage: Stage
+    state: Literal["made", "stood", "stale", "missing", "unfinished"]
+    rows: dict[str, int] = {}
+    drops: dict[str, int] = {}
+    seconds: float | None = None
+
+
+class BatchReport(Record):
+    """A later batch: who was asked for, what was made of it, and what became of everyone."""
+
+    batch: int
+    asked: tuple[str, ...]
+    stages: tuple[StageReport, ...]
+    people: tuple[Fate, ...]
+
+
+class BuildReport(Record):
+    """What a build made, and where."""
+
+    name: str
+    folder: str
+    stages: tuple[StageReport, ...]
+    """Of batch 0: the recipe's own selection."""
+    dataset: str | None
+    """Folder that `datasets.load_dataset` takes, once the export stage is done."""
+    target: str | None
+    """Model folder of the embedded world's target, if the build uses it."""
+    batches: tuple[BatchReport, ...] = ()
+    """What `ppubench add` added, from batch 1."""
+    requests: int = 0
+    """Requests that this run sent to Wikimedia; 0 where everything came from the cache."""
+
+
+def stands(build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec]) -> bool:
+    """Whether the stage's artifact in this batch is up to date."""
+    return standing_manifest(build, spec.name, expected_key(build, spec, table)[0]) is not None
+
+
+def report_of(
+    batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec], *, made: Made, until: Stage | None = None
+) -> BuildReport:
+    """State, counts and drops of every stage, read from the manifests."""
+    build = batches[0]
+    lines = [_lines(batch, table, made=made, until=until) for batch in batches]
+    requests = read_requests(build.path)
+    hub, target = build.path / "hub", build.path / "target"
+    return BuildReport(
+        name=build.recipe.name,
+        folder=str(build.path),
+        stages=lines[0],
+        batches=tuple(
+            BatchReport(batch=batch.batch, asked=request.asked, stages=own, people=fates_of(batch))
+            for batch, request, own in zip(batches[1:], requests, lines[1:], strict=True)
+        ),
+        dataset=str(hub) if lines[-1][-1].state in ("made", "stood") else None,
+        target=str(target) if target.exists() else None,
+    )
+
+
+def _lines(
+    build: BuildFolder, table: Mapping[Stage, StageSpec], *, made: Made, until: Stage | None
+) -> tuple[StageReport, ...]:
+    lines: list[StageReport] = []
+    for stage in STAGES:
+        folder = build.artifact(stage)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            lines.append(StageReport(stage=stage, state="unfinished" if folder.exists() else "missing"))
+            continue
+        past_end = until is not None and STAGES.index(stage) > STAGES.index(until)
+        fresh = stands(build, table[stage], table)
+        lines.append(
+            StageReport(
+                stage=stage,
+                state="made" if (build.batch, stage) in made and not past_end else "stood" if fresh else "stale",
+                rows=manifest.rows_out,
+                drops=manifest.drops,
+                seconds=read_seconds(folder),
+            )
+        )
+    return tuple(lines)

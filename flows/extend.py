@@ -1,0 +1,129 @@
+"""New subjects for a finished build: a batch of their own, beside which nothing that stands is made again."""
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flows.batches import BatchRequest, batches_of, forget_request, read_requests, write_request
+from flows.build import Progress, bring_up_to_date, locked, open_build
+from flows.build_report import BuildReport, stands
+from flows.folders import BuildFolder
+from flows.resources import Resources
+from flows.selecting import find_people
+from flows.stage import StageSpec
+from flows.stages import stage_table
+from schemas.artifacts import read_manifest
+from schemas.drops import explain
+from schemas.origins import Source
+from schemas.problems import BadInput
+from schemas.records import Subject
+from schemas.responders import Responder
+from schemas.tables import read_records
+from schemas.words import STAGES, Stage
+
+
+def add(
+    folder: Path,
+    asked: Sequence[str],
+    *,
+    progress: Progress = lambda stage, done, total: None,
+    source: Source | None = None,
+    responders: Mapping[str, Responder] | None = None,
+) -> BuildReport:
+    """Add people to a finished build, by name or QID, as its next batch; go on with the batch if it was cut off.
+
+    Raises BadInput, with nothing written, for a build that is not finished or cannot be written to, for somebody who is
+    a subject already or is named twice, and where nobody who was asked for can be a subject.
+    """
+    if not asked:
+        raise BadInput("ppubench add", "names nobody", "name people or QIDs, or a --roster FILE with one a line")
+    found = open_build(folder)
+    _refuse_read_only(found.path)
+    with locked(found.path), Resources(found.path, found.recipe, source=source, responders=responders) as resources:
+        table, batches = stage_table(resources), batches_of(found.path, found.recipe)
+        if _goes_on(batches, table, asked):
+            return bring_up_to_date(found.path, found.recipe, resources, progress=progress)
+        _require_finished(batches, table)
+        number = len(batches)
+        request = BatchRequest(batch=number, asked=tuple(asked), subjects=_resolve(asked, batches, resources.source()))
+        write_request(found.path, request)
+        try:
+            return bring_up_to_date(found.path, found.recipe, resources, progress=progress)
+        except BadInput:
+            if read_manifest(found.path / "select" / str(number)) is None:
+                forget_request(found.path, number)
+            raise
+
+
+def read_roster(path: Path) -> list[str]:
+    """Names and QIDs of a file, one a line; empty lines and what follows a # are left out."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise BadInput(str(path), "no such file", "name a file with one name or QID a line") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise BadInput(str(path), "is not a text file", "name a file with one name or QID a line") from error
+    words = [line.partition("#")[0].strip() for line in lines]
+    return [word for word in words if word]
+
+
+def _refuse_read_only(folder: Path) -> None:
+    """Nobody may write to it by its mode (which does not stop the superuser), or this user may not."""
+    if not os.access(folder, os.W_OK) or not stat.S_IMODE(folder.stat().st_mode) & 0o222:
+        raise BadInput(str(folder), "is read-only", "copy the build, or make it writable, and add to that")
+
+
+def _goes_on(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec], asked: Sequence[str]) -> bool:
+    """Whether this is the command that was cut off; raises BadInput if it is another one."""
+    newest = batches[-1]
+    if newest.batch == 0 or all(stands(newest, table[stage], table) for stage in STAGES):
+        return False
+    pending = _request_of(newest)
+    if set(pending) == set(asked):
+        return True
+    words = " ".join(f'"{word}"' if " " in word else word for word in pending)
+    raise BadInput(
+        str(newest.path), f"batch {newest.batch} is not finished", f"run `ppubench add {newest.path} {words}` first"
+    )
+
+
+def _request_of(batch: BuildFolder) -> tuple[str, ...]:
+    return read_requests(batch.path)[batch.batch - 1].asked
+
+
+def _require_finished(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec]) -> None:
+    for batch in batches:
+        for stage in STAGES:
+            manifest = read_manifest(batch.artifact(stage))
+            if manifest is not None and manifest.version > table[stage].version:
+                found = f"version {manifest.version} is newer than this ppubench's ({table[stage].version})"
+                raise BadInput(str(batch.artifact(stage)), found, "upgrade ppubench")
+            if not stands(batch, table[stage], table):
+                state = "not finished" if manifest is None else "not up to date"
+                advice = f"run `ppubench export {batch.path}` first"
+                raise BadInput(str(batch.path), f"is {state} (stage {stage})", advice)
+
+
+def _resolve(asked: Sequence[str], batches: Sequence[BuildFolder], source: Source) -> tuple[str, ...]:
+    """What the new batch selects; raises BadInput for people who stand already or come twice, or if nobody is left."""
+    standing = {
+        subject.qid: (subject, batch.batch)
+        for batch in batches
+        for path in sorted(batch.artifact("select").glob("subjects-*.parquet"))
+        for subject in read_records(path, Subject)
+    }
+    people, drops = find_people(asked, source)
+    for person in people:
+        if person.qid in standing:
+            subject, number = standing[person.qid]
+            moved = f" ({person.requested_id} leads to {person.qid})" if person.requested_id != person.qid else ""
+            found = f"is subject {subject.subject_id} of batch {number} already{moved}"
+            raise BadInput(f"{subject.name} ({person.qid})", found, "leave it out; for a namesake, name the QID")
+    for drop in drops:
+        if drop.reason == "duplicate_subject":
+            raise BadInput(drop.item, f"is named twice ({drop.detail})", "name each person once")
+    if not people:
+        problems = "; ".join(f"{drop.item}: {drop.detail or explain(drop.reason)}" for drop in drops)
+        raise BadInput("ppubench add", f"nobody can be added ({problems})", "name others, or QIDs")
+    return (*(person.qid for person in people), *(drop.item for drop in drops))

@@ -1,0 +1,84 @@
+"""`make ui`: Prefect's own pages over the project's runs, with the project's settings; builds find this server."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from flows.prefect_server import prefect_settings
+from schemas.artifacts import write_json
+from schemas.problems import BadInput
+
+PORT = 4200
+RUNNING = "ui.json"
+"""In PREFECT_HOME while the pages are served: where. Builds started meanwhile use that server instead of their own."""
+
+
+def ui_address(home: Path) -> str | None:
+    """The API address of the server that `make ui` runs over this PREFECT_HOME, or None if none answers."""
+    try:
+        found = json.loads((home / RUNNING).read_text())
+        address = str(found["api"])
+        with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310 - our own loopback
+            return address
+    except (OSError, ValueError, KeyError, TypeError, urllib.error.URLError):
+        return None
+
+
+def _require_free(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BadInput(f"port {port}", "is taken", "choose another one: make ui PORT=4201") from error
+
+
+def _say(home: Path, port: int) -> None:
+    """Say the address once the server answers there."""
+    while ui_address(home) is None:
+        time.sleep(0.2)
+    print(f"Prefect's pages: http://127.0.0.1:{port}   (Ctrl-C ends them; history in {home})", flush=True)
+    print("Builds that are started meanwhile from this folder appear there.", flush=True)
+
+
+def main() -> None:
+    """`python -m flows.prefect_ui [PORT]`: serve until Ctrl-C."""
+    home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
+    try:
+        port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
+        _require_free(port)
+    except (BadInput, ValueError) as problem:
+        sys.exit(f"ppubench: {problem}")
+    home.mkdir(parents=True, exist_ok=True)
+    api = f"http://127.0.0.1:{port}/api"
+    os.environ.update(prefect_settings(home))
+    os.environ |= {"PREFECT_UI_ENABLED": "1", "PREFECT_UI_API_URL": api, "PREFECT__SERVER_FINAL": "1"}
+    import uvicorn
+
+    write_json(home / RUNNING, {"api": api})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
+    threading.Thread(target=_say, args=(home, port), daemon=True).start()
+    try:
+        uvicorn.run(
+            "prefect.server.api.server:create_app",
+            factory=True,
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+            lifespan="on",
+        )
+    except KeyboardInterrupt:
+        pass
+    finally:
+        (home / RUNNING).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The gate's rules about the build behind a release: finished, up to date, every drop explained, loadable."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from curation.hub_layout import config_record
+from curation.release_files import README, ReleaseFile
+from flows.batches import batches_of
+from flows.build import open_build
+from flows.folders import BuildFolder
+from flows.resources import Resources
+from flows.stage import StageSpec, expected_key
+from flows.stages import stage_table
+from schemas.artifacts import Manifest, read_manifest
+from schemas.drops import REASONS
+from schemas.problems import TableProblem
+from schemas.records import Drop
+from schemas.releases import Fault
+from schemas.tables import file_sha256, read_records
+from schemas.words import STAGES, Stage
+
+
+def build_faults(folder: Path) -> Iterator[Fault]:
+    """Stages of a build that are unfinished, stale, of another version, changed since, or drop without a reason."""
+    found = open_build(folder)
+    with Resources(found.path, found.recipe) as resources:
+        table = stage_table(resources)
+        batches = batches_of(found.path, found.recipe)
+        for batch in batches:
+            for stage in STAGES:
+                yield from _stage_faults(batch, table[stage], table, newest=batch.batch == batches[-1].batch)
+
+
+def _stage_faults(
+    batch: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec], *, newest: bool
+) -> Iterator[Fault]:
+    where = f"{spec.name}/{batch.batch}"
+    manifest = read_manifest(batch.artifact(spec.name))
+    if manifest is None:
+        yield Fault(rule="build-unfinished", where=where, found=f"the stage has not finished; build {batch.path} again")
+        return
+    if manifest.version > spec.version:
+        found = f"made by a newer ppubench (version {manifest.version} of the stage, this one has {spec.version})"
+        yield Fault(rule="build-version", where=where, found=found)
+    elif manifest.key != expected_key(batch, spec, table)[0]:
+        found = f"is stale: recipe, code or inputs have changed since; run `ppubench export {batch.path}`"
+        yield Fault(rule="build-stale", where=where, found=found)
+    yield from _byte_faults(batch.artifact(spec.name), manifest, where, with_release=newest)
+    yield from _drop_faults(batch.artifact(spec.name), manifest, where)
+
+
+def _byte_faults(folder: Path, manifest: Manifest, where: str, *, with_release: bool) -> Iterator[Fault]:
+    """Files that are not what the manifest says; of a release, the card may have been edited by hand."""
+    for entry in manifest.files:
+        outside = entry.path.startswith("../")
+        if (outside and not with_release) or (outside and entry.path.endswith(f"/{README}")):
+            continue
+        path = folder / entry.path
+        if not path.is_file():
+            yield Fault(rule="build-bytes", where=f"{where}, {entry.path}", found="is missing")
+        elif path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
+            yield Fault(rule="build-bytes", where=f"{where}, {entry.path}", found="is not what the manifest says")
+
+
+def _drop_faults(folder: Path, manifest: Manifest, where: str) -> Iterator[Fault]:
+    """Drops without an explained reason, and counts that do not add up."""
+    counted: Counter[str] = Counter()
+    for path in sorted(folder.glob("drops-*.parquet")):
+        try:
+            for number, drop in enumerate(read_records(path, Drop)):
+                counted[drop.reason] += 1
+                if drop.reason not in REASONS:
+                    found = f"{drop.item} was dropped for {drop.reason!r}, which schemas/drops.py does not explain"
+                    yield Fault(rule="build-drop", where=f"{where}, {path.name}, row {number}", found=found)
+        except TableProblem as problem:
+            yield Fault(rule="build-bytes", where=problem.where, found=problem.found)
+            return
+    for reason in sorted(counted.keys() | manifest.drops.keys()):
+        if reason not in REASONS and reason not in counted:
+            found = f"counts drops for {reason!r}, which schemas/drops.py does not explain"
+            yield Fault(rule="build-drop", where=f"{where}, manifest.json", found=found)
+        if counted[reason] != manifest.drops.get(reason, 0):
+            found = f"counts {manifest.drops.get(reason, 0)} drops for {reason}, the tables hold {counted[reason]}"
+            yield Fault(rule="build-drop-count", where=f"{where}, manifest.json", found=found)
+
+
+def loading_faults(folder: Path, release: ReleaseFile) -> Iterator[Fault]:
+    """Configs that `datasets` does not load, or loads with other columns."""
+    from datasets import load_dataset
+
+    for config in release.summary.configs:
+        wanted = list(config_record(config.name, target=release.card.target).model_fields)
+        try:
+            rows = load_dataset(str(folder), config.name, split=config.split, streaming=True)
+            found = list(next(iter(rows)))
+        except Exception as error:  # noqa: BLE001  # whatever the library raises is why the config does not load
+            reason = f"does not load: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            yield Fault(rule="datasets-load", where=f"config {config.name}", found=reason)
+            continue
+        if found != wanted:
+            yield Fault(rule="datasets-load", where=f"config {config.name}", found=f"has columns {', '.join(found)}")

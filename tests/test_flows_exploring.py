@@ -1,0 +1,86 @@
+"""`ppubench report BUILD`: where it writes, what it says of stages, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from explorer_world import write_build
+from filelock import FileLock
+
+from flows.build import LOCK, _claim
+from flows.exploring import explore, is_build
+from schemas.problems import BadInput
+from schemas.recipes import read_build_recipe
+from schemas.words import Stage
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = """
+name = "small"
+[source]
+kind = "sandbox"
+people = 4
+[facts]
+gated = "open"
+[probe]
+responder = "openai:http://127.0.0.1:9/v1#none"
+[export]
+target = "small"
+"""
+
+
+def claimed(folder: Path, *, until: Stage = "export") -> Path:
+    """A folder that ppubench takes for a build of its own, with made-up artifacts."""
+    (folder / "small.toml").write_text(RECIPE)
+    build = folder / "build"
+    build.mkdir()
+    _claim(build, read_build_recipe(folder / "small.toml"), RECIPE, None)
+    return write_build(build, until=until)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    return claimed(tmp_path)
+
+
+def test_the_report_of_a_build_is_its_explorer(build: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "report", str(build), "--json"],
+        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"html": f"{build}/explorer.html", "funnel": f"{build}/funnel.svg"}
+    assert "Build small" in (build / "explorer.html").read_text()
+
+
+def test_exploring_changes_nothing_but_its_two_files(build: Path) -> None:
+    before = {path: path.read_bytes() for path in build.rglob("*") if path.is_file()}
+    explore(build)
+    after = {path: path.read_bytes() for path in build.rglob("*") if path.is_file()}
+    new = {path.name for path in after.keys() - before.keys()}
+    assert new <= {"explorer.html", "funnel.svg", LOCK}
+    assert {path: after[path] for path in before} == before
+
+
+def test_an_unfinished_build_says_how_to_go_on(tmp_path: Path) -> None:
+    build = claimed(tmp_path, until="facts")
+    page = explore(build).html.read_text()
+    assert f"ppubench export {build}" in page
+    assert page.count("<td>missing</td>") == 7
+
+
+def test_a_stage_made_from_something_else_is_stale(build: Path) -> None:
+    assert "<td>stale</td>" in explore(build).html.read_text()
+
+
+def test_a_build_at_which_another_process_works_is_refused(build: Path) -> None:
+    with FileLock(build / LOCK), pytest.raises(BadInput, match="another ppubench is at work"):
+        explore(build)
+
+
+def test_a_folder_that_is_no_build_is_not_taken_for_one(tmp_path: Path) -> None:
+    assert not is_build(tmp_path)
+    with pytest.raises(BadInput, match="is not a build"):
+        explore(tmp_path)

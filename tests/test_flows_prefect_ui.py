@@ -1,0 +1,70 @@
+"""`make ui`: a real server with the project's settings, found by builds, and gone without a trace."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from flows.prefect_ui import RUNNING, ui_address
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_without_a_server_there_is_no_address(tmp_path: Path) -> None:
+    assert ui_address(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"api": "http://127.0.0.1:9/api"}', '{"api": "nonsense"}'])
+def test_a_file_left_by_a_dead_server_is_not_believed(tmp_path: Path, content: str) -> None:
+    (tmp_path / RUNNING).write_text(content)
+    assert ui_address(tmp_path) is None
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.prefect_ui", str(port)],
+            cwd=ROOT, env={**os.environ, "PREFECT_HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == f"ppubench: port {port}: is taken; choose another one: make ui PORT=4201\n"
+
+
+@pytest.mark.slow
+def test_the_pages_are_served_and_found_and_end_on_request(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.prefect_ui", str(port)],
+        cwd=ROOT, env={**os.environ, "PREFECT_HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while ui_address(tmp_path) is None and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert ui_address(tmp_path) == f"http://127.0.0.1:{port}/api"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+            assert b"<html" in page.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/admin/settings") as answer:
+            settings = json.load(answer)
+        assert settings["server"]["analytics_enabled"] is False
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert f"http://127.0.0.1:{port} " in said
+    assert not (tmp_path / RUNNING).exists()

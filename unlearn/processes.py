@@ -1,0 +1,34 @@
+"""Several processes of one run, as `accelerate launch` starts them: all compute, one writes."""
+
+import os
+
+from schemas.problems import BadInput
+
+
+def processes() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def writes() -> bool:
+    """Whether this is the process that writes files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def own_device(device: str) -> str:
+    """The device of this process: of several GPUs its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and processes() > 1 else device
+
+
+def wait_for_all(device: str) -> None:
+    """Go on when every process has come here."""
+    if processes() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=device == "cpu").wait_for_everyone()
+
+
+def refuse_several(what: str) -> None:
+    """Raise BadInput where something is done by one process alone."""
+    if processes() > 1:
+        raise BadInput(what, f"was started in {processes()} processes, and runs in one", "start it without accelerate")
