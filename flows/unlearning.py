@@ -50,7 +50,8 @@ def run_unlearning(
 ) -> "RunRecord":
     """Unlearn the forget set of a setting from a model into the run folder `out`; returns the run's record.
 
-    `method` is one of `ppubench methods`, or FILE.py:NAME of a user's own. `overrides` are numbers of unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
+    `method` is one of `ppubench methods`, or FILE.py:NAME of a user's own. `overrides` are numbers of
+    unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
     `stop_after` ends this call after so many steps, as if it had been killed there. Raises BadInput before anything is
     written for wrong use, and for a folder that holds another run or is being written to.
     """

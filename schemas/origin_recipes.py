@@ -68,9 +68,7 @@ class DumpExtract(Config):
     """Where pictures come from; without it there are none."""
 
 
-SourceConfig = Annotated[
-    SandboxSource | WikimediaEndpoints | RecordedSource | DumpExtract, Field(discriminator="kind")
-]
+SourceConfig = Annotated[SandboxSource | WikimediaEndpoints | RecordedSource | DumpExtract, Field(discriminator="kind")]
 
 
 class SelectConfig(Config):

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.curves import check_comparable, harmonic, kept_score, matched_rows, retained_at
+from eval.report_data import Condition
+from eval.verdicts import verdict
 from schemas.problems import BadInput
-from schemas.studies import Curve, MatchedRow
+from schemas.studies import ArmRow, Curve, MatchedRow
 from tests.synthetic_results import curve
 
 
@@ -147,3 +149,19 @@ def test_runs_that_did_not_count_by_subject_are_not_compared() -> None:
     rows = matched_rows({"a": [counting], "b": [plain]}, left=0.5)
     assert [row.by_subject for row in rows] == [False, False]
     assert [row.behind for row in rows] == [None, None]
+
+
+def test_the_verdict_says_what_the_lead_at_matched_forgetting_is_worth() -> None:
+    a = counted("a", [START, ([5] * 4, [10, 9, 5, 4])])
+    b = counted("b", [START, ([5] * 4, [9, 8, 4, 3])])
+    arm = ArmRow(
+        arm="a", method="a", setting="personalized", ratio=None, seeds=1, forgotten=0.5, retained=0.7, score=0.6,
+        low=None, high=None, behind=0.0, behind_low=None, behind_high=None, real=False, best=True,
+    )  # fmt: skip
+    condition = Condition(
+        setting="personalized", ratio=None, labels=("a", "b"), ranking=(arm,), curves=(), evaluated=(), attacked=(),
+        matched=tuple(matched_rows({"a": [a], "b": [b]}, left=0.5)),
+    )  # fmt: skip
+    (said,) = verdict(condition).details
+    assert said.startswith("Where 50 % of the forget set is left, the runs keep: a 70 %")
+    assert said.endswith("There a leads b by 10.0 points [10.0, 10.0], which is real (95 %, over subjects).")

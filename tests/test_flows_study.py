@@ -129,7 +129,7 @@ def test_a_report_of_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_report_of_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="is not a folder"):
+    with pytest.raises(BadInput, match="is neither a folder nor a Hub id"):
         write_report([tmp_path / "nowhere"], out=tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_a_recipe_that_names_what_does_not_exist_is_refused_before_anything_is_w
 
 
 def test_a_dataset_or_model_that_is_not_there_is_refused(tmp_path: Path, dataset: Path, model: Path) -> None:
-    with pytest.raises(BadInput, match="is not a folder"):
+    with pytest.raises(BadInput, match="is neither a folder nor a Hub id"):
         run_study(write_recipe(tmp_path, tmp_path / "no", model), tmp_path / "out")
     with pytest.raises(BadInput, match="no such folder"):
         run_study(write_recipe(tmp_path, dataset, tmp_path / "no"), tmp_path / "out")

@@ -229,8 +229,16 @@ def test_the_frontier_score_wants_both_forgetting_and_keeping() -> None:
     start = at(1.0, 0.8)
     assert frontier_score(at(1.0, 0.8), start) == 0
     assert frontier_score(at(0.0, 0.0), start) == 0
-    assert frontier_score(at(0.5, 0.8), start) == pytest.approx(2 * 0.5 / 1.5)
+    assert frontier_score(at(0.2, 0.8), start) == pytest.approx(2 * 0.8 / 1.8)
     assert frontier_score(at(0.0, 0.8), start) == 1
+
+
+def test_a_checkpoint_that_forgot_less_than_two_thirds_is_scored_down_in_proportion() -> None:
+    def at(forget: float, retain: float) -> Probe:
+        return Probe(forget_exact=forget, forget_nll=0, retain_exact=retain, retain_nll=0, repetition=0)
+
+    # half forgotten is three quarters of two thirds
+    assert frontier_score(at(0.5, 1.0), at(1.0, 1.0)) == pytest.approx(0.75 * 2 * 0.5 / 1.5)
 
 
 @pytest.mark.slow

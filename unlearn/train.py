@@ -304,8 +304,7 @@ def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
     return "finished" if state.step >= total else ""
 
 
-def _keep_best(
-    folder: Path | None, parts: _Parts, state: RunState, numbers: Numbers, best_by: str | None) -> RunState:
+def _keep_best(folder: Path | None, parts: _Parts, state: RunState, numbers: Numbers, best_by: str | None) -> RunState:
     score = numbers.get(best_by) if best_by is not None else None
     if not isinstance(score, float) or (state.best_score is not None and score <= state.best_score):
         return state

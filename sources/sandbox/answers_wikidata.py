@@ -198,9 +198,7 @@ class WikidataIndex:
         bindings = [
             _binding(number, sitelinks)
             for sitelinks, number in self.humans
-            if low <= sitelinks <= high
-            and (sitelinks < high or number > after)
-            and self._is_wanted(number, folded)
+            if low <= sitelinks <= high and (sitelinks < high or number > after) and self._is_wanted(number, folded)
         ]
         rows: list[JsonValue] = list(bindings[:limit])
         return {"head": {"vars": ["item", "sitelinks"]}, "results": {"bindings": rows}}
