@@ -70,6 +70,20 @@ def hand_written(previous: str) -> tuple[str, str, dict[str, JsonValue]]:
     return above, below, {str(key): value for key, value in found.items() if key not in _OURS}
 
 
+def read_card(path: Path) -> str | None:
+    """The text of a card, without the mark that some editors begin a file with; None where there is no such file.
+
+    Raises BadInput for bytes that are not UTF-8.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = f"is not UTF-8 text (byte {error.start})"
+        raise BadInput(str(path), found, "save it as UTF-8, or move the file away and export again") from error
+
+
 _OURS = frozenset(
     {
         "pretty_name", "license", "license_name", "license_link", "language", "task_categories", "size_categories",

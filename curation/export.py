@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from curation.bundles import SubjectBundle
+from curation.card import read_card
 from curation.card_facts import CardFacts
 from curation.credits import CreditsFile
 from curation.hub_files import HubTable
 from curation.hub_layout import config_records, config_split
 from curation.hub_rows import SubjectIndex, index_subject, subject_rows
-from curation.release_files import ReleaseFile, release_texts
+from curation.release_files import README, ReleaseFile, release_texts
 from curation.release_pieces import (
     CREDITS,
     SPLITS,
@@ -36,6 +37,9 @@ from schemas.samples import ImageCredit
 from schemas.words import Sensitivity
 
 logger = logging.getLogger(__name__)
+
+OLD = ".old"
+"""Ending of the name that a release bears while the next one is put in its place."""
 
 
 def export_release(
@@ -63,6 +67,7 @@ def export_release(
     The README of an earlier release in `folder` keeps what stands outside its generated part. The same bundles give the
     same bytes.
     """
+    _finish_swap(folder)
     work, scratch = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".pieces.part")
     for left in (work, scratch):
         shutil.rmtree(left, ignore_errors=True)
@@ -100,8 +105,7 @@ def export_release(
             splits.take(own / SPLITS)
         splits.write(work / "data" / "split")
         join_credits(work / CREDITS, pieces)
-        readme = folder / "README.md"
-        previous = readme.read_text() if readme.is_file() else None
+        previous = read_card(folder / README)
         for name, text in release_texts(work, ReleaseFile(summary=summary, card=card), previous=previous).items():
             (work / name).write_text(text, encoding="utf-8")
         _swap(work, folder)
@@ -205,9 +209,16 @@ def _open_tables(
             table.abandon()
 
 
+def _finish_swap(folder: Path) -> None:
+    """Take back the release that a swap had moved away when it was killed: its card may hold text written by hand."""
+    old = folder.with_name(folder.name + OLD)
+    if old.is_dir() and not folder.exists():
+        old.replace(folder)
+
+
 def _swap(work: Path, folder: Path) -> None:
     """Put the finished folder in place; a reader finds the old release or the new one."""
-    old = folder.with_name(folder.name + ".old")
+    old = folder.with_name(folder.name + OLD)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.replace(old)

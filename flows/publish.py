@@ -1,9 +1,11 @@
 """Publish a build: gate, comparison, one commit, read-back, tag; run again it goes on, or finds nothing to do."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from curation.card import read_card
 from curation.gate import check_release
 from curation.gate_files import card_faults, text_faults
 from curation.release_files import README, ReleaseFile, read_release, release_texts
@@ -21,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 WORK = ".publish"
 """Folder in a build for what publishing fetches; emptied at its beginning and end."""
 HUB, GATED = "hub", "hub_gated"
+VERSION = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}")
 
 
 def publish(
@@ -112,8 +115,7 @@ def publish_folder(
 
 
 def _check_version(version: str | None) -> None:
-    parts = (version or "0.0.0").split(".")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+    if version is not None and not VERSION.fullmatch(version):
         raise BadInput(f"--version {version}", "is not a version", "write three numbers, such as 1.2.0")
 
 
@@ -122,7 +124,7 @@ def _parts(build: Path, repo: str, gated_repo: str | None, contact: str | None) 
     parts = [(build / HUB, repo)]
     if (build / GATED).is_dir():
         second = gated_repo or f"{repo}-gated"
-        if second == repo:
+        if second.casefold() == repo.casefold():  # the Hub does not tell names apart by case
             raise BadInput(f"--gated-repo {second}", "is the repo of the open part", "name another one")
         parts.append((build / GATED, second))
     found = []
@@ -145,10 +147,8 @@ def _faults_in(hub: Path, release: ReleaseFile, progress: Progress) -> Iterator[
     if missing:
         yield from (Fault(rule="file-missing", where=file, found="is not there") for file in missing)
         return
-    card = hub / README
-    previous = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
     try:
-        texts = release_texts(hub, release, previous=previous)
+        texts = release_texts(hub, release, previous=read_card(hub / README))
     except BadInput as problem:
         yield Fault(rule="card-markers", where=README, found=problem.found)
         return

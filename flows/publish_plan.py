@@ -5,18 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curation.card import HAND_WRITTEN, hand_written
+from curation.card import HAND_WRITTEN, hand_written, read_card
 from curation.release_contents import read_contents
 from curation.release_diff import compare_releases
 from curation.release_files import README, RELEASE, ReleaseFile, parse_release, release_texts
 from schemas.problems import BadInput
-from schemas.releases import PublishedRepo, ReleaseDiff
+from schemas.releases import Part, PublishedRepo, ReleaseDiff
 from sources.hub_publishing import Content, HubRepo, RemoteState
 
 SMALL_FILES = (README, RELEASE, "data/split/*.json", "data/train_pair_*_qa/*")
 """Files of the release before that say what is in it."""
 FIRST_VERSION = "1.0.0"
 _OF_THE_HUB = frozenset({".gitattributes", README})
+_PARTS: Mapping[Part, str] = {"all": "a whole release", "open": "an open part", "gated": "a gated part"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def plan_release(
     that was edited both here and there.
     """
     state = connection.state()
-    before = _release_before(connection, state, work)
+    before = _release_before(connection, state, release.summary.part, work)
     card = release.card.model_copy(
         update={"repository": connection.repo, "gated": gated or bool(state.gated) or release.summary.part == "gated"}
     )
@@ -67,6 +68,9 @@ def plan_release(
     if f"v{chosen}" in state.tags:
         found = f"has a release v{chosen} with other content"
         raise BadInput(connection.repo, found, "leave out --version, or name one that is not taken")
+    if version is not None and _numbers(version) <= _numbers(standing):
+        found = f"holds v{standing}, after which v{version} cannot come"
+        raise BadInput(connection.repo, found, "leave out --version, or name a higher one")
     plan = _planned(hub, release, connection, state, card.model_copy(update={"version": chosen}), previous)
     return replace(plan, published=plan.published.model_copy(update={"diff": diff}))
 
@@ -105,8 +109,11 @@ def _size(content: Content) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def _release_before(connection: HubRepo, state: RemoteState, work: Path) -> ReleaseFile | None:
-    """The release.json at the head of the repo; its small files are in `work/before` then."""
+def _release_before(connection: HubRepo, state: RemoteState, part: Part, work: Path) -> ReleaseFile | None:
+    """The release.json at the head of the repo; its small files are in `work/before` then.
+
+    Raises BadInput for files of somebody else, and where the gated part and the rest would change places.
+    """
     if state.head is None:
         return None
     foreign = sorted(set(state.files) - _OF_THE_HUB)
@@ -116,7 +123,11 @@ def _release_before(connection: HubRepo, state: RemoteState, work: Path) -> Rele
             raise BadInput(connection.repo, found, "publish to an empty repo, or a new one")
         return None
     folder = connection.fetch(state.head, work / "before", patterns=SMALL_FILES)
-    return parse_release((folder / RELEASE).read_text(encoding="utf-8"), f"{connection.repo}, {RELEASE}")
+    before = parse_release((folder / RELEASE).read_text(encoding="utf-8"), f"{connection.repo}, {RELEASE}")
+    if (before.summary.part == "gated") != (part == "gated"):
+        found = f"holds {_PARTS[before.summary.part]}, and {_PARTS[part]} would take its place"
+        raise BadInput(connection.repo, found, "see --repo and --gated-repo: each part has a repo of its own")
+    return before
 
 
 def _difference(hub: Path, release: ReleaseFile, before: ReleaseFile | None, work: Path) -> ReleaseDiff | None:
@@ -130,7 +141,7 @@ def _difference(hub: Path, release: ReleaseFile, before: ReleaseFile | None, wor
 
 def _next_version(standing: str, diff: ReleaseDiff | None) -> str:
     """Major: something was removed or has another role. Minor: samples were added or reworded. Patch: all else."""
-    numbers = [int(part) for part in standing.split(".") if part.isdecimal()]
+    numbers = _numbers(standing)
     if len(numbers) != 3:
         return FIRST_VERSION
     major, minor, patch = numbers
@@ -141,20 +152,24 @@ def _next_version(standing: str, diff: ReleaseDiff | None) -> str:
     return f"{major}.{minor}.{patch + 1}"
 
 
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
+
+
 def _previous_card(
     hub: Path, connection: HubRepo, state: RemoteState, before: ReleaseFile | None, work: Path
 ) -> str | None:
     """The card whose hand-written parts stay: the one here, or the one on the Hub if only that was edited."""
     local = hub / README
-    here = local.read_text(encoding="utf-8") if local.is_file() else None
+    here = read_card(local)
     if state.head is None or README not in state.files:
         return here
-    there = (connection.fetch(state.head, work / "card", patterns=[README]) / README).read_text(encoding="utf-8")
+    there = _card_there(connection, state.head, work / "card")
     if here is None or hand_written(here) in (hand_written(there), ("", HAND_WRITTEN, {})):
         return there
     tagged = state.tags.get(f"v{before.card.version}") if before is not None else None
     if tagged is not None:
-        base = (connection.fetch(tagged, work / "base", patterns=[README]) / README).read_text(encoding="utf-8")
+        base = _card_there(connection, tagged, work / "base")
         if hand_written(there) == hand_written(base):
             return here
         if hand_written(here) == hand_written(base):
@@ -163,6 +178,19 @@ def _previous_card(
         return here
     found = f"was edited by hand both here ({local}) and on the Hub"
     raise BadInput(f"{connection.repo}, {README}", found, "put the text that is to stay in both, or in one alone")
+
+
+def _card_there(connection: HubRepo, revision: str, folder: Path) -> str:
+    """The card of a revision on the Hub; raises BadInput, naming the repo, if ours cannot be written around it."""
+    try:
+        card = read_card(connection.fetch(revision, folder, patterns=[README]) / README) or ""
+        hand_written(card)
+    except BadInput as problem:
+        where = f"{connection.repo}, {README} on the Hub"
+        raise BadInput(
+            where, problem.found, "delete that card on the Hub (its text can go into the one here)"
+        ) from None
+    return card
 
 
 def clear(work: Path) -> Path:

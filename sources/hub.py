@@ -10,6 +10,8 @@ from pathlib import Path
 from schemas.problems import BadInput, Unfinished
 
 _ID = re.compile(r"(?:hf://datasets/)?([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
+_TOKEN = re.compile(r"[!#-&(-~]+")
+"""Printable ASCII without blanks and quotation marks."""
 _QUOTA = re.compile(r"quota|storage|limit|exceed|payment", re.IGNORECASE)
 
 
@@ -48,7 +50,7 @@ def fetch_release(
     """
     from huggingface_hub import snapshot_download
 
-    with hub_errors(wanted.repo, revision=wanted.revision, token=token):
+    with hub_errors(wanted.repo, revision=wanted.revision, token=find_token(token)):
         return Path(
             snapshot_download(
                 wanted.repo,
@@ -60,6 +62,20 @@ def fetch_release(
                 endpoint=endpoint,
             )
         )
+
+
+def find_token(given: str | None = None) -> str | None:
+    """The token: the one given, or that of the usual places (HF_TOKEN, `hf auth login`); None if there is none.
+
+    Raises BadInput for one with characters that no token has, which a client would repeat when it complains of them.
+    """
+    from huggingface_hub import get_token
+
+    token = given or get_token()
+    if token is not None and not _TOKEN.fullmatch(token):
+        found = "holds a character that no token has (a quotation mark, a blank or the like)"
+        raise BadInput("the Hub's token", found, "set HF_TOKEN to the token alone, or log in with `hf auth login`")
+    return token
 
 
 def quiet_unless_terminal() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from schemas.problems import BadInput
 from schemas.tables import file_sha256
-from sources.hub import HubId, fetch_release, hub_errors, parse_hub_id
+from sources.hub import HubId, fetch_release, find_token, hub_errors, parse_hub_id
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile, RepoFolder
@@ -56,14 +56,14 @@ class HubRepo:
 
         Raises BadInput for a name that is not OWNER/NAME.
         """
-        from huggingface_hub import HfApi, get_token
+        from huggingface_hub import HfApi
 
         wanted = parse_hub_id(repo)
         if wanted is None or wanted.revision is not None:
             raise BadInput(f"--repo {repo}", "is not a repo id", "name it OWNER/NAME")
         self.repo = wanted.repo
         self.endpoint = endpoint
-        self._token = token or get_token()
+        self._token = find_token(token)
         self._api = HfApi(endpoint=endpoint, token=self._token or False)
 
     @property
