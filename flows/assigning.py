@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -67,22 +67,7 @@ def split(run: StageRun, resources: Resources) -> None:
         ranks, ratios=config.ratios, earlier_subjects=len(before), earlier_forgotten=_forgotten_before(run)
     )
     run.notes["forgotten_subjects"] = {str(ratio): len(ids) for ratio, ids in forgotten.items()}
-    calibration = None
-    calibrated = config.rater == BUILT_IN or run.recipe.workers.fall_back
-    if calibrated and run.build.earlier:
-        # A few new subjects would say little about shares: they are measured by what batch 0 was.
-        calibration = Calibration.model_validate(run.earlier_notes("split")[0]["calibration"])
-        run.notes["calibration"] = calibration.model_dump(mode="json")
-    elif calibrated:
-        calibration = calibrate(
-            (rated for shard in shards for rated in _rated(run, shard) if len(rated.facts) > 1),
-            sensitive=sensitive,
-            raters=config.raters,
-            forget_share=config.forget_share,
-            sensitive_share=config.sensitive_share,
-            seed=seed,
-        )
-        run.notes["calibration"] = calibration.model_dump(mode="json")
+    calibration = _calibration(run, shards) if config.rater == BUILT_IN or run.recipe.workers.fall_back else None
 
     def work(shard: int) -> Tables:
         everyone = list(_rated(run, shard))
@@ -136,6 +121,24 @@ def _rated(run: StageRun, shard: int) -> Iterator[Rated]:
         if facts[subject.subject_id]:
             persona = draw_persona(subject, seed=run.recipe.seed)
             yield Rated(subject=subject, persona=persona, facts=tuple(facts[subject.subject_id]))
+
+
+def _calibration(run: StageRun, shards: Sequence[int]) -> Calibration:
+    """How the built-in raters reach the wanted shares: as set for batch 0, since a few new people say little."""
+    config = run.recipe.split
+    if run.build.earlier:
+        found = Calibration.model_validate(run.earlier_notes("split")[0]["calibration"])
+    else:
+        found = calibrate(
+            (rated for shard in shards for rated in _rated(run, shard) if len(rated.facts) > 1),
+            sensitive=frozenset(run.recipe.facts.sensitive),
+            raters=config.raters,
+            forget_share=config.forget_share,
+            sensitive_share=config.sensitive_share,
+            seed=run.recipe.seed,
+        )
+    run.notes["calibration"] = found.model_dump(mode="json")
+    return found
 
 
 def attack(run: StageRun, resources: Resources) -> None:

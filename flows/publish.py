@@ -148,7 +148,12 @@ def _faults_in(hub: Path, release: ReleaseFile, progress: Progress) -> Iterator[
         yield from (Fault(rule="file-missing", where=file, found="is not there") for file in missing)
         return
     try:
-        texts = release_texts(hub, release, previous=read_card(hub / README))
+        previous = read_card(hub / README)
+    except BadInput as problem:
+        yield Fault(rule="card-text", where=README, found=problem.found)
+        return
+    try:
+        texts = release_texts(hub, release, previous=previous)
     except BadInput as problem:
         yield Fault(rule="card-markers", where=README, found=problem.found)
         return

@@ -68,7 +68,7 @@ def plan_release(
     if f"v{chosen}" in state.tags:
         found = f"has a release v{chosen} with other content"
         raise BadInput(connection.repo, found, "leave out --version, or name one that is not taken")
-    if version is not None and _numbers(version) <= _numbers(standing):
+    if version is not None and _numbers(version) < _numbers(standing):
         found = f"holds v{standing}, after which v{version} cannot come"
         raise BadInput(connection.repo, found, "leave out --version, or name a higher one")
     plan = _planned(hub, release, connection, state, card.model_copy(update={"version": chosen}), previous)

@@ -101,8 +101,6 @@ class StageSpec:
 
     name: Stage
     version: int
-    says: str
-    """One line for `ppubench stages`."""
     reads: tuple[Stage, ...]
     config: Callable[[BuildRecipe], dict[str, JsonValue]]
     work: Callable[["StageRun"], None]

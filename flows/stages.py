@@ -133,7 +133,6 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
         stage: StageSpec(
             name=stage,
             version=VERSIONS[stage],
-            says=STAGE_LINES[stage],
             reads=READS[stage],
             config=CONFIGS[stage],
             work=partial(work, stage),

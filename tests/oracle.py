@@ -13,9 +13,22 @@ from schemas.responders import Ask, Decoding, Reply
 
 
 @contextmanager
-def oracle(build: Path, *, share: float = 0.8) -> Iterator[str]:
-    """Base URL of a server that answers the probes of `build` (one shard, questions made) while the context lasts."""
-    responder, lock = InstantResponder(build, share=share), threading.Lock()
+def oracle(build: Path, *, share: float = 0.8, batches: int = 1) -> Iterator[str]:
+    """Base URL of a server that answers the probes of `build` (one shard a batch) while the context lasts.
+
+    The newest batch whose questions are made is asked first: pictures of an earlier one are not asked about again.
+    """
+    responders = [InstantResponder(build, share=share, batch=number) for number in reversed(range(batches))]
+    lock = threading.Lock()
+
+    def answer(ask: Ask) -> Reply:
+        for responder in responders:
+            try:
+                (reply,) = responder.answer([ask], Decoding())
+            except LookupError:
+                continue
+            return reply
+        return Reply(ask_id=ask.ask_id, text=SILENCE)  # the small question that every server is asked first
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -30,10 +43,7 @@ def oracle(build: Path, *, share: float = 0.8) -> Iterator[str]:
                 else:
                     image = base64.b64decode(part["image_url"]["url"].partition(",")[2])
             with lock:
-                try:
-                    (reply,) = responder.answer([Ask(ask_id="1", text=text, image=image)], Decoding())
-                except LookupError:  # not a question of the build: the small one that every server is asked first
-                    reply = Reply(ask_id="1", text=SILENCE)
+                reply = answer(Ask(ask_id="1", text=text, image=image))
             message = {"role": "assistant", "content": reply.text}
             choice = {"index": 0, "finish_reason": "stop", "message": message}
             body = {"id": "1", "object": "chat.completion", "created": 0, "model": asked["model"], "choices": [choice]}

@@ -18,13 +18,17 @@ from release_world import CONTACT, linked_copy, replace_text, write_release
 
 from curation.card import HAND_WRITTEN
 from curation.export import export_release
+from curation.release_files import ReleaseFile
 from curation.release_pieces import EarlierBatch
 from curation.row_hashes import hash_rows
 from flows.publish import publish_folder
+from flows.publish_gate import loading_faults
+from schemas.artifacts import digest, file_sha256
 from schemas.problems import BadInput, Unfinished
+from schemas.releases import Fault as ReleaseFault
 from schemas.releases import PublishReport
 from schemas.words import RATIOS
-from sources.hub import quiet_unless_terminal
+from sources.hub import HubId, fetch_release, quiet_unless_terminal
 from tests.eval_world import CARD
 from tests.synthetic_build import make_bundles
 
@@ -62,8 +66,21 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     quiet_unless_terminal()
     for name in ("base_wait_time", "max_wait_time"):
         _without_waiting(monkeypatch, name)
-    # `datasets` loading every config takes seconds; the gate's own test of it is below.
-    monkeypatch.setattr("flows.publish.loading_faults", lambda hub, release: iter(()))
+    monkeypatch.setattr("flows.publish.loading_faults", loaded_once)
+
+
+LOADED: dict[str, list[ReleaseFault]] = {}
+"""What `datasets` said of each release that a test of this file published."""
+
+
+def loaded_once(hub: Path, release: ReleaseFile) -> Iterator[ReleaseFault]:
+    """The gate's own loading of every config, which takes seconds, but only once for the same front matter and files."""
+    data = [(path.relative_to(hub).as_posix(), file_sha256(path)) for path in sorted(hub.rglob("*.parquet"))]
+    front_matter = (hub / "README.md").read_text().partition("\n---\n")[0]
+    key = digest([front_matter, *(f"{place} {sha}" for place, sha in data)])
+    if key not in LOADED:
+        LOADED[key] = list(loading_faults(hub, release))
+    yield from LOADED[key]
 
 
 def _without_waiting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -244,10 +261,22 @@ def test_a_changed_role_is_refused_unless_it_is_allowed(turned: tuple[Path, Call
     assert (done.version, len(done.diff.roles)) == ("2.0.0", 24)
 
 
-def test_gated_classes_go_to_a_second_repo_that_is_closed_before_it_is_filled(tmp_path: Path, hub: Hub) -> None:
-    write_release(tmp_path / "hub", part="open", gated_slots=(25,))
-    write_release(tmp_path / "hub_gated", part="gated", gated_slots=(25,))
-    publish(tmp_path, hub)
+@pytest.fixture(scope="module")
+def in_two_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with hub/ and hub_gated/."""
+    folder = tmp_path_factory.mktemp("parts")
+    write_release(folder / "hub", part="open", gated_slots=(25,))
+    write_release(folder / "hub_gated", part="gated", gated_slots=(25,))
+    return folder
+
+
+@pytest.fixture
+def gated_build(in_two_parts: Path, tmp_path: Path) -> Path:
+    return linked_copy(in_two_parts, tmp_path / "gated")
+
+
+def test_gated_classes_go_to_a_second_repo_that_is_closed_before_it_is_filled(gated_build: Path, hub: Hub) -> None:
+    publish(gated_build, hub)
     second = hub.dataset(f"{REPO}-gated")
     assert (hub.dataset(REPO).gated, second.gated) == (False, "manual")
     assert "extra_gated_prompt" in hub.files(f"{REPO}-gated")["README.md"].decode()
@@ -479,6 +508,80 @@ def test_a_version_that_is_taken_is_refused(build: Path, hub: Hub) -> None:
         publish(build, hub, contact="new@example.org", version="1.0.0")
 
 
-def test_a_version_that_is_none_is_refused(build: Path, hub: Hub) -> None:
+@pytest.mark.parametrize("version", ["two", "1.2", "01.2.3", "1.2.3.4", "\u0661.2.3"])
+def test_a_version_that_is_none_is_refused(build: Path, hub: Hub, version: str) -> None:
     with pytest.raises(BadInput, match="is not a version"):
-        publish(build, hub, version="two")
+        publish(build, hub, version=version)
+
+
+def test_a_version_that_comes_before_the_published_one_is_refused(build: Path, hub: Hub) -> None:
+    publish(build, hub, version="2.1.0")
+    with pytest.raises(BadInput, match=r"holds v2\.1\.0, after which v2\.0\.9 cannot come"):
+        publish(build, hub, contact="new@example.org", version="2.0.9")
+
+
+@pytest.mark.parametrize("second", [REPO, REPO.upper()])
+def test_both_parts_in_one_repo_are_refused_however_it_is_spelt(gated_build: Path, hub: Hub, second: str) -> None:
+    with pytest.raises(BadInput, match="is the repo of the open part"):
+        publish(gated_build, hub, gated_repo=second)
+
+
+def test_the_gated_part_never_takes_the_place_of_the_open_one(gated_build: Path, hub: Hub) -> None:
+    publish(gated_build, hub)
+    with pytest.raises(BadInput, match="holds a gated part, and an open part would take its place"):
+        publish_folder(gated_build, f"{REPO}-gated", gated_repo=REPO, endpoint=hub.url, token=OWNER)
+    assert hub.dataset(REPO).gated is False
+    assert len(hub.dataset(REPO).commits) == 2
+
+
+def test_a_card_that_an_editor_began_with_a_byte_order_mark_is_read_as_without(build: Path, hub: Hub) -> None:
+    publish(build, hub)
+    replace_text(build / "hub" / "README.md", "---\n", "\ufeff---\n")
+    [same] = publish(build, hub).repos
+    assert same.status == "unchanged"
+
+
+def test_a_card_that_is_not_utf_8_is_a_fault(build: Path, hub: Hub) -> None:
+    card = build / "hub" / "README.md"
+    text = card.read_bytes().replace(b"None yet.", b"Andr\xe9 looked.")
+    card.unlink()
+    card.write_bytes(text)
+    [fault] = publish(build, hub).faults
+    assert fault.line().startswith("card-text: hub/README.md: is not UTF-8 text")
+
+
+def test_a_card_without_our_marks_on_the_hub_is_refused_by_its_repo(build: Path, hub: Hub) -> None:
+    hub.put_files(REPO, {"README.md": b"---\nlicense: mit\n---\n"})
+    with pytest.raises(
+        BadInput, match=r"tester/ppu, README.md on the Hub: lacks the two marker lines.*delete that card"
+    ):
+        publish(build, hub)
+
+
+@pytest.mark.parametrize(
+    "token", ["\u201chf_ownerownerownerowner\u201d", "hf_owner\0owner", '"hf_ownerowner"', "hf_o wner"]
+)
+def test_a_token_with_strange_characters_is_refused_and_never_shown(
+    build: Path, hub: Hub, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadInput, match="holds a character that no token has") as problem:
+        publish(build, hub, token=token)
+    assert "hf_o" not in str(problem.value)
+    assert hub.requests == []
+    if "\0" not in token:
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(BadInput, match="holds a character that no token has"):
+            fetch_release(HubId(REPO, None), endpoint=hub.url)
+
+
+def test_a_token_that_the_hub_repeats_is_not_shown(
+    build: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    publish(build, hub)
+    hub.faults.append(Fault(r"/api/", 400, f"Bearer {OWNER} is odd", times=99))
+    with pytest.raises(BadInput, match=r"\*\*\* is odd") as writing:
+        publish(build, hub)
+    monkeypatch.setenv("HF_TOKEN", OWNER)
+    with pytest.raises((BadInput, Unfinished)) as reading:
+        fetch_release(HubId(REPO, None), endpoint=hub.url, folder=tmp_path / "fetched")
+    assert OWNER not in str(writing.value) + str(reading.value)

@@ -23,7 +23,7 @@ def drop(item: str) -> Drop:
 
 
 def spec(work: Callable[[StageRun], None], *, version: int = 1, reads: tuple[Stage, ...] = ()) -> StageSpec:
-    return StageSpec("select", version, "says", reads, lambda recipe: {"seed": recipe.seed}, work)
+    return StageSpec("select", version, reads, lambda recipe: {"seed": recipe.seed}, work)
 
 
 def three_shards(calls: list[int], *, fail_at: int | None = None) -> Callable[[StageRun], None]:
@@ -100,7 +100,7 @@ def test_shards_of_another_key_are_not_taken_over(build: BuildFolder) -> None:
 
 def test_the_key_of_a_stage_follows_the_keys_of_what_it_reads(build: BuildFolder) -> None:
     first = spec(three_shards([]))
-    second = StageSpec("facts", 1, "says", ("select",), lambda recipe: {}, three_shards([]))
+    second = StageSpec("facts", 1, ("select",), lambda recipe: {}, three_shards([]))
     before, _ = expected_key(build, second, {"select": first, "facts": second})
     after, inputs = expected_key(build, second, {"select": spec(three_shards([]), version=2), "facts": second})
     assert before != after
