@@ -19,6 +19,7 @@ from documents import PAGES, ROOT, Block, blocks
 from test_flows_build import environment, finished, home  # noqa: F401 - fixtures
 from tiny_models import tiny_qwen
 
+from eval.metrics import METRICS
 from flows import field_docs
 from flows.cli import main  # noqa: F401 - registers the commands
 from flows.terminal import app
@@ -176,3 +177,9 @@ def test_the_python_of_the_readme_runs(place: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_every_figure_is_explained() -> None:
+    page = (ROOT / "docs" / "figures.md").read_text()
+    told = set(re.findall(r"`([a-z_]+)`", page))
+    assert set(METRICS) <= told, f"docs/figures.md lacks {sorted(set(METRICS) - told)}"
