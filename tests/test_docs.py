@@ -181,5 +181,5 @@ def test_the_python_of_the_readme_runs(place: Path, tmp_path: Path) -> None:
 
 def test_every_figure_is_explained() -> None:
     page = (ROOT / "docs" / "figures.md").read_text()
-    told = set(re.findall(r"`([a-z_]+)`", page))
+    told = set(re.findall(r"`([a-z_0-9]+)`", page))
     assert set(METRICS) <= told, f"docs/figures.md lacks {sorted(set(METRICS) - told)}"
