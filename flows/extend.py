@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from curation.rosters import read_roster
 from flows.batches import BatchRequest, batches_of, forget_request, read_requests, write_request
 from flows.build import Progress, bring_up_to_date, locked, open_build
 from flows.build_report import BuildReport, stands
@@ -36,8 +37,9 @@ def add(
     Raises BadInput, with nothing written, for a build that is not finished or cannot be written to, for somebody who is
     a subject already or is named twice, and where nobody who was asked for can be a subject.
     """
+    asked = [word.strip() for word in asked if word.strip()]
     if not asked:
-        raise BadInput("ppubench add", "names nobody", "name people or QIDs, or a --roster FILE with one a line")
+        raise BadInput("ppubench add", "names nobody", "name people or QIDs, or a --roster FILE of them")
     found = open_build(folder)
     _refuse_read_only(found.path)
     with locked(found.path), Resources(found.path, found.recipe, source=source, responders=responders) as resources:
@@ -56,16 +58,17 @@ def add(
             raise
 
 
-def read_roster(path: Path) -> list[str]:
-    """Names and QIDs of a file, one a line; empty lines and what follows a # are left out."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise BadInput(str(path), "no such file", "name a file with one name or QID a line") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise BadInput(str(path), "is not a text file", "name a file with one name or QID a line") from error
-    words = [line.partition("#")[0].strip() for line in lines]
-    return [word for word in words if word]
+def read_asked(path: Path) -> list[str]:
+    """Names and QIDs of a file in the form of a recipe's roster, in which a remark follows a # and a blank.
+
+    Raises BadInput for a file that is no roster, and for ids and ranks in it: an added batch numbers on by itself.
+    """
+    lines = read_roster(path, remarks=True)
+    for line in lines:
+        if line.subject_id or line.complete_rank is not None:
+            found = "gives a subject_id or a complete_rank, which added people get from the build"
+            raise BadInput(f"{path}, line {line.line}", found, "leave these columns empty, or out")
+    return [line.qid or line.name for line in lines]
 
 
 def _refuse_read_only(folder: Path) -> None:

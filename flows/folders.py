@@ -14,6 +14,8 @@ from schemas.recipes import BuildRecipe
 from schemas.tables import file_sha256
 from schemas.words import Stage
 
+CARD = "README.md"
+"""The dataset's card, which its maintainer may edit."""
 MARKS = "unfinished"
 """Folder of the marks of finished shards; removed when the manifest is written."""
 
@@ -40,14 +42,19 @@ def standing_manifest(build: BuildFolder, stage: Stage, key: str) -> Manifest | 
     """The manifest if the artifact is up to date: its key is this one, and its files are there in full size.
 
     Of files outside of the artifact (the dataset) only the newest batch says that they are there: it lists them all.
+    The card of the dataset may have another size, since its maintainer writes in it.
     """
     folder = build.artifact(stage)
     manifest = read_manifest(folder)
     if manifest is None or manifest.key != key:
         return None
     wanted = [entry for entry in manifest.files if not (build.followed and entry.path.startswith("../"))]
-    whole = all((path := folder / entry.path).is_file() and path.stat().st_size == entry.bytes for entry in wanted)
-    return manifest if whole else None
+    return manifest if all(_is_whole(folder / entry.path, entry) for entry in wanted) else None
+
+
+def _is_whole(path: Path, entry: FileEntry) -> bool:
+    by_hand = entry.path.startswith("../") and path.name == CARD
+    return path.is_file() and (by_hand or path.stat().st_size == entry.bytes)
 
 
 def check_bytes(folder: Path) -> None:

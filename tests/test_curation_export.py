@@ -346,6 +346,19 @@ def test_a_failed_export_leaves_the_old_release_and_no_rubble(tmp_path: Path, bu
     assert file_sha256(tmp_path / "hub/data/split/persona_split.json") == before
 
 
+def test_text_written_by_hand_outlives_a_kill_while_the_new_release_is_put_in_place(
+    tmp_path: Path, bundles: list[SubjectBundle]
+) -> None:
+    hub = tmp_path / "hub"
+    export(hub, bundles)
+    card = hub / "README.md"
+    card.write_text(card.read_text().replace("None yet.", "Looked at by hand."))
+    hub.rename(tmp_path / "hub.old")  # the old release is out of the way, the new one is not yet there
+    export(hub, bundles)
+    assert "Looked at by hand." in card.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hub"]
+
+
 def test_a_sample_without_a_role_is_refused(tmp_path: Path, bundles: list[SubjectBundle]) -> None:
     with pytest.raises(BadInput, match="Ada_Lindb_01: has no role at ratio 5"):
         export(tmp_path / "hub", [bundles[0].model_copy(update={"assignments": ()})])

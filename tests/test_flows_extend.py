@@ -15,8 +15,9 @@ from flows.build_report import BuildReport
 from flows.extend import add, read_roster
 from flows.resources import Resources
 from schemas.artifacts import MANIFEST
+from schemas.origins import CommonsFile, Source
 from schemas.problems import BadInput
-from schemas.records import Assignment, Fact, Question, SubjectRank
+from schemas.records import Assignment, Drop, Fact, Question, Subject, SubjectRank
 from schemas.tables import read_records
 from schemas.words import RATIOS, STAGES
 from sources.sandbox.world import FEW_VIEWS, REDIRECT
@@ -249,14 +250,66 @@ def test_a_read_only_build_is_refused(build: Path) -> None:
         build.chmod(0o755)
 
 
+def test_a_card_edited_by_hand_makes_nothing_stale_and_the_text_outlives_an_addition(build: Path) -> None:
+    card = build / "hub/README.md"
+    card.write_text(card.read_text().replace("None yet.", "Looked at by hand, all of it."))
+    assert {line.state for line in state_of(build).stages} == {"stood"}
+    add_to(build, "Q900000006")
+    assert "Looked at by hand, all of it." in card.read_text()
+
+
 def test_an_exported_dataset_is_no_build_to_add_to(build: Path) -> None:
     with pytest.raises(BadInput, match=r"is not a build \(build.json is missing\)"):
         add_to(build / "hub", "Q900000006")
 
 
-def test_nobody_named_is_refused(build: Path) -> None:
+@pytest.mark.parametrize("asked", [[], [""], ["  "]])
+def test_nobody_named_is_refused(build: Path, asked: list[str]) -> None:
     with pytest.raises(BadInput, match="names nobody"):
-        add(build, [])
+        add(build, asked)
+
+
+def test_blanks_around_a_word_do_not_count(build: Path) -> None:
+    (batch,) = add_to(build, " Q902000003 ").batches
+    assert (batch.asked, batch.people[0].reason) == (("Q902000003",), "no_facts")
+
+
+class Copycat:
+    """The world, in which one person's pictures are those of somebody else."""
+
+    def __init__(self, world: Source, *, who: str, owner: Subject) -> None:
+        self._world, self._who, self._owner = world, who, owner
+        self.identity, self.entities, self.search = world.identity, world.entities, world.search
+        self.people, self.pageviews, self.download = world.people, world.pageviews, world.download
+
+    def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:
+        return self._world.files(self._owner if subject.qid == self._who else subject, limit=limit)
+
+
+def test_somebody_whose_only_pictures_an_earlier_subject_has_is_left_out_and_the_other_keeps_them(build: Path) -> None:
+    before = hashes(build)
+    owner = next(read_records(build / "select/0/subjects-00000.parquet", Subject))
+    with Resources(build, open_build(build).recipe) as resources:
+        world = Copycat(resources.source(), who="Q900000006", owner=owner)
+        responder = InstantResponder(build, share=0.8, batch=1)
+        (batch,) = add(build, ["Q900000006"], source=world, responders={"hf:sandbox": responder}).batches
+    assert [(one.state, one.stage, one.reason) for one in batch.people] == [("left out", "screen", "too_few_views")]
+    drops = [row for path in (build / "screen/1").glob("drops-*.parquet") for row in read_records(path, Drop)]
+    assert "duplicate_other_subject" in {drop.reason for drop in drops}
+    after = hashes(build)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_recipe_widened_to_those_who_were_added_takes_them_over(build: Path) -> None:
+    add_to(build, "Q900000006")
+    recipe = build / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("limit = 8", "limit = 12"))
+    report = bring_up_to_date(build)
+    assert report.stages[0].rows["subjects"] == 12
+    (one,) = report.batches[0].people
+    assert (one.state, one.stage, one.reason) == ("left out", "select", "duplicate_subject")
+    assert state_of(build).dataset is not None
+    assert not list((build / "hub").rglob("*-batch001-*"))
 
 
 def test_a_roster_has_one_name_a_line_and_remarks(tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ from curation.release_pieces import EarlierBatch
 from curation.row_hashes import hash_rows
 from flows.publish import publish_folder
 from flows.publish_gate import loading_faults
-from schemas.artifacts import digest, file_sha256
+from schemas.artifacts import digest
 from schemas.problems import BadInput, Unfinished
 from schemas.releases import Fault as ReleaseFault
 from schemas.releases import PublishReport
+from schemas.tables import file_sha256
 from schemas.words import RATIOS
 from sources.hub import HubId, fetch_release, quiet_unless_terminal
 from tests.eval_world import CARD
@@ -74,7 +75,7 @@ LOADED: dict[str, list[ReleaseFault]] = {}
 
 
 def loaded_once(hub: Path, release: ReleaseFile) -> Iterator[ReleaseFault]:
-    """The gate's own loading of every config, which takes seconds, but only once for the same front matter and files."""
+    """The gate's own loading of every config, which takes seconds, but once for the same front matter and files."""
     data = [(path.relative_to(hub).as_posix(), file_sha256(path)) for path in sorted(hub.rglob("*.parquet"))]
     front_matter = (hub / "README.md").read_text().partition("\n---\n")[0]
     key = digest([front_matter, *(f"{place} {sha}" for place, sha in data)])

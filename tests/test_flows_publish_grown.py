@@ -12,7 +12,7 @@ import pytest
 from hub_server import OWNER, Hub, serve_hub
 from oracle import oracle
 
-from schemas.artifacts import file_sha256
+from schemas.tables import file_sha256
 from sources.sandbox.world import FEW_VIEWS
 
 ROOT = Path(__file__).resolve().parents[1]
