@@ -17,6 +17,7 @@ def resolve_name(
 ) -> Resolution:
     """The person whom a name means, by the search's matches and their entities.
 
+    Matches that are only near are named where nobody bears the name.
     A candidate is a human with an English label. One is taken who states an occupation, has at least
     `least_sitelinks` and three times as many sitelinks as any other candidate: whether the name is the label or an
     alias does not count, since the best known person may be filed under another name. Where sitelinks do not decide,
@@ -24,7 +25,9 @@ def resolve_name(
     """
     people: dict[str, Entity] = {}
     by_label: set[str] = set()
-    for match in matches:
+    near = [match for match in matches if match.near]
+    exact = [match for match in matches if not match.near]
+    for match in exact:
         entity = entities.get(match.qid)
         if entity is not None and not_a_subject(entity) is None:
             people.setdefault(entity.qid, entity)
@@ -32,7 +35,8 @@ def resolve_name(
                 by_label.add(entity.qid)
     ranked = sorted(people.values(), key=lambda entity: (-entity.sitelinks, int(entity.qid[1:])))
     if not ranked:
-        return _doubt(name, "name_not_found", f"{len(matches)} search results, no person among them")
+        instead = f"; near: {_offered(near)}" if near else ""
+        return _doubt(name, "name_not_found", f"{len(exact)} search results, no person among them{instead}")
     best = ranked[0]
     clear = len(ranked) == 1 or best.sitelinks >= CLEAR_TIMES * max(ranked[1].sitelinks, 1)
     if not clear and by_label == {best.qid}:
@@ -53,6 +57,11 @@ def described(ranked: Sequence[Entity]) -> str:
     ]
     more = [f"and {len(ranked) - LISTED} more"] if len(ranked) > LISTED else []
     return "; ".join([*shown, *more])
+
+
+def _offered(near: Sequence[PersonMatch]) -> str:
+    """What the search offers instead; whether they are people has not been looked up."""
+    return "; ".join(f"{one.qid} {one.label} ({one.description or 'no description'})" for one in near[:LISTED])
 
 
 def _doubt(name: str, reason: str, note: str) -> Resolution:

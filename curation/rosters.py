@@ -16,15 +16,17 @@ DECISIONS = ("asked", "qid", "reason", "candidates")
 LEAVE_OUT = "-"
 """Written as a decision's qid: leave this one out."""
 QID = re.compile(r"Q[1-9]\d*")
+REMARK = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 
 
-def read_roster(path: Path) -> list[RosterLine]:
+def read_roster(path: Path, *, remarks: bool = False) -> list[RosterLine]:
     """The lines of a roster in order, empty ones left out.
 
     With a header of COLUMNS (any of them, name or qid among them), or without one: a name or a QID a line.
+    With `remarks`, what follows a # at the start of a line or after a blank is left out.
     Raises BadInput, naming the line, for anything that cannot be meant, ids and ranks that come twice among it.
     """
-    rows = _rows(path)
+    rows = _rows(path, remarks=remarks)
     if not rows:
         raise BadInput(str(path), "is empty", "write a name or a QID a line, or a CSV with a header")
     head = [cell.casefold() for cell in rows[0][1]]
@@ -42,14 +44,16 @@ def read_roster(path: Path) -> list[RosterLine]:
     return lines
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def _rows(path: Path, *, remarks: bool = False) -> list[tuple[int, list[str]]]:
     """Line number and stripped cells of every line that is not empty."""
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise BadInput(str(path), "no such file", "name the roster in [select] roster, beside the recipe") from None
+        raise BadInput(str(path), "no such file", "name a file of names or QIDs; a recipe's stands beside it") from None
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise BadInput(str(path), f"is not a text file in UTF-8 ({error})", "save it as UTF-8") from error
+    if remarks:
+        content = REMARK.sub("", content)
     try:
         reader = csv.reader(io.StringIO(content, newline=""), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]

@@ -99,16 +99,18 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
 def _page(findings: Findings, sections: Sequence[Section]) -> str:
     links = [Link(each.condition.anchor, each.condition.name) for each in sections]
     links += [Link("failed", "failed runs")] if findings.failed else []
+    runs = run_table([each.condition for each in sections])
+    links += [Link("runs", "runs")] if runs.rows else []
     return render(
         TEMPLATE,
         title=findings.title,
-        links=[*links, Link("runs", "runs"), Link("reading", "how to read")],
+        links=[*links, Link("reading", "how to read")],
         scripts=[plotly_script(), page_file("report.js")],
         metric=findings.metric.replace("_", " "),
         task=findings.task,
         sections=sections,
         failed=findings.failed,
-        runs=run_table([each.condition for each in sections]),
+        runs=runs,
         target=TARGET,
         outcome_words=OUTCOME_WORDS,
     )

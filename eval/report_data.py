@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from eval.arms import ReportedRun, arm_labels
 from eval.curves import check_comparable, kept_score, matched_rows
 from eval.ranking import Arm, rank_arms
 from schemas.problems import BadInput
@@ -101,7 +102,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     evaluated = [each for each in findings.evaluated if here(each.record)]
     attacked = [each for each in findings.attacked if here(each)]
     _check_evaluations([each.record for each in evaluated])
-    label = _labeller(curves)
+    label = _labeller(curves, [*(each.record for each in evaluated), *attacked])
     named_curves = sorted(
         ((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed
     )
@@ -126,18 +127,18 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     )
 
 
-def _labeller(curves: Sequence[Curve]) -> Callable[[str, str, str], str]:
-    """A function from run, method and name to the arm's label, which names the learning rate where several were run."""
-    rates = {curve.run: curve.lr for curve in curves}
-    by_method: dict[str, set[float]] = {}
-    for curve in curves:
-        by_method.setdefault(curve.method, set()).add(curve.lr)
+def _labeller(curves: Sequence[Curve], records: Sequence[EvaluationRecord]) -> Callable[[str, str, str], str]:
+    """A function from run, method and name to the arm's label, which names what differs between a method's runs."""
+    runs = {each.run: ReportedRun(each.run, each.method, each.seed, each.made_of) for each in records if each.run}
+    runs |= {
+        each.run: ReportedRun(each.run, each.method, each.seed, each.made_of or {"lr": each.lr}) for each in curves
+    }
+    labels = arm_labels(runs.values())
 
     def label(run: str, method: str, name: str) -> str:
         if not run:
             return name if method else TARGET
-        several = len(by_method.get(method, ())) > 1
-        return f"{method} lr {rates[run]:g}" if several and run in rates else method
+        return labels[run]
 
     return label
 
@@ -204,7 +205,7 @@ def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated
 
 
 def _chosen(curves: Sequence[tuple[str, Curve]]) -> dict[str, str]:
-    """Of each method the arm (learning rate) whose kept weights did best by the run's own probes, over its seeds."""
+    """Of each method the arm (numbers of its run) whose kept weights did best by the runs' own probes, over seeds."""
     scores: dict[str, dict[str, list[float]]] = {}
     for name, curve in curves:
         scores.setdefault(curve.method, {}).setdefault(name, []).append(kept_score(curve))

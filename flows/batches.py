@@ -99,19 +99,24 @@ def forget_request(folder: Path, batch: int) -> None:
 
 def fates_of(build: BuildFolder) -> tuple[Fate, ...]:
     """What became of everyone whom a batch was asked for, as far as it has come."""
-    drops = {stage: _drops(build, stage) for stage in ("select", *GATES)}
+    drops = {stage: _drops(build, stage) for stage in GATES}
     samples = _samples(build)
     done = read_manifest(build.artifact("split")) is not None
-    fates = [
+    fates = list(never_subjects(build))
+    for path in sorted(build.artifact("select").glob("subjects-*.parquet")):
+        fates += [_fate(subject, drops, samples, done=done) for subject in read_records(path, Subject)]
+    return tuple(fates)
+
+
+def never_subjects(build: BuildFolder) -> tuple[Fate, ...]:
+    """Everyone of a batch whom the stage select left out."""
+    return tuple(
         Fate(
             asked=drop.item, subject_id="", name="", state="left out", samples=0,
             stage="select", reason=drop.reason, detail=drop.detail,
         )
-        for drop in drops["select"]
-    ]  # fmt: skip
-    for path in sorted(build.artifact("select").glob("subjects-*.parquet")):
-        fates += [_fate(subject, drops, samples, done=done) for subject in read_records(path, Subject)]
-    return tuple(fates)
+        for drop in _drops(build, "select")
+    )  # fmt: skip
 
 
 def _fate(subject: Subject, drops: dict[Stage, list[Drop]], samples: Counter[str], *, done: bool) -> Fate:

@@ -18,6 +18,7 @@ from flows.build_report import BuildReport, report_of, stands
 from flows.dask_cluster import DaskRunner, dask_cluster
 from flows.estimate import estimate
 from flows.folders import BuildFolder
+from flows.grown import refuse_remaking
 from flows.naming import RESOLVE, ROSTER
 from flows.preflight import check_recipe, check_servers
 from flows.resources import TARGET, Resources
@@ -118,8 +119,8 @@ def _roster_of(recipe: BuildRecipe, recipe_path: Path) -> bytes | None:
     return path.read_bytes()
 
 
-def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | None) -> None:
-    """Write down whose folder this is, or refuse a folder that belongs to something else."""
+def _require_ours(folder: Path, recipe: BuildRecipe) -> None:
+    """Refuse a folder that belongs to something else."""
     if (folder / IDENTITY).exists():
         found, ours = _read_identity(folder), _identity(recipe)
         if found != ours:
@@ -130,6 +131,10 @@ def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | 
             )
     elif any(entry.name not in OURS for entry in folder.iterdir()):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
+
+
+def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | None) -> None:
+    """Write down whose folder this is."""
     write_atomically(folder / RECIPE, recipe_text)
     if roster is not None:
         write_atomically(folder / ROSTER, roster)
@@ -163,6 +168,10 @@ def build(
     if folder.exists() and not folder.is_dir():
         raise BadInput(str(folder), "is a file", "choose another --out")
     with locked(folder):
+        _require_ours(folder, recipe)
+        with Resources(folder, recipe, source=source, responders=responders, offline=offline) as looked_at:
+            own_roster = recipe_path.parent / recipe.select.roster if recipe.select.roster else None
+            refuse_remaking(batches_of(folder, recipe), stage_table(looked_at), roster=own_roster)
         _claim(folder, recipe, recipe_path.read_text(), roster)
         if isinstance(recipe.source, WikimediaEndpoints) and source is None and not offline:
             _say_estimate(folder, recipe, recipe.source)

@@ -19,7 +19,7 @@ def _stage(value: str | None) -> Stage | None:
     raise BadInput(f"stage {value!r}", "is not a stage", f"the stages are {', '.join(STAGES)}")
 
 
-@app.command("build")
+@app.command("build", short_help="Build a benchmark from a recipe, or go on with it.")
 def build_command(
     recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/ has some.")],
     out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None,
@@ -54,24 +54,26 @@ def build_command(
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 
 
-@app.command("add")
+@app.command("add", short_help="Add people to a finished build.")
 def add_command(
     folder: Annotated[Path, typer.Argument(metavar="BUILD", help="A finished build.")],
     people: Annotated[list[str] | None, typer.Argument(metavar="NAME_OR_QID...", help="Whom to add.")] = None,
-    roster: Annotated[Path | None, typer.Option(help="A file with one name or QID a line; # begins a remark.")] = None,
+    roster: Annotated[
+        Path | None, typer.Option(help="A file as a recipe's roster: a name or QID a line, or a CSV with a header.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Add people to a finished build; nothing that stands is fetched, asked or assigned again."""
-    from flows.extend import add, read_roster
+    from flows.extend import add, read_asked
     from flows.show import print_build
 
-    asked = [*(people or []), *(read_roster(roster) if roster is not None else [])]
+    asked = [*(people or []), *(read_asked(roster) if roster is not None else [])]
     with progress_bars() as progress:
         report = add(folder, asked, progress=progress)
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 
 
-@app.command("status")
+@app.command("status", short_help="Show what a build holds, and what is stale.")
 def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
     """Show the stages of a build: counts, drops by reason, and what is stale."""
     from flows.build import status
@@ -81,7 +83,7 @@ def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_
     print_json(report.model_dump(mode="json")) if as_json else print_status(report)
 
 
-@app.command("export")
+@app.command("export", short_help="Bring a build's dataset up to date.")
 def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
     """Bring a build's dataset (BUILD/hub) up to date, in the published layout."""
     from flows.build import rebuild
@@ -92,7 +94,7 @@ def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 
 
-@app.command("stages")
+@app.command("stages", short_help="List the stages of a build.")
 def stages_command(as_json: Json = False) -> None:
     """List the stages of a build, one line each."""
     from flows.stages import STAGE_LINES

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from flows.batches import Fate, fates_of, read_requests
+from flows.batches import Fate, fates_of, never_subjects, read_requests
 from flows.folders import BuildFolder, standing_manifest
+from flows.naming import RESOLVE
 from flows.stage import StageSpec, expected_key
 from schemas.artifacts import read_manifest, read_seconds
 from schemas.tables import Record
@@ -46,6 +47,10 @@ class BuildReport(Record):
     """Model folder of the embedded world's target, if the build uses it."""
     batches: tuple[BatchReport, ...] = ()
     """What `ppubench add` added, from batch 1."""
+    left_out: tuple[Fate, ...] = ()
+    """Whom the recipe names (in `subjects` or its roster) and the stage select left out."""
+    doubtful: str | None = None
+    """The file of doubtful names, for the maintainer to decide, if there is one."""
     requests: int = 0
     """Requests that this run sent to Wikimedia; 0 where everything came from the cache."""
 
@@ -62,6 +67,7 @@ def report_of(
     build = batches[0]
     lines = [_lines(batch, table, made=made, until=until) for batch in batches]
     requests = read_requests(build.path)
+    named = build.recipe.select.subjects or build.recipe.select.roster
     hub, target = build.path / "hub", build.path / "target"
     return BuildReport(
         name=build.recipe.name,
@@ -71,6 +77,8 @@ def report_of(
             BatchReport(batch=batch.batch, asked=request.asked, stages=own, people=fates_of(batch))
             for batch, request, own in zip(batches[1:], requests, lines[1:], strict=True)
         ),
+        left_out=never_subjects(build) if named else (),
+        doubtful=str(build.path / RESOLVE) if (build.path / RESOLVE).exists() else None,
         dataset=str(hub) if lines[-1][-1].state in ("made", "stood") else None,
         target=str(target) if target.exists() else None,
     )

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import NoReturn
 
+from typer import TyperException
+
 from flows import build_commands, dump_commands, judge_commands, model_commands, publish_commands
 from flows.terminal import app
 from schemas.problems import BadInput, Unfinished
@@ -19,21 +21,35 @@ def _fail(message: str, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
+def _refuse_words(problem: TyperException, words: list[str]) -> NoReturn:
+    """One line for words that the command line does not know or lacks; help that was asked for by no word at all."""
+    said = problem.format_message().strip()
+    if "\n" in said:
+        print(said, file=sys.stderr)
+        raise SystemExit(2)
+    known = {command.name for command in app.registered_commands}
+    shown = f"ppubench {words[0]} --help" if words and words[0] in known else "ppubench --help"
+    _fail(f"{said.rstrip('.')} (see {shown})", 2)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 done; 2 wrong use or bad input; 1 failed after starting; 130 interrupted."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else its client tells of every retry
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     for package in ("flows", "sources", "curation", "unlearn", "eval"):
         logging.getLogger(package).setLevel(logging.INFO)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments)
+        status = app(words, standalone_mode=False)
+        if status == INTERRUPTED:
+            _fail("interrupted; run the same command again to go on", INTERRUPTED)
+        raise SystemExit(status if isinstance(status, int) else 0)
     except BadInput as problem:
         _fail(str(problem), 2)
     except Unfinished as problem:
         _fail(f"{problem}; what was done is kept: run the same command again to go on", 1)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            _fail("interrupted; run the same command again to go on", INTERRUPTED)
-        raise
+    except TyperException as problem:
+        _refuse_words(problem, words)
     except OSError as problem:
         _fail(f"{problem.filename or 'the disk'}: {problem.strerror or problem}; mend it and run the command again", 1)
     except Exception as problem:

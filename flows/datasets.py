@@ -8,7 +8,7 @@ from filelock import FileLock
 from flows.resources import cache_folder
 from schemas.artifacts import digest
 from schemas.hub_folder import dataset_folder
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
 from sources.hub import HubId, fetch_release, parse_hub_id
 from sources.published import is_export, view_as_export
 
@@ -33,9 +33,16 @@ def open_dataset(named: str | Path, *, revision: str | None = None, splits: Path
         raise BadInput(str(named), found, "name a build, an exported dataset, or a Hub id such as closerG/ppu-bench")
     if revision is not None and wanted.revision not in (None, revision):
         raise BadInput(str(named), f"names another revision than --revision {revision}", "name it once")
+    owner = wanted.repo.partition("/")[0]
+    if str(named) == wanted.repo and revision is None and Path(owner).is_dir():
+        found = f"no such folder, and the Hub is not asked for such a dataset, since there is a folder {owner} here"
+        raise BadInput(str(named), found, f"check the name; one on the Hub is {wanted.repo}@main")
     wanted = HubId(wanted.repo, revision or wanted.revision)
     log.info("%s: reading it from the Hub, or its cache", wanted)
-    return _in_our_layout(fetch_release(wanted), splits)
+    try:
+        return _in_our_layout(fetch_release(wanted), splits)
+    except Unfinished as problem:
+        raise Unfinished(f"{problem}; there is no such folder here either") from problem
 
 
 def _in_our_layout(path: Path, splits: Path | None) -> Path:

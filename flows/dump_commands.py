@@ -9,7 +9,7 @@ from flows.terminal import Json, app, print_json, progress_bars
 from schemas.problems import BadInput
 
 
-@app.command("dump")
+@app.command("dump", short_help="Extract people from Wikidata's dump.")
 def dump_command(
     file: Annotated[Path, typer.Argument(help="A JSON dump of Wikidata: latest-all.json.gz, .bz2, .zst or plain.")],
     out: Annotated[Path, typer.Option(help="Folder for what is kept; a recipe names it as its source.")],

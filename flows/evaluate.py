@@ -18,7 +18,7 @@ from eval.tasks import AskedFact, EvalQuestion, Slice, questions_digest, read_fa
 from flows.datasets import open_dataset
 from flows.evaluated import Evaluated, check_attack, identify, open_evaluated
 from flows.evaluation_asks import Asking, Progress, ask_all
-from flows.evaluation_extras import facts_of, identity_questions, utility_questions
+from flows.evaluation_extras import facts_of, identity_questions, utility_questions, why_no_likelihoods
 from flows.own_code import find_metric
 from flows.weight_attacks import attack_key, weight_attack
 from schemas.artifacts import digest
@@ -120,6 +120,9 @@ def run_evaluation(
     FILE.py:NAME. Replies are kept as they come, for all evaluations of one model in one file. Raises BadInput
     before anything is asked for wrong use, and for a dataset without the setting, ratio, task or attack.
     """
+    from unlearn.processes import check_device
+
+    check_device(device)
     hub = open_dataset(dataset, revision=revision, splits=splits)
     evaluated = identify(model, adapter, trust_remote_code=trust_remote_code)
     check_attack(evaluated, attack)
@@ -183,9 +186,7 @@ def _with_questions(request: Request, *, allow_missing: bool) -> Request:
     if not request.target:
         notes.append("The NLL is of the right answers: the dataset holds no one target's own answers.")
     if not request.likelihood:
-        notes.append(
-            "No likelihoods: the responder gives none, they were not wanted, or the attack is on the question."
-        )
+        notes.append(f"No likelihoods: {why_no_likelihoods(request.evaluated.local, request.attack)}.")
     return replace(request, questions=tuple(questions), notes=tuple(notes))
 
 
@@ -196,7 +197,7 @@ def _with_extras(request: Request, *, utility: int, identity: bool) -> Request:
     if utility and request.evaluated.knows_general:
         extras += utility_questions(utility)
     elif utility:
-        notes.append("No utility: general questions are for the embedded world's target; for real models see docs/figures.md.")
+        notes.append("No utility: its questions are for the embedded world's target; for real models see docs/figures.md.")
     return replace(
         request,
         questions=(*request.questions, *extras),
@@ -287,6 +288,7 @@ def _record(
         run=evaluated.run.identity if evaluated.run else "",
         method=evaluated.run.method if evaluated.run else "",
         seed=evaluated.run.seed if evaluated.run else None,
+        made_of=evaluated.run.made_of if evaluated.run else {},
         setting=request.cut.setting,
         ratio=request.cut.ratio,
         attack=request.attack,

@@ -6,6 +6,7 @@ from eval.prompts import IDENTITY_QUESTION
 from eval.tasks import AskedFact, EvalQuestion
 from schemas.problems import BadInput
 from schemas.records import AcceptedAnswer
+from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName
 from schemas.words import Role
 from sources.sandbox.general import general_samples
 
@@ -19,6 +20,15 @@ def identity_questions(questions: Iterable[EvalQuestion], *, by_subject: bool) -
         if question.picture is not None:
             shown.setdefault(question.subject_id, question)
     return [_identity(question, question.role if by_subject else None) for _, question in sorted(shown.items())]
+
+
+def why_no_likelihoods(local: bool, attack: AttackName | None) -> str:
+    """Why an evaluation reads no likelihoods: half a sentence for its notes."""
+    if not local:
+        return "a model behind a server gives none"
+    if attack in (*PROMPT_ATTACKS, *VIEW_ATTACKS):
+        return f"{attack} changes the question, and the comparison is of answers"
+    return "they were not wanted"
 
 
 def facts_of(questions: Iterable[EvalQuestion]) -> dict[str, AskedFact]:

@@ -9,7 +9,7 @@ from flows.terminal import Json, app, print_json
 from schemas.problems import BadInput
 
 
-@app.command("judge")
+@app.command("judge", short_help="Have a language model judge the open answers.")
 def judge_command(
     folder: Annotated[Path, typer.Argument(metavar="EVALUATION", help="Folder with an evaluation.json.")],
     model: Annotated[str, typer.Option("--judge", help="openai:<base-url>#<model>.")],

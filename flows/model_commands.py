@@ -26,7 +26,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, …")]
 RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the model's own code.")]
 
 
-@app.command("methods")
+@app.command("methods", short_help="List the unlearning methods.")
 def methods_command(as_json: Json = False) -> None:
     """List the unlearning methods, one line each."""
     from unlearn.methods import METHODS
@@ -38,7 +38,7 @@ def methods_command(as_json: Json = False) -> None:
             print(f"{name:<16} {method.title}")
 
 
-@app.command("attacks")
+@app.command("attacks", short_help="List the attacks of `evaluate --attack`.")
 def attacks_command(as_json: Json = False) -> None:
     """List the attacks that `evaluate --attack` takes, one line each."""
     if as_json:
@@ -48,7 +48,7 @@ def attacks_command(as_json: Json = False) -> None:
             print(f"{name:<24} {ATTACK_LINES[name]}")
 
 
-@app.command("unlearn")
+@app.command("unlearn", short_help="Unlearn a forget set from a model.")
 def unlearn_command(
     dataset: Dataset,
     method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")],
@@ -103,6 +103,9 @@ def unlearn_command(
         splits=splits,
     )
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
+    if record.broke_down:
+        typer.echo(f"ppubench: {out}: {record.ending}", err=True)
+        raise typer.Exit(1)
 
 
 def _tasks(value: str) -> tuple[Task, ...]:
@@ -124,7 +127,7 @@ def _attack(value: str | None) -> AttackName | None:
     raise BadInput(f"attack {value!r}", "is not an attack", f"choose one of {', '.join(ATTACK_NAMES)}")
 
 
-@app.command("evaluate")
+@app.command("evaluate", short_help="Measure what a model forgot, and what it lost.")
 def evaluate_command(
     dataset: Dataset,
     model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")],
@@ -175,7 +178,7 @@ def evaluate_command(
     print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
 
 
-@app.command("study")
+@app.command("study", short_help="Run a matrix of methods, settings and seeds.")
 def study_command(
     recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/demo_study.toml is one.")],
     out: Annotated[Path, typer.Option(help="Study folder.")],
@@ -195,7 +198,7 @@ def study_command(
         raise typer.Exit(1)
 
 
-@app.command("report")
+@app.command("report", short_help="Write an HTML file about a build or a study.")
 def report_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A build, a study, or runs or evaluations.")],
     as_json: Json = False,

@@ -94,7 +94,7 @@ def resolved(
     for block in blocks(lines, BLOCK):
         wanted = {line.name for line in block if not line.qid and line.name not in decisions}
         matches = {name: source.search(name) for name in sorted(wanted)}
-        qids = sorted({match.qid for found in matches.values() for match in found})
+        qids = sorted({match.qid for found in matches.values() for match in found if not match.near})
         entities = {entity.requested_id: told(entity) for entity in source.entities(qids) if isinstance(entity, Entity)}
         for line in block:
             qid = line.qid or decisions.get(line.name, "")

@@ -31,6 +31,8 @@ def find_method(word: str, *, boundary: bool = False) -> "Method":
     """The method of that name, or of the user's file; raises BadInput for neither, and for one that cannot work."""
     from unlearn.methods import METHODS, check_own_method, method_named, with_boundary
 
+    if word.endswith(".py"):
+        raise BadInput(f"method {word!r}", "names a file, and no method in it", f"write FILE.py:NAME, as {word}:METHOD")
     if not is_own(word):
         return method_named(word, boundary=boundary)
     found, code = _load(word, _method_type())

@@ -10,7 +10,7 @@ from flows.terminal import Json, app, print_json, progress_bars
 from schemas.problems import BadInput
 
 
-@app.command("publish")
+@app.command("publish", short_help="Publish a build to the Hugging Face Hub.")
 def publish_command(
     folder: Annotated[Path, typer.Argument(metavar="BUILD")],
     repo: Annotated[str, typer.Option(help="Dataset repo on the Hub, OWNER/NAME.")],
@@ -59,7 +59,7 @@ def publish_command(
         raise BadInput(head, rest, "pass --allow-role-changes if this is meant")
 
 
-@app.command("compare")
+@app.command("compare", short_help="Show what changed between two releases.")
 def compare_command(
     first: Annotated[str, typer.Argument(metavar="A", help="A build, an exported folder, or a Hub id[@REVISION].")],
     second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],

@@ -50,8 +50,8 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
     if not curves and not plain:
         raise BadInput(
             ", ".join(map(str, folders)) or "report",
-            "holds no study, run or evaluation that has finished",
-            "make one with ppubench study, unlearn or evaluate",
+            "holds no study, run or evaluation that has finished, and is no build",
+            "name a folder that ppubench build, study, unlearn or evaluate made",
         )
     title = ", ".join(titles) or f"Report on {', '.join(folder.resolve().name for folder in folders)}"
     findings = Findings(
@@ -87,7 +87,7 @@ def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[Eva
 
 def _read_study(folder: Path) -> StudyRecord | None:
     if not folder.is_dir():
-        raise BadInput(str(folder), "is not a folder", "name a folder that ppubench study, unlearn or evaluate made")
+        raise BadInput(str(folder), "is not a folder", "name one that ppubench build, study, unlearn or evaluate made")
     path = folder / STUDY
     try:
         return StudyRecord.model_validate(json.loads(path.read_text()))
@@ -139,6 +139,7 @@ def read_curve(folder: Path) -> Curve | None:
         ratio=record.ratio,
         seed=record.seed,
         lr=_rate(record),
+        made_of=record.made_of,
         data=record.data,
         base=record.base,
         unit="share pruned" if record.sweep else "step",

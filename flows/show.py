@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "exact_match", "rouge_l_recall", "boundary_auc", "recovery", "lost")
 """The metrics that the terminal shows; evaluation.json has all."""
+NAMED_SHOWN = 5
+"""People of the recipe whom the selection left out, that are listed."""
 PEOPLE_SHOWN = 20
 """Added people that are listed, of those who joined and of those who were left out."""
 
@@ -66,6 +68,17 @@ def _print_batch(console: Console, batch: BatchReport) -> None:
         console.print(f"left out  {len(left_out) - PEOPLE_SHOWN} more (--json lists all)")
 
 
+def _print_left_out(console: Console, report: BuildReport) -> None:
+    """Whom the recipe names and nobody will find in the dataset, and where doubtful names are decided."""
+    for one in report.left_out[:NAMED_SHOWN]:
+        why = " ".join(part for part in (explain(one.reason), one.detail) if part)
+        console.print(f"left out  {one.asked} by select: {why}", markup=False)
+    if len(report.left_out) > NAMED_SHOWN:
+        console.print(f"left out  {len(report.left_out) - NAMED_SHOWN} more (--json lists all)")
+    if report.left_out and report.doubtful:
+        console.print(f"decide    {report.doubtful}   (fill in its column qid, and build again)")
+
+
 def print_build(report: BuildReport) -> None:
     """The table of stages and the paths to look at."""
     console = _console()
@@ -73,6 +86,7 @@ def print_build(report: BuildReport) -> None:
     for batch in report.batches:
         if any(line.state != "stood" for line in batch.stages):
             _print_batch(console, batch)
+    _print_left_out(console, report)
     if report.dataset:
         console.print(f"dataset   {report.dataset}   (datasets.load_dataset({report.dataset!r}, CONFIG))")
         console.print(f"card      {report.dataset}/README.md")
@@ -93,7 +107,7 @@ def print_run(record: "RunRecord", folder: Path) -> None:
             shares = (f"{100 * probe.forget_exact:.1f} %", f"{100 * probe.retain_exact:.1f} %")
             table.add_row(name, *shares, f"{probe.forget_nll:.2f}", f"{probe.retain_nll:.2f}")
     console.print(table)
-    console.print(f"{record.status} after {record.steps} of {record.planned_steps} steps: {record.reason}")
+    console.print(record.ending, markup=False)
     console.print(f"run       {folder}   (record {folder}/run.json, weights {folder}/{record.outcome or 'none'})")
 
 

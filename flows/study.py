@@ -217,6 +217,8 @@ def _run_and_evaluate(work: Work) -> UnitRecord:
     record, recipe, folder = _record(work), work.recipe, work.out / RUNS / work.unit.name
     if work.unit.method:
         record = _unlearn(work, folder)
+        if record.status == "failed":
+            return record
     asked = recipe.evaluate
     evaluations = []
     for each in work.slices:
@@ -267,5 +269,7 @@ def _unlearn(work: Work, folder: Path) -> UnitRecord:
         device=recipe.device,
         allow_missing=recipe.allow_missing,
     )
+    if run.broke_down:
+        return _record(work).model_copy(update={"status": "failed", "reason": run.ending, "run": run.identity})
     status, reason = ("finished", "") if run.status == "finished" else ("stopped", run.reason)
     return _record(work).model_copy(update={"status": status, "reason": reason, "run": run.identity})

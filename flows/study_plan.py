@@ -47,7 +47,9 @@ def check_recipe(recipe: StudyRecipe) -> None:
     from unlearn.data import read_samples
     from unlearn.methods import METHODS
     from unlearn.presets import numbers_for
+    from unlearn.processes import check_device
 
+    check_device(recipe.device)
     for method in recipe.methods:
         if is_own(method):
             own = find_method(method)

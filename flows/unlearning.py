@@ -53,15 +53,16 @@ def run_unlearning(
     `method` is one of `ppubench methods`, or FILE.py:NAME of a user's own. `overrides` are numbers of
     unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
     `stop_after` ends this call after so many steps, as if it had been killed there. Raises BadInput before anything is
-    written for wrong use, and for a folder that holds another run or is being written to.
+    written for wrong use, and for a folder that holds another run, of which a step was done, or is being written to.
     """
     from unlearn.checkpoints import run_lock
     from unlearn.data import read_samples
     from unlearn.execute import prune_run, train_run
     from unlearn.prepare import prepare
-    from unlearn.processes import own_device, refuse_several, wait_for_all, writes
-    from unlearn.runs import read_record
+    from unlearn.processes import check_device, own_device, refuse_several, wait_for_all, writes
+    from unlearn.runs import has_begun, read_record
 
+    check_device(device)
     chosen = find_method(method, boundary=boundary)
     if chosen.prunes:
         refuse_several(f"method {chosen.name}")
@@ -77,7 +78,7 @@ def run_unlearning(
     )
     _show_mismatch(data)
     found = read_record(out)
-    if found is not None and not resume:
+    if found is not None and not resume and has_begun(out):
         raise BadInput(str(out), f"holds a run of {found.method}", "resume it with --resume, or name another folder")
     wait_for_all(device)  # before one of them writes what another takes for an earlier run
     ready = prepare(

@@ -23,6 +23,8 @@ class PersonMatch(Record):
     description: str
     matched_alias: bool
     """The name matched an alias, not the label."""
+    near: bool = False
+    """Neither is the name: the search offers it for a name that begins so. Only to be shown."""
 
 
 class PeopleFilter(Record):

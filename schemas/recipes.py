@@ -24,6 +24,9 @@ from schemas.words import RATIOS, Sensitivity
 ALLOWED_THUMBNAIL_WIDTHS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
 """https://www.mediawiki.org/wiki/Common_thumbnail_sizes; other widths are refused by Wikimedia since 2026."""
 
+KINDS = {"source": "build", "methods": "study"}
+"""A key that only one kind of recipe has, and the kind, which is also the command for it."""
+
 RecipeModel = TypeVar("RecipeModel", bound=Config)
 
 
@@ -220,14 +223,25 @@ def read_build_recipe(path: Path) -> BuildRecipe:
 def read_recipe(path: Path, model: type[RecipeModel]) -> RecipeModel:
     """A TOML file as a recipe of any kind; raises BadInput naming the key that is wrong and the nearest known key."""
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(str(path), "no such file", "name a recipe; flows/recipes/ has some") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+    except IsADirectoryError:
+        raise BadInput(str(path), "is a folder, not a recipe", "name a TOML file; flows/recipes/ has some") from None
+    except PermissionError:
+        raise BadInput(str(path), "may not be read", "change its mode, or name another recipe") from None
+    except UnicodeDecodeError:
+        advice = "name a TOML file; flows/recipes/ has some"
+        raise BadInput(str(path), "is not a text file in UTF-8, so no recipe", advice) from None
+    except tomllib.TOMLDecodeError as error:
         raise BadInput(str(path), f"is not TOML ({error})", "mend the line named") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
+        kinds = sorted(KINDS.keys() & content.keys())
+        if kinds and not any(key in model.model_fields for key in kinds):
+            kind = KINDS[kinds[0]]
+            raise BadInput(str(path), f"is the recipe of a {kind}", f"run `ppubench {kind}` with it") from None
         raise BadInput(str(path), _first_problem(error, model), "mend the recipe") from error
 
 
@@ -241,6 +255,8 @@ def _first_problem(error: ValidationError, model: type[Config]) -> str:
         near = difflib.get_close_matches(place[-1], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; known keys here: {', '.join(sorted(known))}"
         return f"key {'.'.join(place)} is not known{hint}"
+    if first["type"] == "missing":
+        return f"key {'.'.join(place)}: {first['msg']}"
     return f"key {'.'.join(place) or '(top level)'}: {first['msg']} (found {str(first['input'])[:80]!r})"
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import JsonValue
+
 from schemas.tables import Record
 from schemas.words import Modality, Role, Setting, Task
 
@@ -129,6 +131,8 @@ class EvaluationRecord(Record):
     """Of the run, or ""."""
     seed: int | None
     """Of the run."""
+    made_of: dict[str, JsonValue] = {}
+    """Of the run: all that decides it but method and seed; runs that agree in it are seeds of one arm of a report."""
     setting: Setting
     ratio: int | None
     attack: AttackName | None

@@ -157,6 +157,8 @@ class Curve(Record):
     ratio: int | None
     seed: int
     lr: float
+    made_of: dict[str, JsonValue] = {}
+    """As in RunRecord; empty where it is not known."""
     data: str
     base: str
     unit: Literal["step", "share pruned"]
@@ -200,7 +202,7 @@ class MatchedRow(Record):
 
 
 class ArmRow(Record):
-    """One method (at one learning rate) under one setting, over its seeds, compared with the best one."""
+    """One method (with one set of numbers) under one setting, over its seeds, compared with the best one."""
 
     arm: str
     method: str

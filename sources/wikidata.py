@@ -142,7 +142,8 @@ def name_key(name: str) -> str:
 def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> list[PersonMatch]:
     """Items whose label or an alias is the name (but for case and diacritics), in the API's order, best first.
 
-    Whether they are people is for the caller to see from their entities. Raises FetchProblem.
+    Where there is none, whatever else the API offers, marked as `near`. Whether they are people is for the caller to
+    see from their entities. Raises FetchProblem.
     """
     if not folded(name):
         return []
@@ -158,23 +159,27 @@ def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> 
     answer = client.get_json(url, params)
     try:
         hits = [as_object(hit, "search") for hit in as_list(answer.get("search"), "search")]
-        found = [match for hit in hits if (match := _match(hit, name)) is not None]
+        offered = [_match(hit, name) for hit in hits]
     except ValueError as error:
         raise BadAnswer(url, f"the search's answer has another shape ({error})") from error
+    found = [match for match in offered if not match.near] or offered
     return list({match.qid: match for match in reversed(found)}.values())[::-1]
 
 
-def _match(hit: Mapping[str, JsonValue], name: str) -> PersonMatch | None:
+def _match(hit: Mapping[str, JsonValue], name: str) -> PersonMatch:
     qid = as_text(hit.get("id"), "search.id")
     match = as_object(hit.get("match"), "search.match")
     label = text_at(hit, "label", "search")
     texts = [text_at(match, "text", "search.match")]
     texts += [as_text(alias, "search.aliases") for alias in as_list(hit.get("aliases"), "search.aliases")]
     by_label = same_name(label, name)
-    if not by_label and not any(same_name(text, name) for text in texts):
-        return None
+    by_alias = not by_label and any(same_name(text, name) for text in texts)
     return PersonMatch(
-        qid=qid, label=label, description=text_at(hit, "description", "search"), matched_alias=not by_label
+        qid=qid,
+        label=label,
+        description=text_at(hit, "description", "search"),
+        matched_alias=by_alias,
+        near=not by_label and not by_alias,
     )
 
 

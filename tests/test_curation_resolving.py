@@ -69,6 +69,13 @@ def test_a_better_known_alias_makes_the_label_doubtful() -> None:
     assert meant(entity(1, 20), entity(2, 30, label="A. Lee"), aliases=("Q2",)).reason == "name_ambiguous"
 
 
+def test_what_the_search_offers_instead_is_named_and_never_taken() -> None:
+    near = PersonMatch(qid="Q5", label="Ann Leeds", description="writer", matched_alias=False, near=True)
+    found = resolve_name("Ann Lee", [near], {"Q5": entity(5, 90)}, least_sitelinks=1)
+    assert (found.qid, found.reason) == ("", "name_not_found")
+    assert found.note == "0 search results, no person among them; near: Q5 Ann Leeds (writer)"
+
+
 def test_bands_and_unread_entities_are_no_candidates() -> None:
     assert meant(entity(1, 20), entity(2, 90, human=False)).qid == "Q1"
     assert meant(entity(2, 90, human=False)).reason == "name_not_found"

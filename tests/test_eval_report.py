@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from eval.report import write_files
 from eval.report_data import Evaluated, Findings, conditions
@@ -178,6 +179,38 @@ def test_seeds_of_one_method_are_one_arm() -> None:
             *(evaluation("gd", answers(forget=0.2, retain=0.9, seed=str(n)), seed=n) for n in range(3))]  # fmt: skip
     condition = conditions(findings(curves=[], evaluated=rows, attacked=[]))[0]
     assert [(row.arm, row.seeds) for row in condition.ranking] == [("gd", 3)]
+
+
+def made_of(evaluated: Evaluated, **numbers: JsonValue) -> Evaluated:
+    run = f"{evaluated.record.run}:{numbers}" if numbers else evaluated.record.run
+    record = evaluated.record.model_copy(update={"run": run, "made_of": {"beta": 0.4, "steps": 10, **numbers}})
+    return Evaluated(record, evaluated.rows)
+
+
+def test_runs_of_one_method_with_other_numbers_are_no_seeds_of_each_other(tmp_path: Path) -> None:
+    rows = answers(forget=0.2, retain=0.9)
+    first, second, long = (evaluation("gd", rows), evaluation("gd", rows, seed=1), evaluation("gd", rows))
+    found = findings(
+        curves=[],
+        evaluated=[
+            evaluation("", answers(forget=1.0, retain=1.0)),
+            made_of(first), made_of(second), made_of(long, steps=40, lr=0.005),
+        ],
+        attacked=[],
+    )  # fmt: skip
+    condition = conditions(found)[0]
+    assert {row.arm: row.seeds for row in condition.ranking} == {
+        "gd lr none steps 10": 2,
+        "gd lr 0.005 steps 40": 1,
+    }
+    assert 'id="runs"' not in write_files(found, out=tmp_path).html.read_text()
+
+
+def test_two_runs_of_one_seed_that_nothing_recorded_tells_apart_are_two_arms() -> None:
+    one = evaluation("gd", answers(forget=0.2, retain=0.9))
+    two = Evaluated(one.record.model_copy(update={"run": "another"}), one.rows)
+    found = findings(curves=[], evaluated=[evaluation("", answers(forget=1.0, retain=1.0)), one, two], attacked=[])
+    assert conditions(found)[0].labels == ("gd run another", "gd run run:gd:0")
 
 
 def test_an_attack_that_breaks_the_target_too_is_said_to_tell_little(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -222,6 +223,40 @@ def refused(home: Path, *words: str) -> str:
     lines = [line for line in done.stderr.splitlines() if line.startswith("ppubench: ")]
     assert len(lines) == 1, done.stderr
     return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["buidl", "x"], "No such command 'buidl'.* \\(see ppubench --help\\)"),
+        (["build"], "Missing argument .* \\(see ppubench build --help\\)"),
+        (["status", "--nope", "x"], "No such option: --nope \\(see ppubench status --help\\)"),
+        (["report", "nothere"], "nothere: is not a folder; name one that ppubench build, study, "),
+    ],
+)
+def test_wrong_words_are_refused_with_one_line(home: Path, words: list[str], line: str) -> None:
+    done = ppubench(home, *words)
+    assert done.returncode == 2
+    assert re.fullmatch(f"ppubench: {line}.*\n", done.stderr)
+
+
+def test_the_help_tells_what_every_command_does_in_whole_sentences(home: Path) -> None:
+    lines = ppubench(home, "--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(lines) >= 15
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def test_the_hubs_client_does_not_tell_of_its_retries(home: Path) -> None:
+    code = (
+        "from flows.cli import main\n"
+        "try: main(['stages'])\n"
+        "except SystemExit: pass\n"
+        "import logging, huggingface_hub.utils.logging\n"
+        "print(logging.getLogger('huggingface_hub').getEffectiveLevel() >= logging.ERROR)\n"
+    )
+    unset = {name: value for name, value in environment(home).items() if name != "HF_HUB_VERBOSITY"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=unset, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
 
 
 def test_a_missing_recipe_is_refused(home: Path) -> None:

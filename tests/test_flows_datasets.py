@@ -205,8 +205,25 @@ def test_offline_and_not_in_the_cache_is_said(monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_hub_that_cannot_be_reached_is_unfinished(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(Unfinished, match="cannot be reached"):
+    with pytest.raises(Unfinished, match="cannot be reached.*there is no such folder here either"):
         open_dataset("tester/ppu")
+
+
+def test_a_mistyped_folder_is_not_asked_of_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "builds").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="builds/nope: no such folder, and the Hub is not asked"):
+        open_dataset("builds/nope")
+    assert hub.requests == []
+
+
+def test_an_id_with_a_revision_is_asked_of_the_hub_whatever_stands_here(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "builds").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="no such dataset on the Hub"):
+        open_dataset("builds/nope@main")
 
 
 @pytest.mark.parametrize("named", ["nowhere", "a/b/c", "../x/y", "/nowhere/at/all", "tester/../ppu"])

@@ -401,7 +401,7 @@ def test_a_model_behind_a_server_is_evaluated_without_likelihoods(
     assert {row.choice for row in rows} == {"C"}
     assert {row.likely_choice for row in rows} == {""}
     assert record.name == "some_model"
-    assert any("No likelihoods" in note for note in record.notes)
+    assert "No likelihoods: a model behind a server gives none." in record.notes
 
 
 def test_without_lmms_eval_the_error_says_how_to_install_it() -> None:

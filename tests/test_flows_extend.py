@@ -6,13 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from growing_build import JOINING, CutOff, add_to, bring_up_to_date, hashes, make_build, state_of, without_prefect
+from growing_build import (
+    JOINING,
+    RECIPE,
+    CutOff,
+    add_to,
+    bring_up_to_date,
+    hashes,
+    make_build,
+    state_of,
+    without_prefect,
+)
 
 from benchmarks.instant import InstantResponder
+from flows import build as building
 from flows.batches import read_requests
 from flows.build import open_build
 from flows.build_report import BuildReport
-from flows.extend import add, read_roster
+from flows.extend import add, read_asked
 from flows.resources import Resources
 from schemas.artifacts import MANIFEST
 from schemas.origins import CommonsFile, Source
@@ -314,7 +325,39 @@ def test_a_recipe_widened_to_those_who_were_added_takes_them_over(build: Path) -
 
 def test_a_roster_has_one_name_a_line_and_remarks(tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("# wanted\nQ42\n\nAda Lovelace  # the countess\n")
-    assert read_roster(tmp_path / "new.txt") == ["Q42", "Ada Lovelace"]
+    assert read_asked(tmp_path / "new.txt") == ["Q42", "Ada Lovelace"]
+
+
+def test_a_roster_may_have_the_header_of_a_recipes_roster(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("name,qid\nAda Lovelace,Q7259\nAlan Turing,\n")
+    assert read_asked(tmp_path / "new.csv") == ["Q7259", "Alan Turing"]
+
+
+def test_a_roster_that_numbers_added_people_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("subject_id,qid\n,Q1\n007,Q42\n")
+    with pytest.raises(BadInput, match="line 3: gives a subject_id or a complete_rank"):
+        read_asked(tmp_path / "new.csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stage"),
+    [("limit = 8", "limit = 9", "select"), ("[export]", "[split]\nraters = 7\n[export]", "split")],
+)
+def test_a_recipe_that_would_make_the_first_batch_of_a_grown_build_anew_is_refused_before_anything_is_written(
+    grown: tuple[Path, BuildReport], tmp_path: Path, old: str, new: str, stage: str
+) -> None:
+    (tmp_path / "grow.toml").write_text(RECIPE.replace(old, new))
+    before, responder = hashes(grown[0]), InstantResponder(grown[0], share=0.8)
+    with pytest.raises(BadInput, match=rf"has added people .*batch 0 anew, from the stage {stage} on; build"):
+        building.build(tmp_path / "grow.toml", grown[0], responders={"hf:sandbox": responder})
+    assert hashes(grown[0]) == before
+
+
+def test_the_unchanged_recipe_leaves_a_grown_build_as_it_is(grown: tuple[Path, BuildReport], tmp_path: Path) -> None:
+    (tmp_path / "grow.toml").write_text(RECIPE)
+    responder = InstantResponder(grown[0], share=0.8)
+    report = building.build(tmp_path / "grow.toml", grown[0], responders={"hf:sandbox": responder})
+    assert {line.state for line in (*report.stages, *report.batches[0].stages)} == {"stood"}
 
 
 def test_all_stages_say_what_they_read_of_earlier_batches() -> None:

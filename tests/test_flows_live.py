@@ -7,11 +7,14 @@ import pytest
 
 from benchmarks.fault_storm import RATES, STORM, broken_limits
 from benchmarks.world_server import Seen
+from flows.batches import batches_of
 from flows.build import build
+from flows.build_report import report_of
 from flows.estimate import estimate
 from flows.naming import RESOLVE, ROSTER
 from flows.preflight import check_recipe
 from flows.resources import Resources
+from flows.show import print_build
 from flows.stage import run_stage
 from flows.stages import stage_table
 from schemas.artifacts import Manifest
@@ -251,6 +254,28 @@ def test_a_misspelt_name_is_left_out_with_its_reason_and_waits_for_a_decision(
     run(tmp_path, recipe(select={"subjects": ["Luc D'Avrel", SECOND]}))
     assert drops(tmp_path) == {"Luc D'Avrel": "name_not_found"}
     assert "Luc D'Avrel,,name_not_found" in (tmp_path / RESOLVE).read_text()
+
+
+def test_a_name_cut_short_waits_for_a_decision_with_who_is_near(
+    recipe: Callable[..., BuildRecipe], tmp_path: Path
+) -> None:
+    run(tmp_path, recipe(select={"subjects": ["Luc D'Arv", FIRST]}))
+    assert f"near: {SECOND} Luc D'Arvel (" in (tmp_path / RESOLVE).read_text()
+
+
+def test_the_summary_names_whom_the_selection_left_out_and_where_that_is_decided(
+    recipe: Callable[..., BuildRecipe], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = recipe(select={"subjects": [FIRST, DELETED, *(f"Nobody {letter}" for letter in "ABCDE")]})
+    run(tmp_path, made)
+    with Resources(tmp_path, made) as resources:
+        print_build(report_of(batches_of(tmp_path, made), stage_table(resources), made=set()))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("left out", "decide"))]
+    assert [line.split(" by select")[0] for line in lines[:-2]] == [
+        *(f"left out  Nobody {letter}" for letter in "ABCDE")
+    ]
+    assert lines[-2].startswith("left out  1 more")
+    assert str(tmp_path / RESOLVE) in lines[-1]
 
 
 def test_a_person_without_statements_has_no_facts_and_says_so(

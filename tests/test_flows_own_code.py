@@ -105,6 +105,28 @@ def test_an_edited_file_is_another_method(dataset: Path, base: Path, method_file
         run(dataset, base, method_file, tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (
+            ("forget.nll", "forget.likelihood"),
+            "asks for 'forget.likelihood', .* measured are forget.nll, forget.nll_sum",
+        ),
+        ((".mean()", ""), r"gives a tensor of shape \[2\], not a scalar tensor"),
+    ],
+)
+def test_a_fault_in_a_term_names_file_and_term_and_the_folder_takes_the_mended_file(
+    dataset: Path, base: Path, method_file: Path, tmp_path: Path, change: tuple[str, str], match: str
+) -> None:
+    text = method_file.read_text()
+    assert change[0] in text
+    method_file.write_text(text.replace(*change))
+    with pytest.raises(BadInput, match=f"own_method.py:METHOD, term 'floor': {match}"):
+        run(dataset, base, method_file, tmp_path / "run")
+    method_file.write_text(text)
+    assert run(dataset, base, method_file, tmp_path / "run").status == "finished"
+
+
 def test_a_study_compares_methods_and_figures_of_ones_own(
     dataset: Path, base: Path, method_file: Path, metric_file: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +182,11 @@ def test_a_method_file_that_cannot_work_is_refused(method_file: Path, change: tu
 def test_a_file_that_is_not_there_is_refused() -> None:
     with pytest.raises(BadInput, match="there is no file nowhere.py"):
         find_method("nowhere.py:METHOD")
+
+
+def test_a_path_without_the_name_in_it_is_told_how_to_write_it() -> None:
+    with pytest.raises(BadInput, match=r"write FILE.py:NAME, as decay.py:METHOD"):
+        find_method("decay.py")
 
 
 def test_a_metric_must_be_of_a_file() -> None:

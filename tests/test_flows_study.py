@@ -117,6 +117,14 @@ def test_a_run_folder_alone_can_be_reported(done: tuple[Path, Path], tmp_path: P
     assert (tmp_path / "curves.csv").is_file()
 
 
+def test_a_run_whose_loss_is_not_a_number_has_failed(tmp_path: Path, dataset: Path, model: Path) -> None:
+    rest = SMALL.replace("steps = 2", "steps = 4\nstop_repetition = 1.0\nstop_retain_share = 0.0")
+    recipe = write_recipe(tmp_path, dataset, model, top='methods = ["ga"]\nlearning_rates = [1e30]', rest=rest)
+    units = run_study(recipe, tmp_path / "out").record.units
+    assert [unit.status for unit in units] == ["finished", "failed"]
+    assert "the loss is not finite" in units[1].reason
+
+
 def test_a_study_folder_in_use_is_refused(done: tuple[Path, Path]) -> None:
     with FileLock(done[1] / ".lock"), pytest.raises(BadInput, match="another ppubench is at work on it"):
         run_study(*done)
@@ -129,7 +137,7 @@ def test_a_report_of_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_report_of_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="is neither a folder nor a Hub id"):
+    with pytest.raises(BadInput, match="is not a folder; name one that ppubench build, study, unlearn or evaluate"):
         write_report([tmp_path / "nowhere"], out=tmp_path)
 
 

@@ -16,6 +16,8 @@ import torch
 from pydantic import JsonValue
 from safetensors.torch import load_file
 
+from flows.cli import main
+from flows.evaluate import run_evaluation
 from flows.unlearning import run_unlearning
 from schemas.problems import BadInput
 from sources.sandbox.target import make_tiny_model
@@ -199,6 +201,46 @@ def test_a_loss_that_is_not_a_number_ends_the_run_with_that_reason(world: Path, 
     assert (record.status, record.reason) == ("stopped", "nan")
     assert record.steps < record.planned_steps
     assert all(weight.isfinite().all() for weight in weights(tmp_path).values()) or record.best_step is None
+
+
+def test_a_loss_that_is_not_a_number_ends_the_command_with_exit_status_1(
+    world: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "unlearn", str(world), "--method", "ga", "--setting", "personalized", "--model", str(base),
+        "--out", str(tmp_path / "run"), "--steps", "4", "--lr", "1e30",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert end.value.code == 1
+    assert re.search(r"stopped after \d of 4 steps: the loss is not finite; the weights of", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path, device: str) -> None:
+    nothing = tmp_path / "nothing"
+    with pytest.raises(BadInput, match=f"device '{device}': is not on this machine; name one that is: cpu"):
+        run_unlearning(
+            dataset=nothing, method="gd", setting="selective", model="nothing", out=tmp_path / "run", device=device
+        )
+    with pytest.raises(BadInput, match="is not on this machine"):
+        run_evaluation(dataset=nothing, model="nothing", setting="selective", out=tmp_path / "run", device=device)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_which_no_step_was_done_may_be_started_with_something_else(
+    world: Path, base: Path, tmp_path: Path
+) -> None:
+    run(world, base, tmp_path, "mmunlearner", stop_after=0)
+    assert (tmp_path / "run.json").is_file()
+    record = run(world, base, tmp_path, "mmunlearner", seed=3, steps=2)
+    assert (record.status, record.seed) == ("finished", 3)
+
+
+def test_a_finished_run_is_said_once_to_have_finished(world: Path, base: Path, tmp_path: Path) -> None:
+    assert run(world, base, tmp_path / "gd", steps=2).ending == "finished after 2 of 2 steps"
+    pruned = run(world, base, tmp_path / "manu", "manu", overrides={"prune_shares": [0.2]})
+    assert pruned.ending == "finished: 20 % of the neurons are pruned"
 
 
 def test_the_boundary_adds_matched_samples_to_a_method_that_has_none(world: Path, base: Path, tmp_path: Path) -> None:

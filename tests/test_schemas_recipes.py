@@ -30,7 +30,8 @@ def recipe(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "[split]\nraters = 4\n", "raters must be odd"),
         (MINIMAL + "[split]\nratios = [30, 5]\n", "ratios must rise"),
         (MINIMAL + "[images]\nwidth = 1000\n", "serves thumbnails only at"),
-        ('name = "x"\n', "key source: Field required"),
+        ('name = "x"\n', "key source: Field required; mend"),
+        ('name = "x"\nmethods = ["ga"]\n', "is the recipe of a study; run `ppubench study` with it"),
         ('name = "x"\n[source]\nkind = "wikidata"\n', "contact: Field required"),
         ('name = "../x"\n[source]\nkind = "sandbox"\n', "key name: "),
         ("name = ", "is not TOML"),
@@ -41,6 +42,22 @@ def test_a_wrong_recipe_is_refused_with_the_key(tmp_path: Path, text: str, line:
         read_build_recipe(recipe(tmp_path, text))
     assert "\n" not in str(caught.value)
     assert "recipe.toml" in str(caught.value)
+
+
+def test_the_recipe_of_a_build_is_refused_as_one_of_a_study(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is the recipe of a build; run `ppubench build` with it"):
+        read_recipe(recipe(tmp_path, MINIMAL), StudyRecipe)
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is a folder, not a recipe"):
+        read_build_recipe(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\x7fELF\xff\xfe\x00")
+    with pytest.raises(BadInput, match="is not a text file in UTF-8, so no recipe"):
+        read_build_recipe(tmp_path / "x.toml")
 
 
 def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:

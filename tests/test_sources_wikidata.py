@@ -342,6 +342,14 @@ def test_a_search_keeps_those_who_bear_the_name_labels_and_aliases(httpserver: H
     assert [(match.qid, match.matched_alias) for match in found] == [("Q1", False), ("Q3", True)]
 
 
+def test_a_search_for_a_name_that_nobody_bears_keeps_what_is_near(httpserver: HTTPServer) -> None:
+    hit = {"id": "Q2", "label": "Ann Leeds", "match": {"type": "label", "text": "Ann Leeds"}}
+    httpserver.expect_request("/w/api.php").respond_with_json({"search": [hit], "success": 1})
+    with client_of(httpserver) as client:
+        found = search_people(client, "Ann Lee", limit=10, host=HOST)
+    assert [(match.qid, match.near, match.matched_alias) for match in found] == [("Q2", True, False)]
+
+
 def people_server(httpserver: HTTPServer, people: list[tuple[int, int]]) -> list[str]:
     """Answers the selection query over (QID number, sitelinks) as the query service would."""
     import re

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.batches import Encoder
-from unlearn.memory import memory_estimate
+from unlearn.memory import MemoryEstimate, memory_estimate
 from unlearn.models import (
     AnswerModel,
     adapter_off,
@@ -187,6 +187,11 @@ def test_the_memory_estimate_counts_the_weights_without_loading_them(folders: di
     assert estimate.weights == 4 * count
     # All weights move: a gradient and two moments of fp32 each.
     assert estimate.training == 12 * count
+
+
+def test_a_memory_estimate_of_little_is_said_in_mib() -> None:
+    line = MemoryEstimate(weights=3 * 2**19, training=2**29, activations=0).line()
+    assert line == "about 0.50 GiB of memory (weights 1.50 MiB, training state 0.50 GiB, activations 0.00 MiB)"
 
 
 def test_the_memory_estimate_of_an_adapter_counts_only_its_weights(folders: dict[str, Path]) -> None:

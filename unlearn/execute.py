@@ -2,6 +2,9 @@
 
 import logging
 import time
+from collections.abc import Sequence
+
+import torch
 
 from schemas.problems import BadInput
 from schemas.tables import Record
@@ -19,9 +22,12 @@ from unlearn.reference import measure_reference
 from unlearn.runs import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
 from unlearn.saliency import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.sharding import fsdp_wanted
-from unlearn.train import Optimisation, Outcome, train
+from unlearn.train import Optimisation, Outcome, Step, train
 
 log = logging.getLogger(__name__)
+
+REHEARSED = 2
+"""Samples of each group that a user's own terms are tried on before the first step."""
 
 
 def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | None) -> RunRecord:
@@ -50,12 +56,15 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
         retain_share=numbers.stop_retain_share,
         repetition=numbers.stop_repetition,
     )
+    objective = _objective(ready, mask)
+    if ready.method.own:
+        _rehearse(ready, plan, objective)
     outcome = train(
         ready.network,
         ready.encoder,
         {**ready.data.forget, **ready.data.retain},
         plan,
-        _objective(ready, mask),
+        objective,
         optimisation=_optimisation(ready),
         folder=ready.out,
         identity=record.identity,
@@ -90,6 +99,17 @@ def _objective(ready: Prepared, mask: Mask | None) -> Objective:
             reference = measure_reference(ready.network, ready.encoder, compared, keep_hidden=diverges)
     keep = None if mask is None else mask.for_weights(bare(ready.network))
     return objective_for(method, numbers, reference=reference, keep=keep)
+
+
+def _rehearse(ready: Prepared, plan: Sequence[Step], objective: Objective) -> None:
+    """Ask the terms once of a few samples for each kind of step, so that a fault in a user's file costs no run."""
+    samples = {**ready.data.forget, **ready.data.retain}
+    device = next(ready.network.parameters()).device
+    for step in {frozenset(step.groups): step for step in plan}.values():
+        groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}
+        with torch.no_grad():
+            batches = {name: ready.encoder.batch(rows).to(device) for name, rows in groups.items()}
+            objective.terms(objective.measure(ready.network, batches), groups)
 
 
 def _optimisation(ready: Prepared) -> Optimisation:

@@ -34,8 +34,12 @@ class MemoryEstimate:
     def line(self) -> str:
         """One line for people."""
         parts = {"weights": self.weights, "training state": self.training, "activations": self.activations}
-        listing = ", ".join(f"{name} {size / 2**30:.2f} GiB" for name, size in parts.items())
-        return f"about {self.total / 2**30:.2f} GiB of memory ({listing})"
+        listing = ", ".join(f"{name} {_size(size)}" for name, size in parts.items())
+        return f"about {_size(self.total)} of memory ({listing})"
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.2f} MiB"
 
 
 def memory_estimate(
@@ -57,7 +61,9 @@ def memory_estimate(
     try:
         config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise BadInput(str(path), "has no configuration that can be read", "name a model folder or a Hub id") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        found = f"no such folder, or its configuration cannot be read ({reason})"
+        raise BadInput(str(path), found, "name a model folder or a Hub id") from error
     family = family_of(config.model_type, where=str(path))
     with torch.device("meta"):
         load = AutoModelForImageTextToText.from_config

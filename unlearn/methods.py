@@ -16,6 +16,7 @@ from unlearn.boundary import boundary_margin
 from unlearn.gradients import Objective
 from unlearn.losses import ascent, nll_and_kl, npo
 from unlearn.models import adapter_off, bare
+from unlearn.own_terms import own_value
 from unlearn.presets import Numbers
 from unlearn.reference import Reference
 
@@ -52,6 +53,8 @@ class Method:
     """Numbers of unlearn/presets.py instead of the preset's; what the user types on the command line wins."""
     code: str = ""
     """Digest of the file that it comes from, or "" for ours."""
+    where: str = ""
+    """FILE.py:NAME as the user typed it, or "" for ours."""
 
     def term(self, name: str) -> Term:
         """The term of that name: the method's own, or one of the table."""
@@ -198,7 +201,7 @@ def check_own_method(where: str, method: Method, *, code: str) -> Method:
         raise BadInput(where, "the method has no terms", "name at least one")
     if "kl" in method.terms and method.compares_forget:
         raise BadInput(where, "kl and a forget term with reference=True do not go together", "use one of them")
-    return replace(method, code=code)
+    return replace(method, code=code, where=where)
 
 
 def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:
@@ -208,7 +211,9 @@ def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Sa
     for name in method.terms:
         term = method.term(name)
         if all(group & present for group in term.needs):
-            found[name] = term.value(measured, samples, numbers)
+            value = partial(term.value, measured, samples, numbers)
+            where = f"{method.where or method.name}, term {name!r}"
+            found[name] = own_value(where, value, measured=measured) if name in method.own else value()
     if not found:
         raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", "mend its schedule")
     return found

@@ -19,7 +19,8 @@ from unlearn.memory import memory_estimate
 from unlearn.methods import Method
 from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs import RunRecord, base_digest
+from unlearn.processes import processes
+from unlearn.runs import MASK, RunRecord, base_digest, has_begun
 from unlearn.saliency import freeze_first_matrices
 from unlearn.schedules import epochs_for, turns
 from unlearn.train import Step
@@ -203,8 +204,15 @@ def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -
 
 
 def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> None:
-    """Refuse to resume a run of other method, data, numbers or base, naming the first that differs."""
+    """Refuse to resume a run of other method, data, numbers or base, naming the first that differs.
+
+    A run that has done no step yet gives way to the other one.
+    """
     if found is None or found.identity == record.identity:
+        return
+    if processes() == 1 and not has_begun(out):
+        log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
+        (out / MASK).unlink(missing_ok=True)
         return
     for name in ("method", "code", "terms", "base", "data", "seed", "numbers"):
         before, now = getattr(found, name), getattr(record, name)

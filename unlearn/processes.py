@@ -15,6 +15,17 @@ def writes() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def check_device(device: str) -> None:
+    """Raise BadInput for a device that this machine does not have, naming those that it has."""
+    import torch
+
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    numbered = [] if kind is None else [f"{kind.type}:{each}" for each in range(torch.accelerator.device_count())]
+    there = ["cpu", *([kind.type] if kind is not None and numbered else []), *numbered]
+    if device not in there:
+        raise BadInput(f"device {device!r}", "is not on this machine", f"name one that is: {', '.join(there)}")
+
+
 def own_device(device: str) -> str:
     """The device of this process: of several GPUs its own."""
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and processes() > 1 else device

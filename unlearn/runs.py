@@ -11,9 +11,11 @@ from schemas.artifacts import write_json
 from schemas.problems import BadInput
 from schemas.tables import Record
 from schemas.words import Setting
+from unlearn.checkpoints import latest_checkpoint
 from unlearn.guards import Asked, Probe
 from unlearn.models import LoadedModel, digest_of_weights, load_model
 from unlearn.pruning import prune, read_pruned
+from unlearn.run_log import LOG_FILE
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,35 @@ class RunRecord(Record):
     """MANU: samples that went through the model to score neurons, by set; each once."""
     outcome: Literal["", "adapter", "weights", "pruned"] = ""
     """What the run left: a folder of that name, or pruned.json."""
+
+    @property
+    def made_of(self) -> dict[str, JsonValue]:
+        """All that decides the run but method and seed: runs that agree in it are seeds of one arm."""
+        terms = {"terms": " ".join(self.terms), "masked terms": " ".join(self.masked_terms), "code": self.code}
+        return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
+
+    @property
+    def broke_down(self) -> bool:
+        """A loss that was not finite ended it: what is kept is not where the method leads."""
+        return self.reason == "nan"
+
+    @property
+    def ending(self) -> str:
+        """How it ended, one line for people."""
+        if self.pruned_share is not None:
+            return f"{self.status}: {100 * self.pruned_share:g} % of the neurons are pruned"
+        after = f"{self.status} after {self.steps} of {self.planned_steps} steps"
+        if self.broke_down:
+            kept = f"step {self.best_step}" if self.best_step is not None else f"step {self.steps}, the last update"
+            return f"{after}: the loss is not finite; the weights of {kept} are kept"
+        return after if self.reason == self.status else f"{after}: {self.reason}"
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run in this folder has done a step or ended; a record alone says only what somebody wanted."""
+    record, log_lines = read_record(folder), folder / LOG_FILE
+    logged = log_lines.is_file() and log_lines.stat().st_size > 0
+    return logged or latest_checkpoint(folder) is not None or (record is not None and record.outcome != "")
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
