@@ -197,7 +197,9 @@ def _with_extras(request: Request, *, utility: int, identity: bool) -> Request:
     if utility and request.evaluated.knows_general:
         extras += utility_questions(utility)
     elif utility:
-        notes.append("No utility: its questions are for the embedded world's target; for real models see docs/figures.md.")
+        notes.append(
+            "No utility: its questions are for the embedded world's target; for real models see docs/figures.md."
+        )
     return replace(
         request,
         questions=(*request.questions, *extras),
