@@ -45,7 +45,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
         for place in _evaluations_in(folder, study):
             record = read_record(place)
             if record is not None:
-                evaluations.setdefault(record.identity, place)
+                evaluations.setdefault(f"{record.identity} {record.run}", place)
     plain, attacked = _read_evaluations(evaluations.values())
     if not curves and not plain:
         raise BadInput(
@@ -70,14 +70,15 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
 def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[EvaluationRecord]]:
     """Evaluations without attack with their answers, and the records of those under one.
 
-    The same questions to the same model, measured once more with a figure of one's own, are one evaluation: the fuller.
+    The same questions to the same run, measured once more with a figure of one's own, are one evaluation: the fuller.
+    Two runs that came to the same weights, as a method and the same with a term that matched nothing, are still two.
     """
     fullest: dict[str, tuple[Path, EvaluationRecord]] = {}
     for place in places:
         record = read_record(place)
         if record is None:
             continue
-        asked: list[JsonValue] = [record.dataset, record.model, record.attack, record.setting, record.ratio]
+        asked: list[JsonValue] = [record.dataset, record.model, record.run, record.attack, record.setting, record.ratio]
         key = digest([*asked, record.prompts, record.max_new_tokens, *record.tasks, *record.modalities])
         if key not in fullest or len(record.metrics) > len(fullest[key][1].metrics):
             fullest[key] = (place, record)

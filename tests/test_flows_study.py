@@ -104,6 +104,19 @@ def test_every_unit_is_evaluated_plain_and_under_attack(done: tuple[Path, Path])
     assert {record["run"] for record in records} == {unit["run"]}
 
 
+def test_two_methods_that_come_to_the_same_weights_are_both_reported(
+    tmp_path: Path, dataset: Path, model: Path
+) -> None:
+    """Where whole people are forgotten no subject has both kinds of facts, so the boundary term of bao-gd is nothing."""
+    top = 'methods = ["gd", "bao-gd"]\nsettings = ["complete"]\nratios = [30]'
+    rest = SMALL.replace('attacks = ["paraphrase"]', "attacks = []")
+    record = run_study(write_recipe(tmp_path, dataset, model, top=top, rest=rest), tmp_path / "out").record
+    assert [unit.status for unit in record.units] == ["finished"] * 3
+    write_report([tmp_path / "out"], out=tmp_path / "out")
+    rows = (tmp_path / "out" / "comparison.csv").read_text().splitlines()[1:]
+    assert sorted(row.split(",")[0] for row in rows) == ["bao-gd", "gd"]
+
+
 def test_the_curve_of_a_run_starts_with_the_model_before_it(done: tuple[Path, Path]) -> None:
     curve = read_curve(done[1] / "runs" / "npo_personalized_seed0")
     assert curve is not None
