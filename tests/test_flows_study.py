@@ -107,7 +107,7 @@ def test_every_unit_is_evaluated_plain_and_under_attack(done: tuple[Path, Path])
 def test_two_methods_that_come_to_the_same_weights_are_both_reported(
     tmp_path: Path, dataset: Path, model: Path
 ) -> None:
-    """Where whole people are forgotten no subject has both kinds of facts, so the boundary term of bao-gd is nothing."""
+    """Where whole people are forgotten no subject has both kinds of facts, so bao-gd has no boundary term."""
     top = 'methods = ["gd", "bao-gd"]\nsettings = ["complete"]\nratios = [30]'
     rest = SMALL.replace('attacks = ["paraphrase"]', "attacks = []")
     record = run_study(write_recipe(tmp_path, dataset, model, top=top, rest=rest), tmp_path / "out").record
