@@ -104,10 +104,8 @@ def _leave_with(parent: int) -> None:
     os._exit(0)
 
 
-def main() -> None:
-    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
-    port, parent = int(sys.argv[1]), int(sys.argv[2])
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+def serve_api(port: int) -> None:
+    """Serve Prefect's API on loopback in this process until it is told to end."""
     import uvicorn
 
     uvicorn.run(
@@ -118,6 +116,13 @@ def main() -> None:
         log_level="error",
         lifespan="on",
     )
+
+
+def main() -> None:
+    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
+    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    serve_api(port)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from flows.prefect_server import prefect_settings
+from flows.prefect_server import prefect_settings, serve_api
 from schemas.artifacts import write_json
 from schemas.problems import BadInput
 
@@ -60,20 +60,11 @@ def main() -> None:
     api = f"http://127.0.0.1:{port}/api"
     os.environ.update(prefect_settings(home))
     os.environ |= {"PREFECT_UI_ENABLED": "1", "PREFECT_UI_API_URL": api, "PREFECT__SERVER_FINAL": "1"}
-    import uvicorn
-
     write_json(home / RUNNING, {"api": api})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
     threading.Thread(target=_say, args=(home, port), daemon=True).start()
     try:
-        uvicorn.run(
-            "prefect.server.api.server:create_app",
-            factory=True,
-            host="127.0.0.1",
-            port=port,
-            log_level="error",
-            lifespan="on",
-        )
+        serve_api(port)
     except KeyboardInterrupt:
         pass
     finally:

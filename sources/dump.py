@@ -12,7 +12,7 @@ from sources.dump_extract import MANIFEST, read_manifest
 from sources.dump_store import DumpStore, Stored
 from sources.recorded import is_wanted
 from sources.wikibase import parse_entity
-from sources.wikidata import ENTITY_ID, same_name
+from sources.wikidata import ENTITY_ID, match_of
 from sources.wire import as_object
 
 BATCH = 500
@@ -53,12 +53,7 @@ class DumpSource:
     def search(self, name: str) -> list[PersonMatch]:
         """Extracted people whose label or alias is the name: by label first, then by sitelinks."""
         found = [
-            PersonMatch(
-                qid=entity.qid,
-                label=entity.label,
-                description=entity.description,
-                matched_alias=not same_name(entity.label, name),
-            )
+            match_of(entity, name)
             for entity in self.entities([f"Q{number}" for number in self._store.named(name)])
             if isinstance(entity, Entity)
         ]

@@ -15,7 +15,7 @@ from schemas.problems import BadInput
 from schemas.records import Subject
 from schemas.tables import file_sha256
 from sources.wikibase import is_missing, parse_entity
-from sources.wikidata import same_name
+from sources.wikidata import match_of, same_name
 from sources.wire import as_object
 
 logger = logging.getLogger(__name__)
@@ -65,12 +65,7 @@ class RecordedSource:
     def search(self, name: str) -> list[PersonMatch]:
         """Recorded items whose label or alias is the name: by label first, then by sitelinks."""
         found = [
-            PersonMatch(
-                qid=entity.qid,
-                label=entity.label,
-                description=entity.description,
-                matched_alias=not same_name(entity.label, name),
-            )
+            match_of(entity, name)
             for entity in self._entities
             if entity.qid.startswith("Q") and any(same_name(text, name) for text in (entity.label, *entity.aliases))
         ]

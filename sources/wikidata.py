@@ -139,6 +139,16 @@ def name_key(name: str) -> str:
     return folded(re.sub(r"[‐-―-]", " ", plain)).casefold()
 
 
+def match_of(entity: Entity, name: str) -> PersonMatch:
+    """An entity that is kept here as a search for the name finds it: by its label, or else by an alias."""
+    return PersonMatch(
+        qid=entity.qid,
+        label=entity.label,
+        description=entity.description,
+        matched_alias=not same_name(entity.label, name),
+    )
+
+
 def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> list[PersonMatch]:
     """Items whose label or an alias is the name (but for case and diacritics), in the API's order, best first.
 
