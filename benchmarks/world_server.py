@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import get_args
 
+from flows.resources import cache_folder
 from schemas.origins import Source
 from schemas.words import Service
 from sources.client import PoliteClient
@@ -103,7 +104,7 @@ def _summary(running: RunningServer) -> dict[str, dict[str, int]]:
 def main() -> None:
     people, seed = int(sys.argv[1]), int(sys.argv[2])
     originals.CACHE_BYTES = 8_000_000_000
-    world = make_world(people=people, seed=seed)
+    world = make_world(people=people, seed=seed, cache=cache_folder() / "worlds")
     with serve(world) as running:
         # Asking for the measures of every file draws it, and the store keeps it.
         with PoliteClient(contact=None, routes=running.routes, attempts=1, timeout_s=600) as client:

@@ -102,7 +102,7 @@ class Resources(AbstractContextManager["Resources"]):
         if not isinstance(source, SandboxSource):
             raise BadInput(f"responder {SANDBOX}", "answers only about the embedded world", "name the target's model")
         if self._world is None:
-            self._world = make_world(people=source.people, seed=source.seed)
+            self._world = make_world(people=source.people, seed=source.seed, cache=cache_folder() / "worlds")
         return self._world
 
     def source_identity(self) -> str:

@@ -1,13 +1,17 @@
 """The embedded world's pictures: recognisable, apart from each other, and dirty where it says so."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
 
+from sources.sandbox import distinct
 from sources.sandbox.contact_sheet import contact_sheet
-from sources.sandbox.distinct import ACROSS_BITS, keep_apart, perceptual_hash
+from sources.sandbox.distinct import ACROSS_BITS, FaceBook, keep_apart, perceptual_hash
+from sources.sandbox.faces import Face, make_face
 from sources.sandbox.originals import PictureStore
 from sources.sandbox.pictures import ROUND, Plant
 from sources.sandbox.portraits import draw_portrait, draw_sketch, extra_renderings
@@ -192,3 +196,38 @@ def test_the_contact_sheet_shows_two_people_a_row(world: World) -> None:
     two, four = contact_sheet(world, people=2), contact_sheet(world, people=4)
     assert two.width == four.width
     assert four.height > 1.9 * two.height - 10
+
+
+def alike(kept: Path | None) -> FaceBook:
+    """Three people of one face, so that most views must be varied."""
+
+    def make(index: int) -> Face:
+        return replace(make_face(3, 0, female=True, elderly=False), key=f"{index}")
+
+    views = [(index, view) for index in range(3) for view in (1, 2)]
+    return FaceBook(make, views, people=3, kept=kept)
+
+
+def test_settled_faces_are_the_same_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [alike(None).face(index) for index in range(3)]
+    assert any(face.variations for face in wanted)
+    assert [alike(tmp_path).face(index) for index in range(3)] == wanted
+    monkeypatch.setattr(distinct, "keep_apart", lambda *_, **__: pytest.fail("worked out again"))
+    assert [alike(tmp_path).face(index) for index in range(3)] == wanted
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"variations": {}, "hashes": []}', '{"variations": {"9": []}}', "[]"])
+def test_a_damaged_cache_of_faces_is_worked_out_again(tmp_path: Path, content: str) -> None:
+    wanted = alike(tmp_path).face(2)
+    (kept,) = tmp_path.glob("*.json")
+    whole = kept.read_text()
+    kept.write_text(content)
+    assert alike(tmp_path).face(2) == wanted
+    assert kept.read_text() == whole
+
+
+def test_other_drawing_code_has_other_settled_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alike(tmp_path).face(0)
+    monkeypatch.setattr(distinct, "drawing_digest", lambda: "other")
+    alike(tmp_path).face(0)
+    assert len(list(tmp_path.glob("*.json"))) == 2

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 
 from schemas.artifacts import digest
@@ -179,18 +180,21 @@ def _partner(person: Person, roster: tuple[Person, ...], people: int) -> Person 
     return roster[other] if other < people else None
 
 
-def _face_book(roster: tuple[Person, ...], gallery: Gallery, seed: int) -> FaceBook:
+def _face_book(roster: tuple[Person, ...], gallery: Gallery, seed: int, kept: Path | None) -> FaceBook:
     def make(index: int) -> Face:
         person = roster[index]
         return make_face(seed, index, female=person.female, elderly=NOW - person.born.year > 66)
 
     pictures = gallery.pictures.values()
     views = {(picture.owner, picture.view) for picture in pictures if 1 <= picture.view <= LAST_SCREENED_VIEW}
-    return FaceBook(make, views, people=len(roster))
+    return FaceBook(make, views, people=len(roster), kept=kept)
 
 
-def make_world(*, people: int, seed: int) -> World:
-    """The embedded world with so many subjects (4 to 5,000): the same arguments give the same world, byte for byte."""
+def make_world(*, people: int, seed: int, cache: Path | None = None) -> World:
+    """The embedded world with so many subjects (4 to 5,000): the same arguments give the same world, byte for byte.
+
+    `cache` is a folder in which several processes share what takes longest: how faces are told apart.
+    """
     if not 4 <= people <= 5000:
         raise BadInput("embedded world", f"people = {people}", "choose between 4 and 5000")
     catalogue = make_catalogue(people=people, seed=seed)
@@ -209,6 +213,7 @@ def make_world(*, people: int, seed: int) -> World:
         drafts[person.qid] = _person_draft(person, claims, catalogue)
     drafts[BAND] = Draft(BAND, "The Salted Herons", "band", (), 48, (Claim("P31", item(BAND_CLASS)),))
     subjects = sorted(roster[:people], key=lambda person: (-person.sitelinks, person.index))
+    identity = digest({"world": "sandbox", "version": VERSION, "people": people, "seed": seed})
     return World(
         people=people,
         seed=seed,
@@ -216,7 +221,7 @@ def make_world(*, people: int, seed: int) -> World:
         roster={person.qid: person for person in roster},
         drafts=drafts,
         gallery=gallery,
-        faces=_face_book(roster, gallery, seed),
-        identity=digest({"world": "sandbox", "version": VERSION, "people": people, "seed": seed}),
+        faces=_face_book(roster, gallery, seed, cache / identity if cache is not None else None),
+        identity=identity,
         redirects={REDIRECT: subjects[0].qid},
     )
