@@ -37,9 +37,14 @@ def asks_of(questions: Sequence[EvalQuestion], number: int) -> list[Ask]:
     return [Ask(ask_id=each.key, text=prompt_of(each, "probe"), image=each.picture) for each in chosen]
 
 
+def clock(local: LocalModel) -> float:
+    """Seconds: of this process's processor time, or of the wall where a GPU does the work."""
+    return time.perf_counter() if local.model.device.type == "cuda" else time.process_time()
+
+
 def rate_alone(local: LocalModel, asks: Sequence[Ask]) -> tuple[float, dict[str, str]]:
-    """Answers a second of processor time, and the answers, of one plain `generate` a prompt."""
-    began = time.process_time()
+    """Answers a second, and the answers, of one plain `generate` a prompt."""
+    began = clock(local)
     said: dict[str, str] = {}
     for ask in asks:
         content: list[dict[str, object]] = [{"type": "text", "text": ask.text}]
@@ -54,18 +59,22 @@ def rate_alone(local: LocalModel, asks: Sequence[Ask]) -> tuple[float, dict[str,
         )
         generate = cast("Callable[..., Tensor]", local.model.generate)
         encoded = cast("Mapping[str, Tensor]", inputs)
-        output = generate(**encoded, do_sample=False, max_new_tokens=Decoding().max_new_tokens)
+        output = generate(
+            **{name: value.to(local.model.device) for name, value in encoded.items()},
+            do_sample=False,
+            max_new_tokens=Decoding().max_new_tokens,
+        )
         answer = output[0, encoded["input_ids"].shape[1] :]
         said[ask.ask_id] = str(local.processor.tokenizer.decode(answer, skip_special_tokens=True)).strip()
-    return len(asks) / (time.process_time() - began), said
+    return len(asks) / (clock(local) - began), said
 
 
 def rate(local: LocalModel, asks: Sequence[Ask], *, batch: int) -> tuple[float, dict[str, str]]:
-    """Answers a second of processor time, and the answers, of our responder."""
-    began = time.process_time()
+    """Answers a second, and the answers, of our responder."""
+    began = clock(local)
     replies = LocalResponder(local, batch=batch).answer(asks, Decoding())
     said = {reply.ask_id: reply.text for reply in replies}
-    return len(asks) / (time.process_time() - began), said
+    return len(asks) / (clock(local) - began), said
 
 
 def generation(target: Path, questions: Sequence[EvalQuestion]) -> None:

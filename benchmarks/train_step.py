@@ -37,13 +37,13 @@ CASES = ("gd", "bao-gd", "kl", "npo-retain")
 REFERENCES = ("cached", "second forward")
 
 
-def samples(count: int, *, fillers: int) -> list[TrainingSample]:
-    """Half with a picture, half without, six to a subject; `fillers` sentences lengthen the prompt."""
+def samples(count: int, *, fillers: int, side: int = 64) -> list[TrainingSample]:
+    """Half with a picture of `side` pixels, half without, six to a subject; `fillers` sentences lengthen the prompt."""
     from PIL import Image
 
     made = []
     for number in range(count):
-        picture = Image.new("RGB", (64, 64), ((37 * number) % 256, (91 * number) % 256, 128))
+        picture = Image.new("RGB", (side, side), ((37 * number) % 256, (91 * number) % 256, 128))
         made.append(
             TrainingSample(
                 sample_id=f"{number:03d}",
@@ -68,9 +68,9 @@ def network_for(folder: Path, *, vocabulary: int | None, fillers: int) -> tuple[
     return AnswerModel(model, loaded.family).train(), Encoder(loaded.processor, loaded.family)
 
 
-def groups() -> dict[str, tuple[TrainingSample, ...]]:
+def groups(*, side: int = 64) -> dict[str, tuple[TrainingSample, ...]]:
     """A step: 12 forget samples, 12 retain samples of the same subjects, 12 others."""
-    made = samples(48, fillers=0)
+    made = samples(48, fillers=0, side=side)
     return {"forget": tuple(made[0:24:2]), "matched": tuple(made[1:24:2]), "retain": tuple(made[24:36])}
 
 
@@ -96,14 +96,21 @@ def seconds_each(steps: Mapping[str, Callable[[], object]], *, rounds: int) -> d
 
 
 def stepper(
-    network: AnswerModel, encoder: Encoder, rows: Mapping[str, tuple[TrainingSample, ...]], objective: Objective
+    network: AnswerModel,
+    encoder: Encoder,
+    rows: Mapping[str, tuple[TrainingSample, ...]],
+    objective: Objective,
+    *,
+    device: str = "cpu",
 ) -> Callable[[], float]:
     """One forward and backward pass of a step; returns the loss."""
     weights = {name: weight for name, weight in bare(network).named_parameters() if weight.requires_grad}
 
     def step() -> float:
         network.zero_grad()
-        return step_gradient(network, weights, encoder, rows, objective, share=Share(), device=torch.device("cpu")).loss
+        return step_gradient(
+            network, weights, encoder, rows, objective, share=Share(), device=torch.device(device)
+        ).loss
 
     return step
 
@@ -153,10 +160,15 @@ def measure_head(folder: Path, *, everywhere: bool) -> dict[str, float]:
     """A GD step with 152,000 words: logits at answer positions, or everywhere as the published loop computes them."""
     network, encoder = network_for(folder, vocabulary=VOCABULARY, fillers=3)
     rows = lengthened(groups(), 3)
-    objective = objective_for(METHODS["gd"], NUMBERS, reference=None, keep=None)
-    if everywhere:
-        objective = Objective(measure=_full, terms=lambda found, _: _difference(found))
+    objective = head_objective(everywhere=everywhere)
     return _with_peak(stepper(network, encoder, rows, objective), samples=sum(map(len, rows.values())), rounds=3)
+
+
+def head_objective(*, everywhere: bool) -> Objective:
+    """GD with logits at answer positions, or everywhere."""
+    if everywhere:
+        return Objective(measure=_full, terms=lambda found, _: _difference(found))
+    return objective_for(METHODS["gd"], NUMBERS, reference=None, keep=None)
 
 
 def measure_peak(folder: Path, method: str) -> dict[str, float]:
@@ -177,7 +189,7 @@ def _full(network: nn.Module, batches: Mapping[str, object]) -> dict[str, torch.
             raise TypeError(name)
         loss = bare(network)(**batch.inputs, labels=batch.labels, use_cache=False).loss
         tokens = batch.labels[:, 1:].ne(-100).sum(1).float()
-        found[f"{name}.nll_sum"] = loss * tokens.sum() / len(batch) * torch.ones(len(batch))
+        found[f"{name}.nll_sum"] = loss * tokens.sum() / len(batch) * torch.ones(len(batch), device=loss.device)
         found[f"{name}.tokens"] = tokens
     return found
 

@@ -28,7 +28,7 @@ class DistractorPool:
 
 
 def distractor_pool(facts: Iterable[Fact]) -> DistractorPool:
-    """The pool of all facts, of this batch and earlier ones; the order of the facts does not matter."""
+    """The pool of the facts given, of whoever may be heard of in others' questions; their order does not matter."""
     by_property: dict[str, dict[str, str]] = {}
     by_type: dict[str, dict[str, str]] = {}
     for fact in facts:

@@ -92,8 +92,9 @@ def forget_counts(
 
     Of the first n subjects n * r / 100 are forgotten, halves up, at least 1, and at most n - 1 where n > 1. Earlier
     batches keep what they have, so that new subjects make up the difference to the share over all subjects; where that
-    would not rise with the ratio, the largest difference is made as small as it can be. So the sets nest, and every
-    set stays within one subject of its share.
+    would not rise with the ratio, both give way. So the sets nest. With the published ratios every set stays within one
+    subject of its share, whatever batches come; with ratios close together, nested sets cannot all follow their shares
+    from batch to batch, and one may be further off (by 1.8 subjects at most in trials with random ratios).
     """
     total, before = subjects + earlier_subjects, earlier_forgotten or {}
     rising = sorted(ratios)

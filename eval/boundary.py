@@ -1,19 +1,24 @@
 """Within one subject: can what it should have forgotten be told from what it should have kept?"""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import numpy as np
 
+from eval.failures import answered
 from schemas.results import Prediction
 
 
-def boundary_auc(forget_nll: Sequence[float], retain_nll: Sequence[float]) -> float:
+def boundary_auc(forget_nll: Sequence[float], retain_nll: Sequence[float]) -> float | None:
     """Chance that a forget fact is less likely to the model (higher NLL) than a retain fact, ties counting half.
 
-    1 is a clean boundary, 0.5 none, 0 the wrong way round (Mann-Whitney U over the number of pairs).
+    1 is a clean boundary, 0.5 none, 0 the wrong way round (Mann-Whitney U over the number of pairs). NaN is left out;
+    None where nothing is left on a side.
     """
-    forget = np.asarray(forget_nll, dtype=np.float64)[:, None]
-    retain = np.asarray(retain_nll, dtype=np.float64)[None, :]
+    forget = np.array([each for each in forget_nll if not isnan(each)], dtype=np.float64)[:, None]
+    retain = np.array([each for each in retain_nll if not isnan(each)], dtype=np.float64)[None, :]
+    if not forget.size or not retain.size:
+        return None
     return float(np.mean((forget > retain) + 0.5 * (forget == retain)))
 
 
@@ -27,10 +32,10 @@ def boundary_accuracy(forget_right: Sequence[bool], retain_right: Sequence[bool]
 
 
 def by_subject(rows: Sequence[Prediction]) -> dict[str, tuple[list[Prediction], list[Prediction]]]:
-    """Forget and retain rows of each subject that has both, by subject_id in order."""
+    """Answered forget and retain rows of each subject that has both, by subject_id in order."""
     found: dict[str, tuple[list[Prediction], list[Prediction]]] = {}
     for row in rows:
-        if row.role is not None:
+        if row.role is not None and answered(row):
             found.setdefault(row.subject_id, ([], []))[row.role == "retain"].append(row)
     return {subject: own for subject, own in sorted(found.items()) if own[0] and own[1]}
 
@@ -41,8 +46,9 @@ def subject_boundaries(rows: Sequence[Prediction]) -> tuple[Mapping[str, float],
     accuracies: dict[str, float] = {}
     for subject, (forget, retain) in by_subject(rows).items():
         accuracies[subject] = boundary_accuracy([row.correct for row in forget], [row.correct for row in retain])
-        forget_nll = [row.nll for row in forget if row.nll is not None]
-        retain_nll = [row.nll for row in retain if row.nll is not None]
-        if forget_nll and retain_nll:
-            areas[subject] = boundary_auc(forget_nll, retain_nll)
+        area = boundary_auc(
+            [row.nll for row in forget if row.nll is not None], [row.nll for row in retain if row.nll is not None]
+        )
+        if area is not None:
+            areas[subject] = area
     return areas, accuracies

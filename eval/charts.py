@@ -8,26 +8,42 @@ import plotly.graph_objects as go
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
-from schemas.results import OUTCOMES, MetricRow, Outcome
+from eval.recovery import AttackRow
 from schemas.studies import Curve
 
-COLOURS = ("#2f7ed8", "#e07b1a", "#23a06b", "#c8517f", "#8b6fe0", "#a88b12", "#12a3b4", "#d64545", "#7b8794", "#6a994e")
+COLOURS = ("#2f7ed8", "#d9700f", "#23a06b", "#c8517f", "#8b6fe0", "#a88b12", "#12a3b4", "#d64545", "#7b8794", "#6a994e")
+"""Each stands out from the light and from the dark page by 3:1 at least, as do those of parts."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "star-triangle-up")
-OUTCOME_COLOURS: dict[Outcome, str] = {
-    "correct": "#2f7ed8", "plausible": "#e0a526", "other_person": "#c8517f", "refusal": "#23a06b",
-    "gibberish": "#8a8f98", "failed": "#4b5563",
-}  # fmt: skip
-OUTCOME_WORDS: dict[Outcome, str] = {
-    "correct": "correct", "plausible": "wrong but plausible", "other_person": "another person's value",
-    "refusal": "refusal", "gibberish": "gibberish", "failed": "no answer",
-}  # fmt: skip
-CONSISTENCY = (
-    ("right_in_both", "known in both", "#2f7ed8"),
-    ("wrong_in_qa_only", "gone in text only", "#e0a526"),
-    ("wrong_in_vqa_only", "gone with picture only", "#c8517f"),
-    ("wrong_in_both", "gone in both", "#23a06b"),
+PATTERNS = ("", "/", "x", ".", "-", "|", "\\", "+")
+"""Bars differ by pattern as well as by colour, for those who do not see colours apart."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of stacked bars: its name in the data, its words, colour and pattern."""
+
+    name: str
+    words: str
+    colour: str
+    pattern: str
+
+
+OUTCOME_PARTS: tuple[Part, ...] = (
+    Part("correct", "correct", "#2f7ed8", ""),
+    Part("plausible", "wrong but plausible", "#d9700f", "/"),
+    Part("other_person", "another subject's value", "#9457c9", "x"),
+    Part("refusal", "refusal", "#23a06b", "."),
+    Part("gibberish", "gibberish", "#7d838c", "-"),
+    Part("failed", "no answer", "#c2410c", "|"),
 )
+CONSISTENCY: tuple[Part, ...] = (
+    Part("right_in_both", "known in both", "#2f7ed8", ""),
+    Part("wrong_in_qa_only", "gone in text only", "#d9700f", "/"),
+    Part("wrong_in_vqa_only", "gone with picture only", "#9457c9", "x"),
+    Part("wrong_in_both", "gone in both", "#23a06b", "."),
+)
+OUTCOME_WORDS: dict[str, str] = {part.name: part.words for part in OUTCOME_PARTS}
 
 
 @dataclass(frozen=True)
@@ -64,13 +80,14 @@ def forget_retain_chart(
     """Forgotten share (across) against retained share (up) along each run, [label, curve]; best is the top right."""
     figure = go.Figure()
     shown: set[str] = set()
-    lowest = 1.0
+    lowest, highest, least = 1.0, 1.0, 0.0
     for label, curve in curves:
         colour, dash, symbol = style_of(label, labels)
         start = curve.points[0]
         across = [100 * (1 - point.forget / max(start.forget, 1e-9)) for point in curve.points]
         up = [100 * point.retain / max(start.retain, 1e-9) for point in curve.points]
-        lowest = min(lowest, *(value / 100 for value in up))
+        lowest, highest = min(lowest, min(up) / 100), max(highest, max(up) / 100)
+        least = min(least, min(across) / 100)
         kept = [point.position == curve.kept for point in curve.points]
         unit = "step" if curve.unit == "step" else "share pruned"
         text = [
@@ -93,15 +110,14 @@ def forget_retain_chart(
             yanchor="bottom",
             font={"size": 11}, showarrow=False,
         )  # fmt: skip
-    figure.update_xaxes(title_text="forgotten, % of the start", range=[-2, 103], zeroline=False)
-    figure.update_yaxes(title_text="retained, %", range=[max(-2, 100 * lowest - 6), 103], zeroline=False)
+    figure.update_xaxes(title_text="forgotten, % of the start", range=[100 * least - 2, 103], zeroline=False)
+    figure.update_yaxes(title_text="retained, %", range=[max(-2, 100 * lowest - 6), 100 * highest + 3], zeroline=False)
     return _drawing(figure, height=420)
 
 
 def outcome_chart(bars: Sequence[Bar]) -> Drawing:
     """What became of each question: stacked bars of outcome shares."""
-    parts = [(outcome, OUTCOME_WORDS[outcome], OUTCOME_COLOURS[outcome]) for outcome in OUTCOMES]
-    return _stacked(bars, parts)
+    return _stacked(bars, OUTCOME_PARTS)
 
 
 def consistency_chart(bars: Sequence[Bar]) -> Drawing:
@@ -109,16 +125,16 @@ def consistency_chart(bars: Sequence[Bar]) -> Drawing:
     return _stacked(bars, CONSISTENCY)
 
 
-def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]]) -> Drawing:
+def _stacked(bars: Sequence[Bar], parts: Sequence[Part]) -> Drawing:
     figure = go.Figure()
     groups = [[html.escape(bar.group) for bar in bars], [html.escape(bar.label) for bar in bars]]
-    for part, words, colour in parts:
-        values = [100 * bar.shares.get(part, 0.0) for bar in bars]
+    for part in parts:
+        values = [100 * bar.shares.get(part.name, 0.0) for bar in bars]
         if not any(values):
             continue
         figure.add_bar(
-            y=groups, x=values, name=words, orientation="h", marker={"color": colour, "line": {"width": 0}},
-            hovertemplate=f"%{{y}}<br>{words}: %{{x:.1f}} %<extra></extra>",
+            y=groups, x=values, name=part.words, orientation="h", marker=_filled(part.colour, part.pattern),
+            hovertemplate=f"%{{y}}<br>{part.words}: %{{x:.1f}} %<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.25, legend={"traceorder": "normal"})
     figure.update_xaxes(title_text="% of questions", range=[0, 100], dtick=20)
@@ -126,11 +142,24 @@ def _stacked(bars: Sequence[Bar], parts: Sequence[tuple[str, str, str]]) -> Draw
     return _drawing(figure, height=150 + 30 * len(bars))
 
 
-def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str]) -> Drawing:
-    """How much of what was forgotten came back under each attack, with 95 % intervals: [label, row]."""
+def _filled(colour: str, pattern: str) -> Mapping[str, object]:
+    """A bar's marker; its edge takes the colour of the page (report.html.j2), so that neighbours do not touch."""
+    lines = {
+        "shape": pattern,
+        "fillmode": "replace",
+        "fgcolor": "#ffffff",
+        "bgcolor": colour,
+        "size": 8,
+        "solidity": 0.2,
+    }
+    return {"color": colour, "line": {"width": 2, "color": "#ffffff"}} | ({"pattern": lines} if pattern else {})
+
+
+def attack_chart(rows: Sequence[AttackRow], *, labels: Sequence[str]) -> Drawing:
+    """How much of what was forgotten came back under each attack, with 95 % intervals."""
     figure = go.Figure()
     for label in labels:
-        own = [row for each, row in rows if each == label]
+        own = [row for row in rows if row.arm == label]
         if not own:
             continue
         figure.add_bar(
@@ -138,10 +167,11 @@ def attack_chart(rows: Sequence[tuple[str, MetricRow]], *, labels: Sequence[str]
             y=[100 * row.value for row in own],
             error_y={
                 "type": "data", "thickness": 1.5, "width": 4, "color": "#8a8f98",
-                "array": [100 * ((row.high or row.value) - row.value) for row in own],
+                "array": [100 * ((row.value if row.high is None else row.high) - row.value) for row in own],
                 "arrayminus": [100 * (row.value - (row.value if row.low is None else row.low)) for row in own],
             },
-            name=html.escape(label), marker={"color": style_of(label, labels)[0]},
+            name=html.escape(label),
+            marker=_filled(style_of(label, labels)[0], PATTERNS[list(labels).index(label) % len(PATTERNS)]),
             hovertemplate=f"<b>{html.escape(label)}</b>, %{{x}}<br>came back: %{{y:.1f}} %<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="group", bargap=0.25)

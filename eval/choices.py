@@ -1,72 +1,107 @@
 """Reading a choice: which of the letters A to D a reply gives, or that it gives none."""
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 
-from schemas.answers import normalise
+from schemas.answers import contains, normalise
 from schemas.words import OPTION_LABELS
 
-_CUE = r"\b(?i:answer|option|choice|letter)\b[*\"']*"
-_LINK = r"\s*(?i:is|would be|must be|should be)?\s*[:=]?\s*(?i:option\b|letter\b)?\s*"
-_QUOTE = r"[(\[*\"'`]"
-_END = r"(?=\s*$|\s*[).\]:,;!*\n])"
+_QUOTE = r"[(\[{*\"'`_$<]"
+_END = r"(?=\s*$|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-Z]\.)"
+"""What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
+_AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
+_ANSWER = r"\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter))\b[*\"'_]*"
+_IS = r"(?i:is|would be|must be|should be)"
+_LINK = (
+    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:\b{_IS}\b\s*:?|[:=])|\s)[*_\s]*(?i:option\b|letter\b)?\s*"
+)
+_ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
-_ALONE = re.compile(rf"{_QUOTE}*([A-Da-d])[)\].:,;!*\"'`]*")
+_ALONE = re.compile(rf"{_QUOTE}*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
 """A reply, or a line of it, that is a letter and nothing else."""
+_STATEMENTS = (
+    re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
+    re.compile(rf"{_ANSWER}\s*[:=]\s*([a-d]){_END}"),
+    re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
+    re.compile(
+        r"\b(?i:choose|chose|pick|select|go with|say|it is|it's)\s+(?i:option\s+|letter\s+)?"
+        rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
+    ),
+    re.compile(
+        rf"(?:^|[.!?;]\s+|\b(?i:think|believe|say|that|so|thus|option)\s+){_QUOTE}*([A-D])[)\]*\"'`]*\s+(?:{_IS}|seems)\s+"
+        r"(?i:the\s+)?(?i:most\s+)?(?i:correct|right|best|answer|true)\b",
+        re.MULTILINE,
+    ),
+)
+"""Where a reply says which option it takes; a small a only after a mark, or it may be an article."""
 _HEAD = re.compile(
-    rf"^\s*(?:{_QUOTE}*([A-D])(?:[)\]:*\"'`]|\.(?=\s|$)|,\s|\s+[-–—=]\s)|[(\[]([a-d])[)\]]|([a-d])\))", re.MULTILINE
+    rf"^\s*(?:{_QUOTE}*([A-D])(?:[)\]:*]|[\"'`](?!\w)|\.(?=\s|$)(?!\s*[A-Z]\.)|,\s|\s+[-–—=]\s)|[(\[]([a-d])[)\]]|([a-d])\))",
+    re.MULTILINE,
 )
 """A letter with a mark after it, where a line begins: "B) a lawyer", "(b) a lawyer", "B. He is"."""
-_STATED = re.compile(
-    rf"{_CUE}{_LINK}(?:{_QUOTE}+([A-Da-d])[)\]*\"'`]|([A-D])(?:{_END}|\s+(?i:because|as|since|or|and)\b)|([b-d]){_END})"
+_OPTION = re.compile(
+    rf"\b(?i:option|letter)\b[*\"']*\s*{_IS}?\s*[:=]?\s*(?:{_QUOTE}+([A-Da-d])[)\]*\"'`]|([A-D]){_AND_WHY}|([b-d]){_END})"
 )
-_STATED_SMALL = re.compile(rf"{_CUE}\s*[:=]\s*([a-d]){_END}")
-"""The letter after "answer", "option" and the like; a small a only after a colon, or it may be an article."""
-_CHOSEN = re.compile(rf"\b(?:choose|chose|pick|select|go with|say|it is|it's)\s+([A-D]){_END}")
+_BOLD = re.compile(r"\*\*([A-D])\*\*")
 _MARKED = re.compile(r"[(\[]([A-Da-d])[)\]]|\*\*([A-D])\*\*|(?:^|\s)([A-D])\)")
+"""A letter with a mark anywhere: beside another letter it makes a reply undecided; alone it decides nothing, for
+"hepatitis (B)" and "Type A) blood" have one too, unless the words of its option stand in the reply."""
 _ANOTHER = re.compile(rf"[)\].*]*\s*(?:,|/|\bor\b|\band\b)\s*{_QUOTE}*([A-D])\b")
 """A second letter beside the one before."""
 _NEGATED = re.compile(r"\b(?:not|isn't|isnt|never|neither|nor)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
+"""What may stand before an option that is given by its words."""
+_FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)
+_MANY = 3
+"""So many different letters stated one after the other are no decision."""
 
 
 def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     """The letter that a reply gives, "A" to "D", or "" if it gives none, or more than one.
 
-    A letter counts where it is marked as a choice: alone, with a bracket or stop after it at the start of a line, in
-    brackets, or after "answer", "option" and the like; a letter inside a sentence ("Vitamin C", "I cannot …") does not.
-    A reply that is word for word one of the options gives that option's letter.
+    The first that is found decides: a letter and nothing else; an option word for word, alone, after its letter or
+    after "the answer is" ("D. H. Lawrence" is no D); the last statement of a choice ("Answer: B (not A)", "It's B",
+    "B is correct"), whatever options were restated before it; a letter with a mark at the start of a line, if no other
+    letter is marked; "option B"; and a marked letter inside a sentence whose option stands there too. A letter inside a
+    sentence ("Vitamin C", "hepatitis (B)", "I cannot …") is none.
     """
-    text = reply.strip()
+    text = unicodedata.normalize("NFKC", reply).replace("。", ". ").replace("’", "'").strip()
     if alone := _ALONE.fullmatch(text):
         return alone[1].upper()
-    marked = _letters(_MARKED, text)
-    for found in (
-        _letters(_STATED, text) | _letters(_STATED_SMALL, text),
-        _letters(_HEAD, text) | _alone_in_a_line(text),
-        _letters(_CHOSEN, text),
-        marked,
-    ):
+    if letter := _by_text(text, options):
+        return letter
+    if statements := sorted(each for pattern in _STATEMENTS for each in _letters(pattern, text)):
+        every = {letter for _, letters in statements for letter in letters}
+        last = statements[-1][1]
+        return last if len(last) == 1 and len(every) < _MANY else ""
+    marked = _every(_MARKED, text)
+    for found in (_every(_HEAD, text) | _alone_in_a_line(text), _every(_OPTION, text), _every(_BOLD, text)):
         if found:
-            every = found | marked
-            return every.pop() if len(every) == 1 else ""
-    return _by_text(text, options)
+            both = found | marked
+            return both.pop() if len(both) == 1 else ""
+    told = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if contains(text, option)]
+    return told[0] if len(told) == 1 and marked == set(told) else ""
 
 
 def likeliest(scores: Mapping[str, float]) -> str:
-    """The letter with the highest mean log-probability per token; the first of equals. "" where there are no scores."""
-    return max(sorted(scores), key=lambda letter: scores[letter]) if scores else ""
+    """The letter with the highest mean log-probability per token; the first of equals. "" where none is a number."""
+    known = {letter: score for letter, score in scores.items() if not isnan(score)}
+    return max(sorted(known), key=lambda letter: known[letter]) if known else ""
 
 
-def _letters(pattern: re.Pattern[str], text: str) -> set[str]:
-    """Letters that a pattern finds and that are not denied, with a second letter named in the same breath."""
-    found = set()
+def _letters(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
+    """(place, letters) of each find that is not denied: the letter, and a second one named in the same breath."""
     for hit in pattern.finditer(text):
-        place = next(number for number, group in enumerate(hit.groups(), start=1) if group)
-        if not _NEGATED.search(text[: hit.start(place)]):
-            found.add(hit[place].upper())
-            if another := _ANOTHER.match(text, hit.end(place)):
-                found.add(another[1])
-    return found
+        group = next(number for number, found in enumerate(hit.groups(), start=1) if found)
+        if not _NEGATED.search(text[: hit.start(group)]):
+            another = _ANOTHER.match(text, hit.end(group))
+            yield hit.start(group), "".join(sorted({hit[group].upper(), another[1] if another else ""} - {""}))
+
+
+def _every(pattern: re.Pattern[str], text: str) -> set[str]:
+    return {letter for _, letters in _letters(pattern, text) for letter in letters}
 
 
 def _alone_in_a_line(text: str) -> set[str]:
@@ -75,6 +110,16 @@ def _alone_in_a_line(text: str) -> set[str]:
 
 
 def _by_text(text: str, options: Sequence[str]) -> str:
-    said = normalise(text)
-    fitting = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if normalise(option) == said]
-    return fitting[0] if said and len(fitting) == 1 else ""
+    """The letter of the one option that the text is, word for word, with its letter or a frame before it or without."""
+    frame = _FRAME.match(text)
+    for said in (text, text[frame.end() :] if frame else ""):
+        words = normalise(said)
+        fitting = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if normalise(option) == words]
+        if len(words) > 1 and fitting:
+            return fitting[0] if len(fitting) == 1 else ""
+        first = _FIRST_LETTER.fullmatch(said)
+        if first and first[1] in OPTION_LABELS[: len(options)]:
+            own = options[OPTION_LABELS.index(first[1])]
+            if normalise(first[2]) == normalise(own):
+                return first[1]
+    return ""

@@ -1,11 +1,11 @@
 """Forget-retain curves over a run, and what is retained at a matched degree of forgetting, with intervals."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.intervals import draw_subjects, generator, leaves_out_zero
 from schemas.problems import BadInput
 from schemas.studies import Curve, MatchedRow
 
@@ -14,33 +14,42 @@ Shares = NDArray[np.float64]
 RESAMPLES = 1000
 
 
-def generator(seed: str) -> np.random.Generator:
-    """A random generator seeded from a string."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
+def most_retained(forget: Shares, retain: Shares, *, left: float) -> Shares:
+    """The most that is retained at any point of a run at which no more than `left` of the forget set is left, [...].
+
+    `forget` and `retain` [..., points] are taken as shares of the first point, and to move on straight lines between
+    points. This is the frontier of the run: what early stopping on these probes would pick, so that neither a dip that
+    the run recovers from nor its first crossing decides. NaN where the run never forgets so much, or knew nothing.
+    """
+    usable = (forget[..., 0] > 0) & (retain[..., 0] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gone, kept = forget / forget[..., :1], retain / retain[..., :1]
+        part = (gone[..., :-1] - left) / (gone[..., :-1] - gone[..., 1:])
+        crossed = kept[..., :-1] + part * (kept[..., 1:] - kept[..., :-1])
+        crosses = (gone[..., :-1] - left) * (gone[..., 1:] - left) < 0
+    found = np.concatenate([np.where(gone <= left, kept, -np.inf), np.where(crosses, crossed, -np.inf)], axis=-1)
+    most: Shares = found.max(axis=-1)
+    return np.where(usable & np.isfinite(most), most, np.nan)
 
 
 def retained_at(forget: Shares, retain: Shares, *, left: float) -> float | None:
-    """Retain where forget first falls to `left`, both [points] as shares of the first point; None if it never does.
-
-    Between two points both are taken to move on a straight line.
-    """
-    if forget[0] <= 0 or retain[0] <= 0:
-        return None
-    forgotten, kept = forget / forget[0], retain / retain[0]
-    below = np.flatnonzero(forgotten <= left)
-    if not below.size:
-        return None
-    after = int(below[0])
-    before = after - 1
-    part = (forgotten[before] - left) / (forgotten[before] - forgotten[after])
-    return float(kept[before] + part * (kept[after] - kept[before]))
+    """`most_retained` of one run, both [points]; None if it never forgets so much."""
+    value = float(most_retained(forget, retain, left=left))
+    return None if np.isnan(value) else value
 
 
-def matched_rows(arms: Mapping[str, Sequence[Curve]], *, left: float, resamples: int = RESAMPLES) -> list[MatchedRow]:
+def matched_rows(
+    arms: Mapping[str, Sequence[Curve]],
+    *,
+    left: float,
+    chosen: Collection[str] | None = None,
+    resamples: int = RESAMPLES,
+) -> list[MatchedRow]:
     """Retain at matched forgetting of each arm, and how far it is behind the arm that keeps most, with 95 % intervals.
 
-    The arms' runs are under one setting. Resampled are an arm's runs (its seeds) and the subjects, the same for all
-    arms; where a run did not count by subject, single answers instead, and the arms are not compared.
+    The arms' runs are under one setting. Only the `chosen` arms (None: all) are compared. Resampled are an arm's runs
+    (its seeds) and the subjects, the same for all arms; with too few subjects there is no interval and no lead is real.
+    Where a run did not count by subject, single answers are drawn instead, and the arms are not compared.
     """
     everyone = [curve for curves in arms.values() for curve in curves]
     by_subject = all(curve.subjects and all(point.forget_right for point in curve.points) for curve in everyone)
@@ -53,17 +62,18 @@ def matched_rows(arms: Mapping[str, Sequence[Curve]], *, left: float, resamples:
         first = curves[0]
         row = MatchedRow(
             arm=arm, setting=first.setting, ratio=first.ratio, left=left, value=None, low=None, high=None,
-            reached=len(reached), runs=len(curves), by_subject=weights is not None,
+            reached=len(reached), runs=len(curves), by_subject=by_subject, chosen=chosen is None or arm in chosen,
         )  # fmt: skip
         rows[arm] = row
         if reached and 2 * len(reached) >= len(curves):
             rng = generator(f"matched:{arm}:{first.setting}:{first.ratio}:{left}")
-            drawn[arm] = _draws(curves, left, weights, rng, resamples)
+            drawn[arm] = _draws(curves, left, weights, rng, resamples) if weights or not by_subject else np.empty(0)
             low, high = _interval(drawn[arm])
             rows[arm] = row.model_copy(update={"value": float(np.mean(reached)), "low": low, "high": high})
-    best = max(drawn, key=lambda arm: rows[arm].value or 0.0, default=None)
-    if best is not None and weights is not None:
-        for arm in drawn:
+    compared = [arm for arm in drawn if rows[arm].chosen]
+    best = max(compared, key=lambda arm: rows[arm].value or 0.0, default=None)
+    if best is not None and by_subject:
+        for arm in compared:
             rows[arm] = _compared(rows[arm], rows[best], drawn[best] - drawn[arm])
     return list(rows.values())
 
@@ -73,7 +83,7 @@ def _compared(row: MatchedRow, best: MatchedRow, behind: Shares) -> MatchedRow:
     if row.arm == best.arm:
         return row.model_copy(update={"behind": 0.0})
     low, high = _interval(behind)
-    real = low is not None and high is not None and (low > 0 or high < 0)
+    real = leaves_out_zero(low, high)
     return row.model_copy(update={"behind": apart, "behind_low": low, "behind_high": high, "real": real})
 
 
@@ -81,37 +91,30 @@ def _draws(
     curves: Sequence[Curve], left: float, weights: Mapping[str, Shares] | None, rng: np.random.Generator, resamples: int
 ) -> Shares:
     """[resamples]: the mean over resampled runs; nan where fewer than half of them forgot so much."""
-    shares = None if weights is None else [_reweighted(curve, weights) for curve in curves]
-    means = np.full(resamples, np.nan)
-    for number in range(resamples):
-        values = []
-        for picked in rng.integers(len(curves), size=len(curves)):
-            if shares is None:
-                value = _resampled(curves[picked], left, rng)
-            else:
-                forget, retain = shares[picked]
-                value = retained_at(forget[number], retain[number], left=left)
-            if value is not None:
-                values.append(value)
-        if 2 * len(values) >= len(curves):
-            means[number] = np.mean(values)
+    values = np.empty((len(curves), resamples))
+    for number, curve in enumerate(curves):
+        forget, retain = _resampled(curve, rng, resamples) if weights is None else _reweighted(curve, weights)
+        values[number] = most_retained(forget, retain, left=left)
+    picked = np.take_along_axis(values, rng.integers(len(curves), size=values.shape), axis=0)
+    there = np.isfinite(picked)
+    total, count = np.where(there, picked, 0.0).sum(0), there.sum(0)
+    enough = 2 * count >= len(curves)
+    means: Shares = np.divide(total, count, out=np.full(resamples, np.nan), where=enough & (count > 0))
     return means
 
 
-def _weights(curves: Sequence[Curve], resamples: int) -> dict[str, Shares]:
-    """[resamples] by subject: how often each was drawn, among those with the same roles (forget, retain or both)."""
+def _weights(curves: Sequence[Curve], resamples: int) -> dict[str, Shares] | None:
+    """[resamples] by subject: how often each was drawn, as eval.intervals.draw_subjects does; None for too few."""
     asked: dict[str, tuple[int, int]] = {}
     for curve in curves:
         for subject, forget, retain in zip(curve.subjects, curve.forget_asked, curve.retain_asked, strict=True):
             before = asked.get(subject, (0, 0))
             asked[subject] = (before[0] + forget, before[1] + retain)
+    names = sorted(asked)
+    counts = np.array([asked[name] for name in names], dtype=np.float64)  # [subjects, 2]
     rng = generator(f"matched subjects:{curves[0].setting}:{curves[0].ratio}")
-    weights: dict[str, Shares] = {}
-    for kind in sorted({(forget > 0, retain > 0) for forget, retain in asked.values()}):
-        members = sorted(subject for subject, (one, other) in asked.items() if (one > 0, other > 0) == kind)
-        drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
-        weights.update(zip(members, drawn.T.astype(np.float64), strict=True))
-    return weights
+    drawn = draw_subjects(counts[:, 0], counts[:, 1], rng, resamples=resamples)
+    return None if drawn is None else dict(zip(names, drawn.T, strict=True))
 
 
 def _reweighted(curve: Curve, weights: Mapping[str, Shares]) -> tuple[Shares, Shares]:
@@ -170,10 +173,11 @@ def _shares(curve: Curve) -> tuple[Shares, Shares]:
     return np.array([point.forget for point in curve.points]), np.array([point.retain for point in curve.points])
 
 
-def _resampled(curve: Curve, left: float, rng: np.random.Generator) -> float | None:
+def _resampled(curve: Curve, rng: np.random.Generator, resamples: int) -> tuple[Shares, Shares]:
+    """Forget and retain, each [resamples, points], with single answers drawn anew, the same at all points."""
     forget, retain = _shares(curve)
     drawn = []
     for shares, samples in ((forget, curve.forget_samples), (retain, curve.retain_samples)):
-        latent = np.sort(rng.random(max(1, samples)))
-        drawn.append(np.searchsorted(latent, shares) / max(1, samples))  # [points]
-    return retained_at(drawn[0], drawn[1], left=left)
+        latent = np.sort(rng.random((resamples, max(1, samples))), axis=1)
+        drawn.append(np.stack([np.searchsorted(each, shares) / max(1, samples) for each in latent]))
+    return drawn[0], drawn[1]

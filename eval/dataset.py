@@ -1,11 +1,24 @@
 """Rows of an exported dataset as an evaluation reads them: published columns suffice, ours are used where present."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.hub_folder import HubRow, Pictures, config_files, no_such_target, read_rows, training_targets
+import pyarrow.parquet as pq
+
+from schemas.hub_folder import (
+    HubRow,
+    Pictures,
+    config_files,
+    config_names,
+    no_such_target,
+    read_rows,
+    training_targets,
+)
 from schemas.problems import BadInput
+from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName
+from schemas.words import PUBLISHED_SETTING, Setting
 
 _NEEDED = ("sample_id", "subject_id", "subject", "task_type", "modality", "question", "answer_text")
 _OPTIONAL = (
@@ -65,6 +78,38 @@ def training_target(hub: Path, wanted: str | None) -> str:
     if wanted is not None and wanted not in targets:
         raise no_such_target(hub)
     return wanted or (targets[0] if len(targets) == 1 else "")
+
+
+def attack_configs(hub: Path, setting: Setting, ratio: int | None, attack: AttackName) -> list[str]:
+    """The configs that an attack on the question is read from: forget, and retain where there is one.
+
+    Empty for attacks on weights. At a ratio without its own config it is the one of the next larger ratio, which holds
+    its forget samples. Raises BadInput, naming what there is, where the dataset lacks the config or the view's column.
+    """
+    if attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS):
+        return []
+    present, views = config_names(hub), attack in VIEW_ATTACKS
+    stem = f"{'cross_image' if views else attack}_{PUBLISHED_SETTING[setting]}"
+    name = stem if ratio is None else _at_ratio(present, stem, ratio, views=views)
+    if name not in present:
+        near = [each for each in present if each.startswith(stem.rsplit("_", 1)[0])]
+        found = f"has no config {name or f'{stem} of at least {ratio} %'} for attack {attack}"
+        raise BadInput(f"{hub}/data", found, f"it has {', '.join(near) or 'none like it'}")
+    found_configs = [each for each in (name, f"{name}_retain") if each in present]
+    column = f"image_{attack.removeprefix('view_')}"
+    for file in (file for config in found_configs if views for file in config_files(hub, config)):
+        columns = pq.read_schema(file).names
+        if column not in columns:
+            shown = [each for each in columns if each.startswith("image")]
+            raise BadInput(str(file), f"has no column {column} for attack {attack}", f"it has {', '.join(shown)}")
+    return found_configs
+
+
+def _at_ratio(present: Sequence[str], stem: str, ratio: int, *, views: bool) -> str:
+    pattern = re.compile(rf"{re.escape(stem)}{'_r' if views else ''}(\d+)")
+    ratios = {int(hit[1]): name for name in present if (hit := pattern.fullmatch(name))}
+    fitting = sorted(each for each in ratios if each >= ratio)
+    return ratios[fitting[0]] if fitting else ""
 
 
 def _row(cells: HubRow, picture: bytes | None) -> EvalRow:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from eval.boundary import subject_boundaries
+from eval.failures import answered
 from eval.intervals import Interval, bootstrap, bootstrap_columns
 from schemas.results import OUTCOMES, MetricRow, Prediction, PredictionTask
 from schemas.words import MODALITIES, ROLES, TASKS, Setting
@@ -17,28 +18,30 @@ RoleOrAll = Literal["forget", "retain", ""]
 TaskOrAll = Literal["generation", "cloze", "classification", "identity", "utility", ""]
 ModalityOrAll = Literal["qa", "vqa", ""]
 
+Measure = Callable[[Prediction], float]
+
 _TEXT_TASKS = ("generation", "cloze", "identity", "utility")
-_EVERYWHERE: Mapping[str, Callable[[Prediction], float]] = {
-    "accuracy": lambda row: float(row.correct),
-    **{
-        f"outcome_{name}": (lambda row, name=name: float(row.outcome == name))  # type: ignore[misc]
-        for name in OUTCOMES
-    },
+_OUTCOMES: Mapping[str, Measure] = {
+    f"outcome_{name}": (lambda row, name=name: float(row.outcome == name))  # type: ignore[misc]
+    for name in OUTCOMES
 }
-_ON_TEXT: Mapping[str, Callable[[Prediction], float]] = {
+"""Shares of all questions, the failed among them: they add up to one."""
+_EVERYWHERE: Mapping[str, Measure] = {"accuracy": lambda row: float(row.correct)}
+_ON_TEXT: Mapping[str, Measure] = {
     "exact_match": lambda row: float(row.exact),
     "normalised_exact_match": lambda row: float(row.normalised_exact),
     "rouge_l_recall": lambda row: row.rouge_recall,
     "rouge_l_f1": lambda row: row.rouge_f1,
 }
-_LIKELIHOOD: Mapping[str, Callable[[Prediction], float]] = {
-    "choice_accuracy_likelihood": lambda row: float(row.likely_choice == row.label),
+_LIKELIHOOD: Mapping[str, Measure] = {
+    "choice_accuracy_likelihood": lambda row: float(row.likely_choice == row.label) if row.likely_choice else nan,
 }
-_NLL: Mapping[str, Callable[[Prediction], float]] = {"nll": lambda row: nan if row.nll is None else row.nll}
+_NLL: Mapping[str, Measure] = {"nll": lambda row: nan if row.nll is None else row.nll}
 
 METRICS = (
-    *_EVERYWHERE, *_ON_TEXT, *_LIKELIHOOD, *_NLL, "consistent", "right_in_both", "wrong_in_both", "wrong_in_qa_only",
-    "wrong_in_vqa_only", "visual_identity", "boundary_auc", "boundary_accuracy", "recovery", "lost",
+    *_EVERYWHERE, *_OUTCOMES, *_ON_TEXT, *_LIKELIHOOD, *_NLL, "consistent", "right_in_both", "wrong_in_both",
+    "wrong_in_qa_only", "wrong_in_vqa_only", "visual_identity", "boundary_auc", "boundary_accuracy", "recovery", "lost",
+    "failed",
 )  # fmt: skip
 """Every name that MetricRow.metric may have."""
 
@@ -47,12 +50,13 @@ METRICS = (
 class Metric:
     """A figure from a user's file: one number of each answer, averaged by role, task and modality like ours.
 
-    `measure` gives NaN for an answer that the figure says nothing about; an average of none is left out.
+    `measure` gives NaN for an answer that the figure says nothing about; an average of none is left out. It is not
+    asked about questions without an answer.
     """
 
     name: str
     title: str
-    measure: Callable[[Prediction], float]
+    measure: Measure
     tasks: tuple[PredictionTask, ...] = TASKS
     code: str = ""
     """Digest of the file that it comes from."""
@@ -85,8 +89,11 @@ class Place:
         )
 
 
-def answer_metrics(task: PredictionTask, rows: Sequence[Prediction]) -> dict[str, Callable[[Prediction], float]]:
-    """Figures of one row that are averaged for a task, by metric name."""
+def answer_metrics(task: PredictionTask, rows: Sequence[Prediction]) -> dict[str, Measure]:
+    """Figures of one row that are averaged for a task, by metric name.
+
+    A question without an answer is neither right nor forgotten: every figure but the outcome shares is NaN for it.
+    """
     found = dict(_EVERYWHERE)
     if task in _TEXT_TASKS:
         found.update(_ON_TEXT)
@@ -94,7 +101,8 @@ def answer_metrics(task: PredictionTask, rows: Sequence[Prediction]) -> dict[str
         found.update(_LIKELIHOOD)
     if any(row.nll is not None for row in rows):
         found.update(_NLL)
-    return found
+    guarded = {name: _of_answered(measure) for name, measure in found.items()}
+    return {"accuracy": guarded.pop("accuracy"), **_OUTCOMES, **guarded}
 
 
 def all_metrics(rows: Sequence[Prediction], place: Place, own: Sequence[Metric] = ()) -> list[MetricRow]:
@@ -104,6 +112,7 @@ def all_metrics(rows: Sequence[Prediction], place: Place, own: Sequence[Metric] 
         *_across_modalities(rows, place),
         *_identities(rows, place),
         *_bounds(rows, place),
+        *_failures(rows, place),
     ]
 
 
@@ -126,7 +135,8 @@ def slices(rows: Sequence[Prediction]) -> Iterator[tuple[RoleOrAll, PredictionTa
 
 def _slices(rows: Sequence[Prediction], place: Place, own: Sequence[Metric]) -> Iterator[MetricRow]:
     for role, task, modality, part in slices(rows):
-        measures = answer_metrics(task, part) | {each.name: each.measure for each in own if task in each.tasks}
+        measures = answer_metrics(task, part)
+        measures |= {each.name: _of_answered(each.measure) for each in own if task in each.tasks}
         values = np.array([[measure(row) for measure in measures.values()] for row in part], dtype=np.float64)
         found = bootstrap_columns(values, [row.subject_id for row in part])
         for metric, interval in zip(measures, found, strict=True):
@@ -136,12 +146,13 @@ def _slices(rows: Sequence[Prediction], place: Place, own: Sequence[Metric]) -> 
 
 
 def _across_modalities(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
-    """Of each fact asked in both modalities: right in both, in one, in none. `consistent`: in both or in none."""
-    by_key = {(row.sample_id, row.task, row.modality): row for row in rows}
+    """Of each fact answered in both modalities: right in both, in one, in none. `consistent`: in both or in none."""
+    told = [row for row in rows if answered(row)]
+    by_key = {(row.sample_id, row.task, row.modality): row for row in told}
     for role, task in product(ROLES, TASKS):
         pairs = [
             (row, by_key[row.sample_id, task, "vqa"])
-            for row in rows
+            for row in told
             if (row.role, row.task, row.modality) == (role, task, "qa") and (row.sample_id, task, "vqa") in by_key
         ]
         if not pairs:
@@ -193,15 +204,31 @@ def _bounds(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
                 yield place.row(metric, found, role="", task="generation", modality=modality)
 
 
+def _failures(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
+    """failed: the number (no share) of questions of a role, over all tasks, that got no answer; `n` were asked."""
+    roles: tuple[RoleOrAll, ...] = (*ROLES, "")
+    for role in roles:
+        asked = [row for row in rows if (row.role or "") == role]
+        if asked:
+            number = Interval(value=float(sum(not answered(row) for row in asked)), low=None, high=None, n=len(asked))
+            yield place.row("failed", number, role=role, task="", modality="")
+
+
+def _of_answered(measure: Measure) -> Measure:
+    """The measure, NaN for a question without an answer."""
+    return lambda row: measure(row) if answered(row) else nan
+
+
 def attack_effects(plain: Sequence[Prediction], attacked: Sequence[Prediction], place: Place) -> list[MetricRow]:
     """What an attack brings back and what it breaks, question by question, in each task and modality.
 
     recovery: of the forget questions that are wrong without the attack, the share that is right under it. lost: of the
     retain questions that are right without it, the share that is wrong under it. Compare recovery with that of a model
-    that never knew, or with lost: both hold what any change of the question does.
+    that never knew, or with lost: both hold what any change of the question does. Questions without an answer in one
+    of the two are left out.
     """
-    before = {row.key: row.correct for row in plain}
-    both = [row for row in attacked if row.key in before]
+    before = {row.key: row.correct for row in plain if answered(row)}
+    both = [row for row in attacked if row.key in before and answered(row)]
     found = []
     for role, task, modality, part in slices(both):
         if role == "":

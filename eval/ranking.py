@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.curves import generator
+from eval.failures import answered
+from eval.intervals import draw_subjects, generator, leaves_out_zero
 from schemas.problems import BadInput
 from schemas.results import Prediction
 from schemas.studies import ArmRow, ComparedMetric
@@ -62,11 +63,13 @@ def rank_arms(
     """The arms by falling score, each compared with the best one on the same resampled subjects.
 
     The score is the harmonic mean of the forgotten share (1 - forget / forget of the target) and the retained share.
-    Subjects are resampled within those that have forget answers only, retain answers only, and both; seeds too.
-    Raises BadInput if an arm was not asked the target's questions.
+    Questions that failed, in a run or before it, are left out of that run's shares. Subjects are resampled within those
+    that have forget answers only, retain answers only, and both (see eval.intervals.draw_subjects); seeds too. With too
+    few subjects there are no intervals and no difference is real. Raises BadInput if an arm was not asked the target's
+    questions.
     """
-    subjects = sorted({row.subject_id for row in target if row.task == task and row.role})
-    before = _tally(target, subjects, metric, task)
+    target = [row for row in target if row.task == task and row.role]
+    subjects = sorted({row.subject_id for row in target})
     keys = _keys(target, task)
     for arm in arms:
         for run in arm.runs:
@@ -76,55 +79,79 @@ def rank_arms(
     if not subjects or not arms:
         return []
     rng = generator(f"ranking:{setting}:{ratio}")
-    weights = np.vstack([np.ones((1, len(subjects))), _weights(before, rng, resamples)])  # first row: as it is
-    drawn = {arm.label: _scores(arm, before, subjects, weights, metric, task, rng) for arm in arms}
+    before = _tally([row for row in target if answered(row)], subjects, metric)
+    weights = np.ones((1, len(subjects)))  # first row: as it is
+    resampled = draw_subjects(before.counts["forget"], before.counts["retain"], rng, resamples=resamples)
+    if resampled is not None:
+        weights = np.vstack([weights, resampled])
+    drawn = {arm.label: _scores(_own(arm, task), target, subjects, weights, metric, rng) for arm in arms}
     best = max(arms, key=lambda arm: float(drawn[arm.label][2][0]))
-    rows = [_row(arm, drawn[arm.label], drawn[best.label], setting, ratio, is_best=arm is best) for arm in arms]
-    return sorted(rows, key=lambda row: (-row.score, row.arm))
+    return sorted(
+        (
+            _row(
+                arm,
+                drawn[arm.label],
+                drawn[best.label],
+                setting,
+                ratio,
+                is_best=arm is best,
+                subjects=len(subjects),
+                failed=sum(not answered(row) for run in _own(arm, task) for row in run),
+            )
+            for arm in arms
+        ),
+        key=lambda row: (-row.score, row.arm),
+    )
 
 
 def _keys(rows: Sequence[Prediction], task: Task) -> set[tuple[str, str | None]]:
     return {(row.key, row.role) for row in rows if row.task == task and row.role}
 
 
-def _tally(rows: Sequence[Prediction], subjects: Sequence[str], metric: ComparedMetric, task: Task) -> _Tally:
+def _own(arm: Arm, task: Task) -> list[list[Prediction]]:
+    return [[row for row in run if row.task == task and row.role] for run in arm.runs]
+
+
+def _tally(rows: Sequence[Prediction], subjects: Sequence[str], metric: ComparedMetric) -> _Tally:
     place = {subject: number for number, subject in enumerate(subjects)}
     sums: dict[Role, Numbers] = {role: np.zeros(len(subjects)) for role in ROLES}
     counts: dict[Role, Numbers] = {role: np.zeros(len(subjects)) for role in ROLES}
     for row in rows:
-        if row.task == task and row.role:
+        if row.role:
             sums[row.role][place[row.subject_id]] += VALUE[metric](row)
             counts[row.role][place[row.subject_id]] += 1
     return _Tally(sums, counts)
 
 
-def _weights(tally: _Tally, rng: np.random.Generator, resamples: int) -> Numbers:
-    """[resamples, subjects]: how often each subject was drawn, within its stratum."""
-    kinds = (tally.counts["forget"] > 0) * 2 + (tally.counts["retain"] > 0)
-    weights = np.zeros((resamples, len(kinds)))
-    for kind in np.unique(kinds):
-        members = np.flatnonzero(kinds == kind)
-        weights[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
-    return weights
-
-
-def _scores(
-    arm: Arm,
-    before: _Tally,
+def _ratios(
+    run: Sequence[Prediction],
+    target: Sequence[Prediction],
     subjects: Sequence[str],
     weights: Numbers,
     metric: ComparedMetric,
-    task: Task,
+) -> dict[Role, Numbers]:
+    """Of each role the run's mean as a share of the target's, [1 + resamples], over questions that both answered."""
+    both = {row.key for row in run if answered(row)} & {row.key for row in target if answered(row)}
+    after, before = (_tally([row for row in rows if row.key in both], subjects, metric) for rows in (run, target))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {role: after.mean(role, weights) / before.mean(role, weights) for role in ROLES}
+
+
+def _scores(
+    runs: Sequence[Sequence[Prediction]],
+    target: Sequence[Prediction],
+    subjects: Sequence[str],
+    weights: Numbers,
+    metric: ComparedMetric,
     rng: np.random.Generator,
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Forgotten share, retained share and score, [1 + resamples] each; the first is over all subjects and seeds."""
-    start = {role: before.mean(role, weights) for role in ROLES}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tallies = [_tally(run, subjects, metric, task) for run in arm.runs]
-        ratios = {role: np.array([tally.mean(role, weights) / start[role] for tally in tallies]) for role in ROLES}
-    picked = rng.integers(len(tallies), size=(len(tallies), len(weights)))
-    picked[:, 0] = np.arange(len(tallies))
-    shares = {role: np.take_along_axis(ratios[role], picked, axis=0).mean(0) for role in ROLES}
+    found = [_ratios(run, target, subjects, weights, metric) for run in runs]
+    picked = rng.integers(len(runs), size=(len(runs), len(weights)))
+    picked[:, 0] = np.arange(len(runs))
+    shares = {
+        role: np.take_along_axis(np.array([each[role] for each in found]), picked, axis=0).mean(0) for role in ROLES
+    }
     forgotten, retained = 1 - np.minimum(1, shares["forget"]), np.minimum(1, shares["retain"])
     total = forgotten + retained
     score = np.divide(2 * forgotten * retained, total, out=np.zeros_like(total), where=total > 0)
@@ -139,6 +166,8 @@ def _row(
     ratio: int | None,
     *,
     is_best: bool,
+    subjects: int,
+    failed: int,
 ) -> ArmRow:
     forgotten, retained, score = drawn
     low, high = _interval(score[1:])
@@ -158,8 +187,10 @@ def _row(
         behind=_number(behind[0]),
         behind_low=behind_low,
         behind_high=behind_high,
-        real=behind_low is not None and behind_high is not None and (behind_low > 0 or behind_high < 0),
+        real=leaves_out_zero(behind_low, behind_high),
         best=is_best,
+        subjects=subjects,
+        failed=failed,
     )
 
 

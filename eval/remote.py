@@ -1,5 +1,7 @@
 """A model behind one or several OpenAI-compatible servers as a responder: checked first, then asked many at once."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -116,7 +118,36 @@ class RemoteResponder:
             yield ask
 
 
+def served_model(base_urls: Sequence[str], model: str) -> str:
+    """Which model is behind these addresses, told from every other one: with ports and its whole name.
+
+    `openai:<host>:<port>,…#<model>`. No credentials and no query enter; a path other than /v1 does as a short digest,
+    for it may hold a key. See model_name for names that are paths.
+    """
+    return f"openai:{','.join(sorted({_place(url) for url in base_urls}))}#{model_name(model)}"
+
+
+def model_name(model: str) -> str:
+    """A served model's name; of a path on the server's machine the last two parts and a short digest of the whole."""
+    if not re.match(r"[/~\\]|\.{1,2}/|[A-Za-z]:[/\\]", model):
+        return model
+    parts = [part for part in re.split(r"[/\\]+", model) if part]
+    return f"{'/'.join(parts[-2:])}~{_short_digest(model)}"
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host, path = parts.netloc.rpartition("@")[2].lower(), parts.path.rstrip("/")
+    return host if path == "/v1" else f"{host}~{_short_digest(path)}"
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 def server_identity(base_urls: Sequence[str], model: str, *, image_side: int = 0) -> str:
-    """What answers depend on, without what may differ between two runs of the same: ports, credentials, folders."""
+    """What a build's answers depend on, without what may differ between two runs of the same: ports, credentials,
+    folders. An evaluation tells models apart by served_model instead.
+    """
     hosts = ",".join(sorted({urlsplit(url).hostname or "" for url in base_urls}))
     return f"openai:{hosts}#{plain_model(model)}" + (f"@{image_side}px" if image_side else "")

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from eval.arms import ReportedRun, arm_labels
 from eval.curves import check_comparable, kept_score, matched_rows
+from eval.failures import answered, why_not_compared
+from eval.pairs import PairRow, pair_rows
 from eval.ranking import Arm, rank_arms
-from schemas.problems import BadInput
+from eval.recovery import Attacked, AttackRow, attack_rows
+from eval.report_checks import check_attacked, check_evaluations
 from schemas.results import EvaluationRecord, MetricRow, Prediction
 from schemas.studies import ArmRow, ComparedMetric, Curve, MatchedRow, UnitRecord
-from schemas.words import SETTINGS, Role, Setting, Task
+from schemas.words import MODALITIES, SETTINGS, Modality, Role, Setting, Task
 
 TARGET = "untouched target"
 SAMPLES: Mapping[Role, int] = {"forget": 6, "retain": 3}
@@ -32,8 +35,12 @@ class Findings:
     title: str
     curves: Sequence[Curve]
     evaluated: Sequence[Evaluated]
-    attacked: Sequence[EvaluationRecord]
+    attacked: Sequence[Attacked]
     failed: Sequence[UnitRecord] = ()
+    planned: int = 0
+    """Units of the studies."""
+    missing: int = 0
+    """Of these, the ones that were not come to: the study was interrupted."""
     metric: ComparedMetric = "accuracy"
     task: Task = "generation"
     matched: Sequence[float] = (0.5, 0.25)
@@ -71,13 +78,37 @@ class Condition:
     curves: tuple[tuple[str, Curve], ...]
     evaluated: tuple[tuple[str, Evaluated], ...]
     """By label; the target's come first, under TARGET."""
-    attacked: tuple[tuple[str, EvaluationRecord], ...]
+    attacked: tuple[tuple[str, Attacked], ...]
     samples: tuple[SampleAnswer, ...] = field(default=())
+    metric: ComparedMetric = "accuracy"
+    task: Task = "generation"
+    chosen: tuple[str, ...] = ()
+    """Of `labels` the arms that stand for their methods: those that did best by their runs' own probes."""
+    not_compared: tuple[str, ...] = ()
+    """Why an arm is not ranked, a sentence each."""
+    pairs: tuple[PairRow, ...] = ()
+    recoveries: tuple[AttackRow, ...] = ()
 
     @property
     def name(self) -> str:
         """For people: the setting, with its ratio."""
         return self.setting if self.ratio is None else f"{self.setting}, {self.ratio} % of subjects"
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """What the charts and the tables that are open show: the chosen arms and the untouched target."""
+        return (TARGET, *self.chosen)
+
+    @property
+    def records(self) -> list[tuple[str, EvaluationRecord]]:
+        """Of all evaluations, by label: those without attack first."""
+        plain = [(label, each.record) for label, each in self.evaluated]
+        return [*plain, *((label, each.record) for label, each in self.attacked)]
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """In which the evaluations were asked."""
+        return self.evaluated[0][1].record.modalities if self.evaluated else MODALITIES
 
     @property
     def anchor(self) -> str:
@@ -100,31 +131,52 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
 
     curves = [each for each in findings.curves if here(each)]
     evaluated = [each for each in findings.evaluated if here(each.record)]
-    attacked = [each for each in findings.attacked if here(each)]
-    _check_evaluations([each.record for each in evaluated])
-    label = _labeller(curves, [*(each.record for each in evaluated), *attacked])
+    attacked = [each for each in findings.attacked if here(each.record)]
+    check_evaluations([(each.record, each.rows) for each in evaluated])
+    check_attacked([each.record for each in attacked], [each.record for each in evaluated])
+    label = _labeller(curves, [*(each.record for each in evaluated), *(each.record for each in attacked)])
     named_curves = sorted(
         ((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed
     )
     named = [(label(each.record.run, each.record.method, each.record.name), each) for each in evaluated]
     named.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.seed or 0))
-    under_attack = [(label(each.run, each.method, each.name), each) for each in attacked]
-    under_attack.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].seed or 0, pair[1].attack or ""))
+    under_attack = [(label(each.record.run, each.record.method, each.record.name), each) for each in attacked]
+    under_attack.sort(
+        key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.attack or "", pair[1].record.seed or 0)
+    )
     labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
+    best_of = _chosen(named_curves)
+    methods = {name: each.record.method for name, each in named} | {name: each.method for name, each in named_curves}
+    chosen = tuple(name for name in labels if best_of.get(methods[name], name) == name)
     runs = {arm: [curve for name, curve in named_curves if name == arm] for arm in labels}
-    compared = {arm: found for arm, found in runs.items() if found}
-    matched = tuple(row for left in findings.matched for row in matched_rows(compared, left=left))
+    curved = {arm: found for arm, found in runs.items() if found}
+    matched = tuple(row for left in findings.matched for row in matched_rows(curved, left=left, chosen=chosen))
+    ranking, pairs, not_compared = _compared(findings, named, chosen, setting, ratio)
     return Condition(
         setting=setting,
         ratio=ratio,
         labels=labels,
-        ranking=tuple(_ranking(findings, named, named_curves, setting, ratio)),
+        ranking=tuple(ranking),
         matched=matched,
         curves=tuple(named_curves),
         evaluated=tuple(named),
         attacked=tuple(under_attack),
-        samples=tuple(_samples(named, labels, findings.task)),
+        samples=tuple(_samples(named, chosen, findings.task)),
+        metric=findings.metric,
+        task=findings.task,
+        chosen=chosen,
+        not_compared=tuple(not_compared),
+        pairs=tuple(pairs),
+        recoveries=tuple(_recoveries(under_attack, named, findings.task)),
     )
+
+
+def _recoveries(
+    under_attack: Sequence[tuple[str, Attacked]], named: Sequence[tuple[str, Evaluated]], task: Task
+) -> Iterator[AttackRow]:
+    target = next((each.rows for name, each in named if name == TARGET), None)
+    known = None if target is None else frozenset(row.key for row in target if row.correct and answered(row))
+    return attack_rows(under_attack, {each.record.run: each.rows for _, each in named}, known, task)
 
 
 def _labeller(curves: Sequence[Curve], records: Sequence[EvaluationRecord]) -> Callable[[str, str, str], str]:
@@ -147,54 +199,46 @@ def _by_label_and_seed(pair: tuple[str, Curve]) -> tuple[str, int]:
     return pair[0], pair[1].seed
 
 
-def _check_evaluations(records: Sequence[EvaluationRecord]) -> None:
-    untouched = {record.model: record for record in records if not record.run}
-    if len(untouched) > 1:
-        one, other = (record.name for record in list(untouched.values())[:2])
-        raise BadInput(
-            f"evaluations of {one} and {other}",
-            "differ in model, and neither is a run of ppubench unlearn",
-            "report one untouched model with its runs",
-        )
-    for record in records[1:]:
-        first = records[0]
-        for key, one, other in (
-            ("dataset", first.dataset, record.dataset),
-            ("prompts", first.prompts, record.prompts),
-            ("max_new_tokens", str(first.max_new_tokens), str(record.max_new_tokens)),
-        ):
-            if one != other:
-                raise BadInput(
-                    f"evaluations {first.folder} and {record.folder}",
-                    f"differ in {key}: {one[:12]} and {other[:12]}",
-                    "compare evaluations of one dataset, asked in one way",
-                )
-
-
-def _ranking(
+def _compared(
     findings: Findings,
     named: Sequence[tuple[str, Evaluated]],
-    curves: Sequence[tuple[str, Curve]],
+    chosen: Sequence[str],
     setting: Setting,
     ratio: int | None,
-) -> list[ArmRow]:
-    target = next((each for name, each in named if name == TARGET), None)
-    if target is None:
-        return []
-    arms = [
-        Arm(name, runs[0].record.method, tuple(each.rows for each in runs))
-        for name, runs in _grouped(named).items()
-        if name != TARGET and runs[0].record.run
-    ]
-    chosen = _chosen(curves)
-    return rank_arms(
-        [arm for arm in arms if chosen.get(arm.method, arm.label) == arm.label],
-        target.rows,
+) -> tuple[list[ArmRow], list[PairRow], list[str]]:
+    """The ranking, the paired differences, and why which arms are in neither."""
+    groups = _grouped(named)
+    reasons = {
+        name: reason
+        for name, runs in groups.items()
+        for each in runs
+        if (reason := why_not_compared(name, each.record, each.rows, findings.task))
+    }
+    whole = {name: [each.rows for each in runs] for name, runs in groups.items() if name not in reasons}
+    target = whole.pop(TARGET, None)
+    ranking = []
+    if target is not None:
+        ranking = rank_arms(
+            [
+                Arm(name, groups[name][0].record.method, tuple(runs))
+                for name, runs in whole.items()
+                if name in chosen and groups[name][0].record.run
+            ],
+            target[0],
+            setting=setting,
+            ratio=ratio,
+            metric=findings.metric,
+            task=findings.task,
+        )
+    best = next((row.arm for row in ranking if row.best), None)
+    pairs = pair_rows(
+        {name: runs for name, runs in whole.items() if name in chosen},
+        None if target is None else (TARGET, target),
+        best,
         setting=setting,
         ratio=ratio,
-        metric=findings.metric,
-        task=findings.task,
     )
+    return ranking, pairs, list(reasons.values())
 
 
 def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated]]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from eval.report_data import Condition, Findings
+from eval.report_data import Condition
 from schemas.results import OUTCOMES, MetricRow
 from schemas.tables import Record
 from schemas.words import Modality, Setting
@@ -42,17 +42,27 @@ class OutcomeRow(Record):
     share: float
 
 
-def figure_row(row: MetricRow, arm: str, seed: int | None) -> FigureRow:
-    """The metric with its arm."""
-    return FigureRow(**row.model_dump(), arm=arm, seed=seed)
+class ConsistencyRow(Record):
+    """The share of facts, asked in both modalities, that one arm gives in both, one or none; the mean over its runs."""
+
+    arm: str
+    setting: Setting
+    ratio: int | None
+    role: str
+    metric: str
+    share: float
+    n: int
+    """Facts, of all runs."""
+    runs: int
+
+
+CONSISTENCY_METRICS = ("right_in_both", "wrong_in_qa_only", "wrong_in_vqa_only", "wrong_in_both")
 
 
 def figures(condition: Condition) -> Iterator[FigureRow]:
     """Every metric of every evaluation, plain and under attack."""
-    for label, each in condition.evaluated:
-        yield from (figure_row(row, label, each.record.seed) for row in each.record.metrics)
-    for label, record in condition.attacked:
-        yield from (figure_row(row, label, record.seed) for row in record.metrics)
+    for label, record in condition.records:
+        yield from (FigureRow(**row.model_dump(), arm=label, seed=record.seed) for row in record.metrics)
 
 
 def curve_rows(condition: Condition) -> Iterator[CurveRow]:
@@ -65,12 +75,12 @@ def curve_rows(condition: Condition) -> Iterator[CurveRow]:
             )  # fmt: skip
 
 
-def outcome_rows(condition: Condition, findings: Findings) -> Iterator[OutcomeRow]:
+def outcome_rows(condition: Condition) -> Iterator[OutcomeRow]:
     """Counts of outcomes of the compared task by arm, role and modality, over all seeds."""
     counts: Counter[tuple[str, str, Modality, str]] = Counter()
     for label, each in condition.evaluated:
         for row in each.rows:
-            if row.task == findings.task and row.role:
+            if row.task == condition.task and row.role:
                 counts[label, row.role, row.modality, row.outcome] += 1
     totals: Counter[tuple[str, str, Modality]] = Counter()
     for (label, role, modality, _), count in counts.items():
@@ -82,3 +92,17 @@ def outcome_rows(condition: Condition, findings: Findings) -> Iterator[OutcomeRo
                 arm=label, setting=condition.setting, ratio=condition.ratio, role=role, modality=modality,
                 outcome=outcome, count=count, share=count / total,
             )  # fmt: skip
+
+
+def consistency_rows(condition: Condition) -> Iterator[ConsistencyRow]:
+    """In which modality the facts of the compared task are gone, by role and arm."""
+    found: dict[tuple[str, str, str], list[MetricRow]] = {}
+    for label, each in condition.evaluated:
+        for row in each.record.metrics:
+            if row.metric in CONSISTENCY_METRICS and row.task == condition.task and row.role:
+                found.setdefault((row.role, label, row.metric), []).append(row)
+    for (role, arm, metric), rows in found.items():
+        yield ConsistencyRow(
+            arm=arm, setting=condition.setting, ratio=condition.ratio, role=role, metric=metric,
+            share=sum(row.value for row in rows) / len(rows), n=sum(row.n for row in rows), runs=len(rows),
+        )  # fmt: skip

@@ -1,23 +1,19 @@
-"""The tables of a report as text cells."""
+"""The tables of a report about arms and runs: who is better, what is behind each chart, how runs ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from eval.metrics import METRICS
+from eval.charts import CONSISTENCY, OUTCOME_WORDS
+from eval.intervals import FEWEST_SUBJECTS
+from eval.recovery import AttackRow
 from eval.report_data import TARGET, Condition
+from eval.report_rows import ConsistencyRow, CurveRow, OutcomeRow
 from eval.tables import Table, percent, points, with_interval
 from eval.verdicts import standing
-from schemas.results import MetricRow
-from schemas.words import MODALITIES, ROLES, TASKS
+from schemas.results import OUTCOMES
+from schemas.studies import MatchedRow
+from schemas.words import MODALITIES
 
-WORDS = {"qa": "text", "vqa": "picture", "": "both"}
-FURTHER = (
-    ("boundary_auc", "generation", "", "boundary AUC"),
-    ("boundary_accuracy", "generation", "", "boundary accuracy"),
-    ("accuracy", "utility", "", "general pictures"),
-    ("visual_identity", "generation", "", "answers show who it is"),
-    ("accuracy", "identity", "", "names the person"),
-)
-"""Metric, task, role and heading of figures that are not of one task."""
+TOO_FEW = f"Without an interval: fewer than {FEWEST_SUBJECTS} subjects."
 
 
 def ranking_table(condition: Condition) -> Table:
@@ -25,6 +21,7 @@ def ranking_table(condition: Condition) -> Table:
     rows = tuple(
         (
             row.arm,
+            str(row.seeds),
             percent(row.forgotten),
             percent(row.retained),
             with_interval(row.score, row.low, row.high),
@@ -33,72 +30,85 @@ def ranking_table(condition: Condition) -> Table:
         )
         for row in condition.ranking
     )
-    columns = ("method", "forgotten", "retained", "score", "behind the highest", "standing")
+    columns = ("method", "seeds", "forgotten", "retained", "score", "behind the highest", "standing")
     return Table("Which method is better", columns, rows)
 
 
 def matched_table(condition: Condition) -> Table:
-    """Retain at matched forgetting, a row per arm."""
-    lefts = sorted({row.left for row in condition.matched}, reverse=True)
-    cells = {(row.arm, row.left): row for row in condition.matched}
+    """The most retained at matched forgetting, a row per method, with its best numbers."""
+    return _matched_table([row for row in condition.matched if row.chosen], MATCHED_CAPTION, compared=True)
+
+
+def other_numbers_table(condition: Condition) -> Table:
+    """The same of learning rates and other numbers that did less well by the runs' own probes."""
+    return _matched_table([row for row in condition.matched if not row.chosen], OTHERS_CAPTION, compared=False)
+
+
+MATCHED_CAPTION = "The most retained at matched forgetting, during training"
+OTHERS_CAPTION = "The same with the numbers that did less well by probes of their own runs"
+
+
+def _matched_table(found: Sequence[MatchedRow], caption: str, *, compared: bool) -> Table:
+    lefts = sorted({row.left for row in found}, reverse=True)
+    cells = {(row.arm, row.left): row for row in found}
+    with_standing = compared and any(row.behind is not None for row in found)
     rows = []
-    for arm in dict.fromkeys(row.arm for row in condition.matched):
-        found = [cells[arm, left] for left in lefts]
-        shown = [
-            with_interval(row.value, row.low, row.high) if row.value is not None else
-            f"not reached ({row.reached} of {row.runs} runs)"
-            for row in found
-        ]  # fmt: skip
+    for arm in dict.fromkeys(row.arm for row in found):
+        shown: list[str] = []
+        for row in (cells[arm, left] for left in lefts):
+            shown.append(_kept(row))
+            if with_standing:
+                shown += [_behind(row), standing(row)]
         rows.append((arm, *shown))
-    columns = ("method", *(f"retained where {percent(left)} of the forget set is left" for left in lefts))
-    return Table("Retained at matched forgetting, during training", columns, tuple(rows))
+    columns = ["method"]
+    for left in lefts:
+        columns.append(f"retained where at most {percent(left)} of the forget set is left")
+        columns += ["behind", "standing"] if with_standing else []
+    return Table(caption, tuple(columns), tuple(rows))
 
 
-def figure_table(condition: Condition) -> Table:
-    """Accuracy by task, role and modality, a row per arm."""
-    places = [(task, role, modality) for task in TASKS for role in ROLES for modality in MODALITIES]
-    wanted = [("accuracy", *place) for place in places]
-    table = _by_arm(condition, wanted)
-    present = [number for number in range(len(wanted)) if any(row[number + 1] != "–" for row in table)]
-    columns = tuple(f"{wanted[n][1]}, {wanted[n][2]}, {WORDS[wanted[n][3]]}" for n in present)
-    rows = tuple((row[0], *(row[number + 1] for number in present)) for row in table)
-    return Table("Accuracy by task, role and modality", ("method", *columns), rows if present else ())
+def _kept(row: MatchedRow) -> str:
+    reached = "" if row.reached == row.runs else f"{row.reached} of {row.runs} runs reached it"
+    if row.value is None:
+        return f"– ({reached})"
+    return with_interval(row.value, row.low, row.high) + (f" ({reached})" if reached else "")
 
 
-def further_table(condition: Condition) -> Table:
-    """Figures across tasks: the boundary within a subject, general pictures, identity."""
-    wanted, columns = [], []
-    for metric, task, role, heading in (*FURTHER, *_own_figures(condition)):
-        for modality in ("qa", "vqa", ""):
-            if any(_is(row, metric, task, role, modality) for _, row in _plain_rows(condition)):
-                wanted.append((metric, task, role, modality))
-                columns.append(f"{heading}, {WORDS[modality]}" if modality else heading)
-    rows = tuple(_by_arm(condition, wanted)) if wanted else ()
-    return Table("Boundary and utility", ("method", *columns), rows)
+def _behind(row: MatchedRow) -> str:
+    return "" if not row.behind and row.behind_low is None else points(row.behind or 0, row.behind_low, row.behind_high)
 
 
-def _own_figures(condition: Condition) -> Iterator[tuple[str, str, str, str]]:
-    """Figures of a user's own, which the list of ours does not have, by role."""
-    own = {row.metric for _, row in _plain_rows(condition) if row.metric not in METRICS}
-    for metric in sorted(own):
-        for task in TASKS:
-            for role in ROLES:
-                yield metric, task, role, f"{metric.replace('_', ' ')}, {task}, {role}"
-
-
-def attack_table(condition: Condition) -> Table:
-    """What came back of the forgotten and what was lost of the retained under each attack."""
+def attack_table(condition: Condition, arms: Collection[str], caption: str = "Attacks") -> Table:
+    """What came back of the forgotten and what was lost of the retained under each attack, over the seeds of `arms`."""
+    found = {(row.arm, row.attack, row.metric, row.modality): row for row in condition.recoveries}
     rows = []
-    for label, record in condition.attacked:
-        own = [row for row in record.metrics if row.task in ("generation", "")]
-        cells = [_first(own, "recovery", modality) for modality in MODALITIES]
-        cells += [_first(own, "lost", modality) for modality in MODALITIES]
-        seed = "" if record.seed is None else str(record.seed)
-        if label != TARGET or any(cell != "–" for cell in cells):
-            rows.append((label, seed, str(record.attack).replace("_", " "), *cells))
-    columns = ("method", "seed", "attack", "came back, text", "came back, picture", "lost of retained, text",
+    for arm, attack in dict.fromkeys((row.arm, row.attack) for row in condition.recoveries if row.arm in arms):
+        cells = []
+        for metric in ("recovery", "lost"):
+            for modality in MODALITIES:
+                row = found.get((arm, attack, metric, modality))
+                cells.append("–" if row is None else f"{with_interval(row.value, row.low, row.high)}, n = {row.n}")
+        rows.append((arm, attack.replace("_", " "), *cells))
+    columns = ("method", "attack", "came back, text", "came back, picture", "lost of retained, text",
                "lost of retained, picture")  # fmt: skip
-    return Table("Attacks", columns, tuple(rows))
+    known = any(label == TARGET for label, _ in condition.evaluated)
+    whose = "the untouched target answers and the run does not" if known else "the run does not answer"
+    note = f"Came back: of the facts to be forgotten that {whose} when asked plainly. n: facts at risk, of all seeds."
+    return Table(caption, columns, tuple(rows), note)
+
+
+def failure_table(condition: Condition) -> Table:
+    """Evaluations of which questions got no answer."""
+    rows = []
+    for label, record in condition.records:
+        if record.failed:
+            seed = "" if record.seed is None else str(record.seed)
+            attack = "none" if record.attack is None else record.attack.replace("_", " ")
+            share = f"{100 * record.failed / record.questions:.1f} %"
+            rows.append((label, seed, attack, str(record.failed), str(record.questions), share))
+    columns = ("method", "seed", "attack", "without an answer", "asked", "share")
+    note = "They count as neither forgotten nor kept. Run the same command again to ask them once more."
+    return Table("Questions that failed", columns, tuple(rows), note)
 
 
 def run_table(found: Sequence[Condition]) -> Table:
@@ -114,43 +124,47 @@ def run_table(found: Sequence[Condition]) -> Table:
     return Table("Runs", columns, tuple(rows))
 
 
-def _plain_rows(condition: Condition) -> Iterator[tuple[str, MetricRow]]:
-    for label, each in condition.evaluated:
-        for row in each.record.metrics:
-            yield label, row
-
-
-def _is(row: MetricRow, metric: str, task: str, role: str, modality: str) -> bool:
-    return (row.metric, row.task, row.role, row.modality) == (metric, task, role, modality)
-
-
-def _by_arm(condition: Condition, wanted: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, ...]]:
-    """A row per arm; over several seeds the mean with the lowest and highest."""
-    table = []
-    for arm in dict.fromkeys(label for label, _ in condition.evaluated):
-        cells = []
-        for place in wanted:
-            found = [row for label, row in _plain_rows(condition) if label == arm and _is(row, *place)]
-            cells.append(_over_seeds(found))
-        table.append((arm, *cells))
-    return table
-
-
-def _over_seeds(rows: Sequence[MetricRow]) -> str:
-    if not rows:
-        return "–"
-    if rows[0].metric not in METRICS:  # a user's own figure need not be a share
-        values = [row.value for row in rows]
-        mean = f"{sum(values) / len(values):.3g}"
-        return mean if len(rows) == 1 else f"{mean} ({min(values):.3g}–{max(values):.3g})"
-    if len(rows) == 1:
-        return with_interval(rows[0].value, rows[0].low, rows[0].high)
-    values = [row.value for row in rows]
-    return f"{percent(sum(values) / len(values))} ({100 * min(values):.0f}–{100 * max(values):.0f})"
-
-
-def _first(rows: Sequence[MetricRow], metric: str, modality: str) -> str:
+def curve_table(rows: Sequence[CurveRow]) -> Table:
+    """What the curves are drawn through."""
+    starts: dict[tuple[str, int], CurveRow] = {}
+    cells = []
     for row in rows:
-        if row.metric == metric and row.modality == modality:
-            return with_interval(row.value, row.low, row.high)
-    return "–"
+        start = starts.setdefault((row.arm, row.seed), row)
+        forgotten, retained = 1 - row.forget / max(start.forget, 1e-9), row.retain / max(start.retain, 1e-9)
+        kept = "kept" if row.kept else ""
+        cells.append((row.arm, str(row.seed), f"{row.position:g}", percent(forgotten), percent(retained), kept))
+    columns = ("method", "seed", "step or share pruned", "forgotten", "retained", "checkpoint")
+    return Table("Forgetting against retaining, point by point", columns, tuple(cells))
+
+
+def outcome_table(rows: Sequence[OutcomeRow]) -> Table:
+    """Counts and shares of outcomes, by role and arm, text and picture together."""
+    cells = []
+    for role, arm in dict.fromkeys((row.role, row.arm) for row in sorted(rows, key=lambda row: row.role)):
+        own = [row for row in rows if (row.role, row.arm) == (role, arm)]
+        total = sum(row.count for row in own)
+        counts = [sum(row.count for row in own if row.outcome == outcome) for outcome in OUTCOMES]
+        cells.append((arm, role, *(f"{count} ({percent(count / total)})" for count in counts), str(total)))
+    columns = ("method", "role", *(OUTCOME_WORDS[outcome] for outcome in OUTCOMES), "n")
+    return Table("What became of the answers", columns, tuple(cells))
+
+
+def consistency_table(rows: Sequence[ConsistencyRow]) -> Table:
+    """Shares of facts by the modalities in which they are known."""
+    found = {(row.role, row.arm, row.metric): row for row in rows}
+    cells = []
+    for role, arm in dict.fromkeys((row.role, row.arm) for row in sorted(rows, key=lambda row: row.role)):
+        own = [found.get((role, arm, part.name)) for part in CONSISTENCY]
+        number = max(row.n for row in own if row is not None)
+        cells.append((arm, role, *(percent(None if row is None else row.share) for row in own), str(number)))
+    columns = ("method", "role", *(part.words for part in CONSISTENCY), "n")
+    return Table("Text and picture", columns, tuple(cells))
+
+
+def attack_chart_table(found: Sequence[AttackRow]) -> Table:
+    """What the bars of the attacks show: recovery over both modalities."""
+    cells: Iterator[tuple[str, ...]] = (
+        (row.arm, row.attack.replace("_", " "), with_interval(row.value, row.low, row.high), str(row.n), str(row.runs))
+        for row in found
+    )
+    return Table("What came back", ("method", "attack", "came back", "n", "seeds"), tuple(cells))

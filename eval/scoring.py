@@ -1,6 +1,7 @@
 """One reply to one scored row; nothing is averaged here."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from eval.choices import likeliest, parse_choice
 from eval.outcomes import Values, is_correct, outcome
@@ -23,14 +24,16 @@ def score(
 ) -> Prediction:
     """The scored row of a question. `likelihoods` are log-probabilities by option letter, empty where not measured.
 
-    A question that was never answered (None) is a failed one. Text scores compare with the canonical answer; for
-    classification with the right letter.
+    A question that was never answered (None) is a failed one. Exact match and ROUGE compare with the canonical answer,
+    as published; `correct` and the normalised exact match with every accepted form. For classification all compare with
+    the right letter. An NLL that is no finite number was not measured.
     """
     text = "" if reply is None else reply.text
     error = NO_REPLY if reply is None else reply.error
     choice = parse_choice(text, question.options) if question.task == "classification" else ""
     correct = not error and is_correct(question, text, choice)
     wanted = question.label or question.answer
+    forms = [wanted] if question.label else [wanted, *(form.text for form in question.accepted)]
     overlap = rouge_l(text, wanted)
     return Prediction(
         key=question.key,
@@ -49,8 +52,8 @@ def score(
         likely_choice=likeliest(likelihoods),
         label=question.label,
         exact=not error and exact_match(text, wanted),
-        normalised_exact=not error and normalised_exact_match(text, wanted),
+        normalised_exact=not error and any(normalised_exact_match(text, form) for form in forms),
         rouge_recall=overlap.recall,
         rouge_f1=overlap.f1,
-        nll=nll,
+        nll=nll if nll is not None and isfinite(nll) else None,
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    """What a reader must know of it, below the table."""
 
 
 def csv_text(records: Sequence[Record]) -> str:
@@ -37,6 +40,8 @@ def markdown_table(table: Table) -> str:
     """The table as Markdown, its caption before it; what would end a cell or begin HTML is escaped."""
     lines = [f"**{plain(table.caption)}**", "", _line(table.columns), "|" + "---|" * len(table.columns)]
     lines.extend(_line(row) for row in table.rows)
+    if table.note:
+        lines += ["", plain(table.note)]
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +64,12 @@ def points(difference: float, low: float | None, high: float | None) -> str:
     return f"{100 * difference:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def signed_points(difference: float, low: float | None, high: float | None) -> str:
+    """A difference of shares in percentage points with its sign, such as "-3.1 [-5.2, -1.0]"."""
+    ends = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * difference:+.1f}{ends}"
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     # Spreadsheets run such text as a formula; numbers may begin with a minus.
@@ -71,8 +82,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    escaped = (
-        text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
-    )
+    """Text that Markdown shows as it is, on one line: no HTML, code, stress, link or picture comes of it."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    escaped = re.sub(r"[\\|`*]", r"\\\g<0>", escaped)
+    escaped = re.sub(r"\](?=[(\[])|^\[", r"\\\g<0>", escaped.strip())
+    escaped = escaped.replace("://", ":\\//").replace("www.", "www\\.")
     return " ".join(escaped.split())

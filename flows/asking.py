@@ -31,7 +31,7 @@ GROUPED_BATCHES = 4
 def questions(run: StageRun, resources: Resources) -> None:
     """Every fact of every remaining subject in three tasks and two modalities, or a drop row."""
     table, seed = load_properties(), run.recipe.seed
-    pool = distractor_pool(chain(run.read_earlier("facts", "facts", Fact), run.read("facts", "facts", Fact)))
+    pool = distractor_pool(_facts_of_remaining(run))
     paraphrases = run.recipe.questions.paraphrases
 
     def work(shard: int) -> Tables:
@@ -51,6 +51,14 @@ def questions(run: StageRun, resources: Resources) -> None:
 
     say_polish(run.recipe, resources, lambda: (item for shard in run.shards() for item in drafted(shard, [])))
     run.map("questions", run.shards(), work)
+
+
+def _facts_of_remaining(run: StageRun) -> Iterator[Fact]:
+    """The facts of all batches' people with enough pictures: nobody else's answer is to be read in a question."""
+    screened = chain(run.read_earlier("screen", "subjects", Subject), run.read("screen", "subjects", Subject))
+    remaining = {subject.subject_id for subject in screened}
+    facts = chain(run.read_earlier("facts", "facts", Fact), run.read("facts", "facts", Fact))
+    return (fact for fact in facts if fact.subject_id in remaining)
 
 
 def facts_by_subject(run: StageRun, shard: int) -> defaultdict[str, list[Fact]]:

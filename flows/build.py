@@ -171,7 +171,7 @@ def build(
         _require_ours(folder, recipe)
         with Resources(folder, recipe, source=source, responders=responders, offline=offline) as looked_at:
             own_roster = recipe_path.parent / recipe.select.roster if recipe.select.roster else None
-            refuse_remaking(batches_of(folder, recipe), stage_table(looked_at), roster=own_roster)
+            refuse_remaking(batches_of(folder, recipe), stage_table(looked_at), roster=own_roster, start=start)
         _claim(folder, recipe, recipe_path.read_text(), roster)
         if isinstance(recipe.source, WikimediaEndpoints) and source is None and not offline:
             _say_estimate(folder, recipe, recipe.source)
@@ -210,12 +210,16 @@ def bring_up_to_date(
     progress: Progress,
     dask: DaskRunner | None = None,
 ) -> BuildReport:
-    """Make what does not stand, batch after batch; closes the resources. Call it with the folder locked."""
+    """Make what does not stand, batch after batch; closes the resources. Call it with the folder locked.
+
+    Raises BadInput, with nothing changed, where that would undo newer code's work or change people beside added ones.
+    """
     batches = batches_of(folder, recipe)
     last = STAGES.index(until) if until is not None else len(STAGES) - 1
     with ExitStack() as stack:
         stack.enter_context(resources)
         table = stage_table(resources)
+        refuse_remaking(batches, table, start=start)
         if start is not None:
             for artifact in (
                 batch.artifact(name) for batch in batches for name in STAGES[STAGES.index(start) : last + 1]

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from curation.properties import PropertyTable, load_properties
+from curation.rosters import COLUMNS, read_roster
 from curation.values import further_values, needed_values
 from flows.build import LOCK, locked
 from schemas.entities import Entity
@@ -29,15 +30,18 @@ from sources.dump_extract import (
 from sources.dump_lines import BadLine
 from sources.dump_store import FILE, DumpStore
 from sources.dump_streams import compression_of
+from sources.wikibase import QID
 
 log = logging.getLogger(__name__)
 
 ROUNDS = ("people", "values", "classes")
 """What each reading of the dump is for: people; what their statements name; what those are or lie in."""
 SHOWN_LINES = 5
-_QID = re.compile(r"Q[1-9]\d{0,17}")
+_CELL_END = re.compile(r"[,;\s]+")
+_LIKE_A_QID = re.compile(r"[Qq]?\d")
 _MEGABYTE = 1_000_000
-_BATCH = 500
+_BATCH = 50
+"""Entities in memory at once: a person with their statements takes 0.1 MB."""
 
 Show = Callable[[str, int, int], None]
 """Name of a round, done, total."""
@@ -52,6 +56,15 @@ class DumpReport(Record):
     """The first of them, in words."""
     done_before: bool
     """There was nothing left to do."""
+    without_qid: tuple[str, ...] = ()
+    """Names on the list of people that have no QID there; a dump is not searched by name."""
+
+
+class Asked(Record):
+    """Who a list of people asks for."""
+
+    qids: frozenset[str]
+    without_qid: tuple[str, ...] = ()
 
 
 def extract(
@@ -69,7 +82,7 @@ def extract(
 
     Killed, it goes on where it was. Of contact data and the like, which policy excludes, no value is kept.
     Raises BadInput for a file that is no dump, a dump that ends too early (unless `allow_cut`), and a folder of
-    another extraction.
+    another extraction. One that took a cut dump as it was starts again once the dump has grown.
     """
     compression_of(dump)
     table = load_properties()
@@ -83,6 +96,7 @@ def extract(
     if finished is not None or (out.exists() and not _is_unfinished(out, dump, wish)):
         raise BadInput(str(out), "holds something else than this extraction", "name another folder with --out")
     with locked(out), closing(DumpStore(out, writing=True)) as store:
+        _begin(store, dump, size, allow_cut=allow_cut)
         store.write([], [], {"request": request, "size": str(size)}, round_=1)
         for number, name in enumerate(ROUNDS, start=1):
             needed = wish if number == 1 else Wish(None, _still_needed(store, table, number), wish.blanked)
@@ -99,36 +113,66 @@ def extract(
                 )
             if number == 1 and not store.count(round_=1):
                 raise BadInput(str(dump), "holds none of the people asked for", f"delete {out} and ask for others")
-        manifest = _manifest(dump, store, request, rule, numbers)
+        manifest = _manifest(dump.name, size, store, request, rule, numbers)
     write_manifest(out, manifest)
     return _report(out, manifest, done_before=False)
 
 
-def read_qids(path: Path) -> frozenset[str]:
-    """QIDs of a text or CSV file: the first column of every line, under a heading or not, "#" starts a comment.
+def read_qids(path: Path) -> Asked:
+    """Whom a file asks for: a roster (CSV with a heading, as a build reads it), or QIDs in the first column.
 
-    Raises BadInput with the number of the first line that has none.
+    The latter may have a heading, further columns, quotes, and commas, semicolons or blanks; "#" starts a comment.
+    Raises BadInput with the number of the first line that is neither, and for a file without any QID.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = [line.partition("#")[0].strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(str(path), f"cannot be read ({error})", "name a text file with a QID on every line") from None
-    found: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        fields = re.split(r"[,;\s]+", line.partition("#")[0].strip(), maxsplit=1)
-        if _QID.fullmatch(fields[0]):
-            found.add(fields[0])
-        elif fields[0] and not (number == 1 and not fields[0].startswith("Q")):
-            raise BadInput(f"{path}, line {number}", f"{fields[0][:40]!r} is no QID", "write QIDs such as Q42")
-    if not found:
-        raise BadInput(str(path), "names nobody", "write one QID a line")
-    return frozenset(found)
+    head = [cell.strip(' "').casefold() for cell in next(filter(None, lines), "").split(",")]
+    is_roster = set(head) <= set(COLUMNS) or (head[0] != "qid" and not set(head).isdisjoint(COLUMNS))
+    asked = _of_roster(path) if is_roster else _of_list(path, lines)
+    if not asked.qids:
+        raise BadInput(str(path), "names nobody by QID", "write one QID a line, or a roster with a column qid")
+    return asked
+
+
+def _of_roster(path: Path) -> Asked:
+    lines = read_roster(path, remarks=True)
+    return Asked(
+        qids=frozenset(_checked(path, line.line, line.qid) for line in lines if line.qid),
+        without_qid=tuple(line.name for line in lines if not line.qid),
+    )
+
+
+def _of_list(path: Path, lines: list[str]) -> Asked:
+    cells = [(number, _CELL_END.split(line)[0].strip('"')) for number, line in enumerate(lines, start=1) if line]
+    if cells and not _LIKE_A_QID.match(cells[0][1]):  # A heading.
+        del cells[0]
+    return Asked(qids=frozenset(_checked(path, number, qid) for number, qid in cells))
+
+
+def _checked(path: Path, number: int, qid: str) -> str:
+    if not QID.fullmatch(qid):
+        raise BadInput(f"{path}, line {number}", f"{qid[:40]!r} is no QID", "write QIDs such as Q42")
+    return qid
 
 
 def _never_stored(table: PropertyTable) -> frozenset[str]:
     """Excluded properties whose values are nobody's business; other excluded ones say whom and what an item is."""
     excluded = (row for row in table.by_id.values() if row.policy == "exclude")
     return frozenset(row.id for row in excluded if row.sensitivity not in ("public", "biographical"))
+
+
+def _begin(store: DumpStore, dump: Path, size: int, *, allow_cut: bool) -> None:
+    """Let an extraction of a dump that was cut start again if the dump has grown; else it is still cut."""
+    if not read_progress(store).cut:
+        return
+    if size > int(store.state("size") or 0):
+        log.warning("%s was taken cut and has grown since: it is read from its start", dump.name)
+        store.clear()
+    elif not allow_cut:
+        advice = "complete the download and run the same command, or take what there is with --allow-cut"
+        raise BadInput(str(dump), "ends too early, and the extraction was begun with --allow-cut", advice)
 
 
 def _is_unfinished(out: Path, dump: Path, wish: Wish) -> bool:
@@ -142,31 +186,39 @@ def _is_unfinished(out: Path, dump: Path, wish: Wish) -> bool:
     return request is None or (dump.stat().st_size >= size and request == request_digest(dump, wish, size=size))
 
 
-def _entities(store: DumpStore, numbers: list[int]) -> Iterator[list[Entity]]:
-    for start in range(0, len(numbers), _BATCH):
-        read = map(read_stored, store.entities(numbers[start : start + _BATCH]).values())
-        yield [entity for entity in read if isinstance(entity, Entity)]
+def _entities(store: DumpStore, numbers: list[int]) -> list[Entity]:
+    return [entity for entity in map(read_stored, store.entities(numbers).values()) if isinstance(entity, Entity)]
 
 
-def _needed(store: DumpStore, table: PropertyTable) -> frozenset[int]:
+def _people(store: DumpStore) -> Iterator[Entity]:
+    """The people of the first round, a few in memory at once."""
+    last = 0
+    while numbers := store.numbers(round_=1, after=last, limit=_BATCH):
+        yield from _entities(store, numbers)
+        last = numbers[-1]
+
+
+def _needed(store: DumpStore, table: PropertyTable) -> set[int]:
     """Numbers of the items that the people's facts and occupation groups are read from."""
     found: set[int] = set()
-    for people in _entities(store, store.numbers(round_=1)):
-        for person in people:
-            found.update(int(qid[1:]) for qid in (*needed_values(person, table), *person.items("P106")))
-    return frozenset(found)
+    for person in _people(store):
+        found.update(int(qid[1:]) for qid in (*needed_values(person, table), *person.items("P106")))
+    return found
 
 
-def _still_needed(store: DumpStore, table: PropertyTable, round_: int) -> frozenset[int]:
+def _still_needed(store: DumpStore, table: PropertyTable, round_: int) -> set[int]:
     """Numbers of the items that the second or third round looks for; the same whenever a round goes on."""
     needed = _needed(store, table)
     if round_ == 2:
-        return needed - frozenset(store.numbers(round_=1))
+        store.discard_kept(needed, before=2)
+        return needed
     found: set[int] = set()
-    for values in _entities(store, sorted(needed)):
-        further = further_values({value.qid: value for value in values}, table)
-        found.update(int(qid[1:]) for qid in further)
-    return frozenset(found - set(store.numbers(round_=1)) - set(store.numbers(round_=2)))
+    numbers = sorted(needed)
+    for start in range(0, len(numbers), _BATCH):
+        values = {value.qid: value for value in _entities(store, numbers[start : start + _BATCH])}
+        found.update(int(qid[1:]) for qid in further_values(values, table))
+    store.discard_kept(found, before=3)
+    return found
 
 
 def _megabytes(progress: Show, name: str) -> Callable[[int, int], None]:
@@ -174,13 +226,14 @@ def _megabytes(progress: Show, name: str) -> Callable[[int, int], None]:
 
 
 def _manifest(
-    dump: Path, store: DumpStore, request: str, rule: PeopleRule | None, numbers: frozenset[int]
+    dump: str, size: int, store: DumpStore, request: str, rule: PeopleRule | None, numbers: frozenset[int]
 ) -> DumpManifest:
     done: Progress = read_progress(store)
-    missing = sorted(numbers - set(store.numbers(round_=1)))
+    missing = set(numbers)
+    store.discard_kept(missing, before=2)
     return DumpManifest(
-        dump=dump.name,
-        dump_bytes=dump.stat().st_size,
+        dump=dump,
+        dump_bytes=size,
         request=request,
         rule=rule,
         asked=len(numbers),
@@ -190,7 +243,7 @@ def _manifest(
         bytes=done.bytes,
         bad_lines=len(store.bad_lines()),
         cut=done.cut,
-        missing=tuple(f"Q{number}" for number in missing),
+        missing=tuple(f"Q{number}" for number in sorted(missing)),
         identity=f"dump:{store.digest()}",
     )
 

@@ -1,5 +1,6 @@
 """The command about Wikidata's dump: dump."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,14 @@ import typer
 from flows.terminal import Json, app, print_json, progress_bars
 from schemas.problems import BadInput
 
+log = logging.getLogger(__name__)
+
 
 @app.command("dump", short_help="Extract people from Wikidata's dump.")
 def dump_command(
     file: Annotated[Path, typer.Argument(help="A JSON dump of Wikidata: latest-all.json.gz, .bz2, .zst or plain.")],
     out: Annotated[Path, typer.Option(help="Folder for what is kept; a recipe names it as its source.")],
-    qids: Annotated[Path | None, typer.Option(help="Text or CSV file with a QID in the first column.")] = None,
+    qids: Annotated[Path | None, typer.Option(help="A roster with a column qid, or QIDs, one a line.")] = None,
     humans: Annotated[bool, typer.Option("--humans", help="Keep people by the options below.")] = False,
     min_sitelinks: Annotated[int, typer.Option(min=0, help="With --humans: least number of sitelinks.")] = 0,
     occupation: Annotated[
@@ -23,7 +26,7 @@ def dump_command(
     as_json: Json = False,
 ) -> None:
     """Extract people, and what their statements name, from Wikidata's dump; run it again to go on."""
-    from flows.dump import extract, read_qids
+    from flows.dump import Asked, extract, read_qids
     from flows.show_dump import print_dump
     from sources.dump_entities import PeopleRule
 
@@ -32,7 +35,11 @@ def dump_command(
     if not humans and (min_sitelinks or occupation):
         raise BadInput("ppubench dump", "--min-sitelinks and --occupation go with --humans", "leave them out")
     rule = PeopleRule(min_sitelinks=min_sitelinks, occupations=tuple(sorted(set(occupation or ())))) if humans else None
-    wanted = frozenset[str]() if qids is None else read_qids(qids)
+    asked = Asked(qids=frozenset()) if qids is None else read_qids(qids)
+    if asked.without_qid:
+        count, first = len(asked.without_qid), asked.without_qid[0]
+        log.warning("%s: %d people (%s first) have no QID there and are not looked for", qids, count, first)
     with progress_bars() as progress:
-        report = extract(file, out, rule=rule, qids=wanted, allow_cut=allow_cut, progress=progress)
+        found = extract(file, out, rule=rule, qids=asked.qids, allow_cut=allow_cut, progress=progress)
+    report = found.model_copy(update={"without_qid": asked.without_qid})
     print_json(report.model_dump(mode="json")) if as_json else print_dump(report)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from unlearn.models import LoadedModel
     from unlearn.runs import RunRecord
 
+LONGEST_LABEL = 60
+"""Characters."""
 Overlay = Callable[["LoadedModel"], "LoadedModel"]
 """What an attack does to a model before it is asked."""
 
@@ -31,7 +33,9 @@ class Evaluated:
     """Run folder or adapter folder."""
     run: "RunRecord | None"
     identity: str
+    """Of the weights that are asked, label included; two runs that came to the same weights share it."""
     name: str
+    label: str = ""
 
     @property
     def folder(self) -> str:
@@ -49,12 +53,23 @@ class Evaluated:
         return not self.spec.startswith("openai:")
 
 
-def identify(model: str, overlay: Path | None, *, trust_remote_code: bool = False) -> Evaluated:
+def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_code: bool = False) -> Evaluated:
     """Settle what `model` and `overlay` name, without loading weights.
 
-    `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter. Raises BadInput for an unfinished
-    run, a run or adapter on another base, and for anything laid over a server's model.
+    `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter; `label` tells apart what cannot
+    be told from here. Raises BadInput for an unfinished run, a run or adapter on another base, for anything laid over
+    a server's model, and for a label too long for a folder's name.
     """
+    if len(label) > LONGEST_LABEL:
+        raise BadInput(f"label {label[:20]}…", f"has {len(label)} characters", f"use at most {LONGEST_LABEL}")
+    found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code)
+    if not label:
+        return found
+    name, identity = _plain(f"{found.name}-{label}"), f"{found.identity} label {label}"
+    return replace(found, identity=identity, name=name, label=label)
+
+
+def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) -> Evaluated:
     from eval.responders import parse_spec
 
     parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
@@ -63,10 +78,10 @@ def identify(model: str, overlay: Path | None, *, trust_remote_code: bool = Fals
         if overlay is not None:
             found = "is laid over a model behind a server"
             raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
-        from eval.remote import server_identity
+        from eval.remote import model_name, served_model
 
-        identity = server_identity(parsed.base_urls, parsed.model)
-        return Evaluated(model, None, None, identity, _plain(parsed.model))
+        identity = served_model(parsed.base_urls, parsed.model)
+        return Evaluated(model, None, None, identity, _plain(model_name(parsed.model)))
     base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
     if overlay is None:
         return Evaluated(parsed.model, None, None, base, _plain(Path(parsed.model).name))
@@ -90,19 +105,22 @@ def open_evaluated(
 
         return open_responder(evaluated.spec, batch=batch), None
     from eval.local import LocalModel, LocalResponder
-    from unlearn.models import load_model
-    from unlearn.runs import open_run
 
-    if evaluated.run is not None and evaluated.overlay is not None:
-        loaded = open_run(evaluated.overlay, evaluated.spec, device=device, trust_remote_code=trust_remote_code)
-    else:
-        loaded = load_model(
-            evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code
-        )
+    loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
     if attack is not None:
         loaded = attack(loaded)
     responder = LocalResponder(LocalModel(loaded.model, loaded.processor, evaluated.identity), batch=batch)
     return responder, responder
+
+
+def load_evaluated(evaluated: Evaluated, *, device: str, trust_remote_code: bool = False) -> "LoadedModel":
+    """The weights of a local model with what is laid over them."""
+    from unlearn.models import load_model
+    from unlearn.runs import open_run
+
+    if evaluated.run is not None and evaluated.overlay is not None:
+        return open_run(evaluated.overlay, evaluated.spec, device=device, trust_remote_code=trust_remote_code)
+    return load_model(evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code)
 
 
 def check_attack(evaluated: Evaluated, attack: AttackName | None) -> None:

@@ -1,10 +1,12 @@
 """Questions beside the benchmark's own: who a picture shows, and general pictures for what a model is still good at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from eval.prompts import IDENTITY_QUESTION
 from eval.tasks import AskedFact, EvalQuestion
-from schemas.problems import BadInput
+from flows.person_names import NAME_PROPERTIES, names_of
+from schemas.artifacts import digest
 from schemas.records import AcceptedAnswer
 from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName
 from schemas.words import Role
@@ -13,13 +15,32 @@ from sources.sandbox.general import general_samples
 UTILITY_SEED = 7
 
 
-def identity_questions(questions: Iterable[EvalQuestion], *, by_subject: bool) -> list[EvalQuestion]:
-    """One "who is this person?" per subject with a picture. Only where whole subjects are forgotten has it a role."""
+def identity_questions(
+    questions: Iterable[EvalQuestion], facts: Iterable[AskedFact], *, by_subject: bool
+) -> list[EvalQuestion]:
+    """One "who is this person?" per subject with a picture. Only where whole subjects are forgotten has it a role.
+
+    Right is the name in any of its forms (flows.person_names), and what the dataset's facts give as a further name.
+    """
     shown: dict[str, EvalQuestion] = {}
     for question in questions:
         if question.picture is not None:
             shown.setdefault(question.subject_id, question)
-    return [_identity(question, question.role if by_subject else None) for _, question in sorted(shown.items())]
+    names = {subject: [question.subject] for subject, question in sorted(shown.items())}
+    for fact in facts:
+        if fact.kind in NAME_PROPERTIES and fact.subject_id in names:
+            names[fact.subject_id] += [form.text for form in fact.accepted]
+    forms = names_of({subject: tuple(own) for subject, own in names.items()})
+    return [_identity(shown[each], shown[each].role if by_subject else None, forms[each]) for each in sorted(shown)]
+
+
+def drawn(questions: Sequence[EvalQuestion], number: int) -> list[EvalQuestion]:
+    """At most so many of the questions, the same for every model, and as many of each role as there are."""
+    by_role: dict[Role | None, list[EvalQuestion]] = {}
+    for question in sorted(questions, key=lambda question: digest(question.subject_id)):
+        by_role.setdefault(question.role, []).append(question)
+    in_turn = [each for round_ in zip_longest(*by_role.values()) for each in round_ if each is not None]
+    return sorted(in_turn[:number], key=lambda question: question.key)
 
 
 def why_no_likelihoods(local: bool, attack: AttackName | None) -> str:
@@ -73,28 +94,7 @@ def utility_questions(number: int) -> list[EvalQuestion]:
     return found
 
 
-def lmms_eval_scores(model: str, *, tasks: str = "mmbench_en_dev", limit: int | None = None) -> dict[str, float]:
-    """Scores of a real model on general benchmarks by lmms-eval, `<task>/<metric>` in that tool's own scale.
-
-    `model` is a Hub id or folder, `tasks` names of lmms-eval's tasks with commas between. Not part of an evaluation:
-    its data sets are downloaded, and its figures have no subjects to draw. Raises BadInput where it is not installed.
-    """
-    try:
-        from lmms_eval.evaluator import simple_evaluate  # type: ignore[import-not-found]
-    except ImportError as error:
-        advice = "pip install lmms-eval (needs a network, and a GPU for real models)"
-        raise BadInput("lmms-eval", "is not installed", advice) from error
-    kind = "qwen3_vl" if "qwen3" in model.lower() else "gemma3" if "gemma" in model.lower() else "llava_hf"
-    found = simple_evaluate(model=kind, model_args=f"pretrained={model}", tasks=tasks.split(","), limit=limit)
-    return {
-        f"{task}/{metric}": float(value)
-        for task, metrics in found["results"].items()
-        for metric, value in metrics.items()
-        if isinstance(value, float)
-    }
-
-
-def _identity(shown: EvalQuestion, role: Role | None) -> EvalQuestion:
+def _identity(shown: EvalQuestion, role: Role | None, names: Iterable[str]) -> EvalQuestion:
     return EvalQuestion(
         key=f"{shown.subject_id}|identity|vqa",
         sample_id=f"{shown.subject_id}|identity",
@@ -107,7 +107,7 @@ def _identity(shown: EvalQuestion, role: Role | None) -> EvalQuestion:
         options=(),
         label="",
         answer=shown.subject,
-        accepted=(AcceptedAnswer(kind="text", text=shown.subject),),
+        accepted=tuple(AcceptedAnswer(kind="text", text=name) for name in names),
         kind="identity",
         answer_type="identity",
         picture=shown.picture,

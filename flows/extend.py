@@ -2,20 +2,24 @@
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from curation.rosters import read_roster
-from flows.batches import BatchRequest, batches_of, forget_request, read_requests, write_request
+from flows.batches import BatchRequest, batches_of, fates_of, forget_request, read_requests, write_request
 from flows.build import Progress, bring_up_to_date, locked, open_build
 from flows.build_report import BuildReport, stands
 from flows.folders import BuildFolder
+from flows.grown import refuse_remaking
+from flows.naming import BLOCK, blocks
 from flows.resources import Resources
 from flows.selecting import find_people
 from flows.stage import StageSpec
 from flows.stages import stage_table
 from schemas.artifacts import read_manifest
 from schemas.drops import explain
+from schemas.entities import Entity
 from schemas.origins import Source
 from schemas.problems import BadInput
 from schemas.records import Subject
@@ -34,8 +38,8 @@ def add(
 ) -> BuildReport:
     """Add people to a finished build, by name or QID, as its next batch; go on with the batch if it was cut off.
 
-    Raises BadInput, with nothing written, for a build that is not finished or cannot be written to, for somebody who is
-    a subject already or is named twice, and where nobody who was asked for can be a subject.
+    Raises BadInput, with nothing written, for a build that is not finished, not up to date or cannot be written to, for
+    somebody who was taken up already or is named twice, and where nobody who was asked for can be a subject.
     """
     asked = [word.strip() for word in asked if word.strip()]
     if not asked:
@@ -44,12 +48,14 @@ def add(
     _refuse_read_only(found.path)
     with locked(found.path), Resources(found.path, found.recipe, source=source, responders=responders) as resources:
         table, batches = stage_table(resources), batches_of(found.path, found.recipe)
-        if _goes_on(batches, table, asked):
-            return bring_up_to_date(found.path, found.recipe, resources, progress=progress)
-        _require_finished(batches, table)
-        number = len(batches)
-        request = BatchRequest(batch=number, asked=tuple(asked), subjects=_resolve(asked, batches, resources.source()))
-        write_request(found.path, request)
+        refuse_remaking(batches, table)
+        _require_finished(batches[:-1], table)
+        number = batches[-1].batch
+        if not _goes_on(batches[-1], asked):
+            _require_finished(batches[-1:], table)
+            number += 1
+            subjects = _resolve(asked, batches, resources.source())
+            write_request(found.path, BatchRequest(batch=number, asked=tuple(asked), subjects=subjects))
         try:
             return bring_up_to_date(found.path, found.recipe, resources, progress=progress)
         except BadInput:
@@ -77,12 +83,11 @@ def _refuse_read_only(folder: Path) -> None:
         raise BadInput(str(folder), "is read-only", "copy the build, or make it writable, and add to that")
 
 
-def _goes_on(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec], asked: Sequence[str]) -> bool:
+def _goes_on(newest: BuildFolder, asked: Sequence[str]) -> bool:
     """Whether this is the command that was cut off; raises BadInput if it is another one."""
-    newest = batches[-1]
-    if newest.batch == 0 or all(stands(newest, table[stage], table) for stage in STAGES):
+    if newest.batch == 0 or all(read_manifest(newest.artifact(stage)) is not None for stage in STAGES):
         return False
-    pending = _request_of(newest)
+    pending = read_requests(newest.path)[newest.batch - 1].asked
     if set(pending) == set(asked):
         return True
     words = " ".join(f'"{word}"' if " " in word else word for word in pending)
@@ -91,27 +96,28 @@ def _goes_on(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec], a
     )
 
 
-def _request_of(batch: BuildFolder) -> tuple[str, ...]:
-    return read_requests(batch.path)[batch.batch - 1].asked
-
-
 def _require_finished(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec]) -> None:
     for batch in batches:
         for stage in STAGES:
-            manifest = read_manifest(batch.artifact(stage))
-            if manifest is not None and manifest.version > table[stage].version:
-                found = f"version {manifest.version} is newer than this ppubench's ({table[stage].version})"
-                raise BadInput(str(batch.artifact(stage)), found, "upgrade ppubench")
             if not stands(batch, table[stage], table):
-                state = "not finished" if manifest is None else "not up to date"
+                unfinished = read_manifest(batch.artifact(stage)) is None
+                state = "not finished" if unfinished else "not up to date"
                 advice = f"run `ppubench export {batch.path}` first"
                 raise BadInput(str(batch.path), f"is {state} (stage {stage})", advice)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Somebody whom the build has taken up, and in which batch."""
+
+    subject: Subject
+    batch: BuildFolder
 
 
 def _resolve(asked: Sequence[str], batches: Sequence[BuildFolder], source: Source) -> tuple[str, ...]:
     """What the new batch selects; raises BadInput for people who stand already or come twice, or if nobody is left."""
     standing = {
-        subject.qid: (subject, batch.batch)
+        subject.qid: _Standing(subject, batch)
         for batch in batches
         for path in sorted(batch.artifact("select").glob("subjects-*.parquet"))
         for subject in read_records(path, Subject)
@@ -119,14 +125,40 @@ def _resolve(asked: Sequence[str], batches: Sequence[BuildFolder], source: Sourc
     people, drops = find_people(asked, source)
     for person in people:
         if person.qid in standing:
-            subject, number = standing[person.qid]
             moved = f" ({person.requested_id} leads to {person.qid})" if person.requested_id != person.qid else ""
-            found = f"is subject {subject.subject_id} of batch {number} already{moved}"
-            raise BadInput(f"{subject.name} ({person.qid})", found, "leave it out; for a namesake, name the QID")
+            raise _stands_already(standing[person.qid], moved)
     for drop in drops:
         if drop.reason == "duplicate_subject":
             raise BadInput(drop.item, f"is named twice ({drop.detail})", "name each person once")
     if not people:
         problems = "; ".join(f"{drop.item}: {drop.detail or explain(drop.reason)}" for drop in drops)
         raise BadInput("ppubench add", f"nobody can be added ({problems})", "name others, or QIDs")
+    _refuse_merged([person.qid for person in people], standing, source)
     return (*(person.qid for person in people), *(drop.item for drop in drops))
+
+
+def _refuse_merged(people: Collection[str], standing: Mapping[str, _Standing], source: Source) -> None:
+    """Raise BadInput if the QID of somebody who stands leads to one of the new people by now.
+
+    Every request names a new person beside those who stand, so that no cache answers from before that one was new.
+    """
+    beside = min(people)
+    for block in blocks(sorted(standing), BLOCK - 1):
+        for answer in source.entities([beside, *block]):
+            if isinstance(answer, Entity) and answer.requested_id in standing and answer.qid in people:
+                moved = f" ({answer.requested_id} leads to {answer.qid} now)"
+                raise _stands_already(standing[answer.requested_id], moved)
+
+
+def _stands_already(person: _Standing, moved: str) -> BadInput:
+    """Who this is in the build; or at which gate they were left out, and that only another build tries them again."""
+    subject, batch = person.subject, person.batch
+    where = f"{subject.name} ({subject.qid})"
+    fate = next(fate for fate in fates_of(batch) if fate.subject_id == subject.subject_id)
+    if fate.state == "joined":
+        found = f"is subject {subject.subject_id} of batch {batch.batch} already{moved}"
+        return BadInput(where, found, "leave it out; for a namesake, name the QID")
+    why = ": ".join(text for text in (fate.reason, fate.detail) if text) or "no sample"
+    found = f"was left out of batch {batch.batch} at the stage {fate.stage} ({why}){moved}"
+    advice = "leave it out; a build tries each person once, so to try again name them in the recipe of a new build"
+    return BadInput(where, found, advice)

@@ -1,7 +1,7 @@
 """The commands about models: methods, attacks, unlearn, evaluate, study, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,12 @@ from flows.terminal import Json, app, print_json, progress_bars, setting_named
 from schemas.problems import BadInput
 from schemas.results import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.words import TASKS, Task
+
+if TYPE_CHECKING:
+    from schemas.results import EvaluationRecord
+
+FAILED_SHARE = 0.05
+"""Of the questions of an evaluation, which may fail without the command failing."""
 
 Dataset = Annotated[
     str,
@@ -138,6 +144,18 @@ def evaluate_command(
     attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
     tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
     metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None,
+    identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0,
+    label: Annotated[
+        str,
+        typer.Option(
+            help="A word of yours that tells this model from others, and names its folder: say it where a server was "
+            "restarted with other weights under the same address and name, which cannot be seen from here."
+        ),
+    ] = "",
+    lmms_eval: Annotated[
+        str | None,
+        typer.Option("--lmms-eval", help="General benchmarks by lmms-eval, if it is installed; commas between."),
+    ] = None,
     prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
     batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
     target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
@@ -165,6 +183,9 @@ def evaluate_command(
             attack=_attack(attack),
             tasks=_tasks(tasks),
             metrics=metric or (),
+            identity=identity,
+            label=label.strip(),
+            lmms_eval=_words(lmms_eval),
             prompts="published" if prompts == "published" else "probe",
             batch=batch,
             target=target,
@@ -176,6 +197,35 @@ def evaluate_command(
             progress=progress,
         )
     print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
+    _warn_of_setting(record)
+    _warn_of_failures(record)
+
+
+def _words(value: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in (value or "").split(",") if word.strip())
+    if value is not None and not words:
+        raise BadInput("--lmms-eval", "names no task", "name tasks of lmms-eval with commas between")
+    return words
+
+
+def _warn_of_setting(record: "EvaluationRecord") -> None:
+    """Say it where a run is asked about another forget set than it unlearned."""
+    trained, asked = (record.trained_setting, record.trained_ratio), (record.setting, record.ratio)
+    if record.trained_setting is not None and trained != asked:
+        named = [
+            " ".join([setting or "", f"{ratio} %" if ratio else ""]).strip() for setting, ratio in (trained, asked)
+        ]
+        typer.echo(f"ppubench: {record.name} unlearned {named[0]} and was asked about {named[1]}", err=True)
+
+
+def _warn_of_failures(record: "EvaluationRecord") -> None:
+    """Say how many questions had no answer, and end with status 1 if they are more than FAILED_SHARE."""
+    for failed, which in ((record.failed, "questions"), (record.failed_plain, "questions without the attack")):
+        if failed:
+            said = f"{failed:,} of {record.questions:,} {which} failed (first: {record.first_error})"
+            typer.echo(f"ppubench: {said}; the same command asks them again", err=True)
+    if max(record.failed, record.failed_plain) > FAILED_SHARE * record.questions:
+        raise typer.Exit(1)
 
 
 @app.command("study", short_help="Run a matrix of methods, settings and seeds.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
+from eval.recovery import Attacked, attacked
 from eval.report_data import Evaluated, Findings
 from eval.store import find_evaluations, read_evaluation, read_record
 from schemas.artifacts import digest
@@ -33,12 +34,15 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
     evaluations: dict[str, Path] = {}
     failed: list[UnitRecord] = []
     titles: list[str] = []
+    planned = missing = 0
     compare = CompareConfig()
     for folder in folders:
         study = _read_study(folder)
         if study is not None:
             titles.append(f"Study {study.recipe}")
             compare = CompareConfig.model_validate(study.compare)
+            planned += study.planned
+            missing += study.planned - len(study.units)
             failed.extend(unit for unit in study.units if unit.status == "failed")
         for run in _runs_in(folder, study):
             curves.setdefault(run.run, run)
@@ -46,7 +50,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
             record = read_record(place)
             if record is not None:
                 evaluations.setdefault(f"{record.identity} {record.run}", place)
-    plain, attacked = _read_evaluations(evaluations.values())
+    plain, under_attack = _read_evaluations(evaluations.values())
     if not curves and not plain:
         raise BadInput(
             ", ".join(map(str, folders)) or "report",
@@ -58,8 +62,10 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
         title=title,
         curves=list(curves.values()),
         evaluated=plain,
-        attacked=attacked,
+        attacked=under_attack,
         failed=failed,
+        planned=planned,
+        missing=missing,
         metric=compare.metric,
         task=compare.task,
         matched=compare.matched,
@@ -67,8 +73,8 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
     return write_files(findings, out=out)
 
 
-def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[EvaluationRecord]]:
-    """Evaluations without attack with their answers, and the records of those under one.
+def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[Attacked]]:
+    """Evaluations without attack with their answers, and those under one with what of them is right.
 
     The same questions to the same run, measured once more with a figure of one's own, are one evaluation: the fuller.
     Two runs that came to the same weights, as a method and the same with a term that matched nothing, are still two.
@@ -83,7 +89,8 @@ def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[Eva
         if key not in fullest or len(record.metrics) > len(fullest[key][1].metrics):
             fullest[key] = (place, record)
     plain = [Evaluated(*read_evaluation(place)) for place, record in fullest.values() if record.attack is None]
-    return plain, [record for _, record in fullest.values() if record.attack is not None]
+    under_attack = [attacked(*read_evaluation(place)) for place, record in fullest.values() if record.attack]
+    return plain, under_attack
 
 
 def _read_study(folder: Path) -> StudyRecord | None:

@@ -27,8 +27,7 @@ POOL_TIMES = 3
 def select(run: StageRun, resources: Resources) -> None:
     """Subjects in order of their ids, cut into shards of `recipe.shard`; everyone refused is a drop row.
 
-    In a later batch the ids go on where the earlier ones end, and nobody becomes a subject twice: a batch whose people
-    a widened recipe has taken into batch 0 stays, without subjects.
+    In a later batch the ids go on where the earlier ones end, and nobody becomes a subject twice.
     """
     config, source = run.recipe.select, resources.source()
     standing = {subject.qid: subject.subject_id for subject in run.read_earlier("select", "subjects", Subject)}
@@ -52,12 +51,11 @@ def select(run: StageRun, resources: Resources) -> None:
             run.notes["candidates"] = len(qids)
     subjects = _numbered(found, asked.lines, entities, standing)
     drops = asked.drops + refused
-    taken_over = bool(standing) and {drop.reason for drop in drops} == {"duplicate_subject"}
-    if not subjects and not taken_over:
+    if not subjects:
         reasons = ", ".join(sorted({drop.reason for drop in drops})) or "the source selected nobody"
         raise BadInput("[select]", f"nobody is left of {len(qids)} asked for ({reasons})", "mend the selection")
     asked_for = len(qids) + len(asked.drops)
-    shards = list(blocks(subjects, run.recipe.shard)) or [[]]
+    shards = list(blocks(subjects, run.recipe.shard))
 
     def write(number: int) -> Tables:
         run.took[number] = asked_for if number == 0 else 0

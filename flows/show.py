@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flows.build_report import BatchReport, BuildReport, StageReport
 from schemas.drops import explain
 
 if TYPE_CHECKING:
-    from schemas.results import EvaluationRecord
+    from schemas.results import EvaluationRecord, MetricRow
     from unlearn.runs import RunRecord
 
-SHOWN = ("accuracy", "exact_match", "rouge_l_recall", "boundary_auc", "recovery", "lost")
-"""The metrics that the terminal shows; evaluation.json has all."""
+SHOWN = (
+    "accuracy", "exact_match", "rouge_l_recall", "choice_accuracy_likelihood", "consistent", "visual_identity",
+    "boundary_auc", "boundary_accuracy", "recovery", "lost",
+)  # fmt: skip
+"""The metrics that the terminal shows, besides outcomes and figures of a user's own; evaluation.json has all."""
 NAMED_SHOWN = 5
 """People of the recipe whom the selection left out, that are listed."""
 PEOPLE_SHOWN = 20
@@ -112,24 +116,56 @@ def print_run(record: "RunRecord", folder: Path) -> None:
 
 
 def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
-    """Accuracy and outcomes by role, task and modality, with intervals, and where the predictions are."""
-    from eval.metrics import METRICS
-
+    """Figures and outcomes by role, task and modality, with intervals, and where the predictions are."""
     console = _console()
-    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
-    for column in ("role", "task", "modality", "metric", "value", "95 % interval", "n"):
-        table.add_column(column, justify="right" if column in ("value", "95 % interval", "n") else "left")
-    for row in record.metrics:
-        if (row.metric in SHOWN or row.metric not in METRICS) and row.modality:
-            between = f"{row.low:.3f} to {row.high:.3f}" if row.low is not None and row.high is not None else ""
-            table.add_row(row.role, row.task, row.modality, row.metric, f"{row.value:.3f}", between, f"{row.n:,}")
-    console.print(table)
+    console.print(_figures(record.metrics))
+    console.print(_outcomes(record.metrics))
+    for name, score in record.lmms_eval.items():
+        console.print(f"lmms-eval {name}: {score:.4g}", markup=False)
     for note in record.notes:
         console.print(f"note      {note}", markup=False)
     console.print(f"asked     {record.questions:,} questions, {record.failed:,} without an answer")
     console.print(
         f"folder    {out / record.folder}   (evaluation.json has every figure, predictions.jsonl every answer)"
     )
+
+
+def _figures(rows: "Sequence[MetricRow]") -> Table:
+    from eval.metrics import METRICS
+
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("role", "task", "modality", "metric", "value", "95 % interval", "n"):
+        table.add_column(column, justify="right" if column in ("value", "95 % interval", "n") else "left")
+    for row in rows:
+        if row.metric in SHOWN or row.metric not in METRICS:
+            between = f"{row.low:.3f} to {row.high:.3f}" if row.low is not None and row.high is not None else ""
+            table.add_row(
+                row.role or "all",
+                row.task,
+                row.modality or "both",
+                escape(row.metric),
+                f"{row.value:.3f}",
+                between,
+                f"{row.n:,}",
+            )
+    return table
+
+
+def _outcomes(rows: "Sequence[MetricRow]") -> Table:
+    """What became of the answers, in per cent of each role, task and modality."""
+    from schemas.results import OUTCOMES
+
+    shares: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in rows:
+        if row.metric.startswith("outcome_") and row.modality:
+            place = shares.setdefault((row.role or "all", row.task, row.modality), {})
+            place[row.metric.removeprefix("outcome_")] = row.value
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("role", "task", "modality", *(f"{outcome.replace('_', ' ')} %" for outcome in OUTCOMES)):
+        table.add_column(column, justify="right" if column.endswith("%") else "left")
+    for names, found in shares.items():
+        table.add_row(*names, *(f"{100 * found.get(outcome, 0.0):.1f}" for outcome in OUTCOMES))
+    return table
 
 
 def print_status(report: BuildReport) -> None:

@@ -7,6 +7,9 @@ from rich.console import Console
 if TYPE_CHECKING:
     from flows.dump import DumpReport
 
+SHOWN = 5
+"""Of a list in one line."""
+
 
 def print_dump(report: "DumpReport") -> None:
     """What was read, what was kept, what could not be, and where it lies."""
@@ -17,9 +20,14 @@ def print_dump(report: "DumpReport") -> None:
     console.print(f"read      {found.lines:,} entities, {found.bytes / 1e6:,.1f} MB of JSON", markup=False)
     console.print(f"kept      {found.people:,} people, {found.values:,} entities that they need", markup=False)
     if found.missing:
-        shown = ", ".join(found.missing[:5]) + (", …" if len(found.missing) > 5 else "")
+        shown = _few(found.missing)
         console.print(
             f"missing   {len(found.missing):,} of {found.asked:,} QIDs ({shown}): deleted, or merged into others",
+            markup=False,
+        )
+    if report.without_qid:
+        console.print(
+            f"left out  {len(report.without_qid):,} people without a QID on the list ({_few(report.without_qid)})",
             markup=False,
         )
     if found.bad_lines:
@@ -29,3 +37,7 @@ def print_dump(report: "DumpReport") -> None:
     if found.cut:
         console.print("note      the dump ends too early and was taken as it is", markup=False)
     console.print(f'folder    {report.folder}   (in a recipe: [source] kind = "dump", folder = …)', markup=False)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

@@ -24,7 +24,7 @@ STAGE_LINES: dict[Stage, str] = {
     "attack": "random prefixes, jailbreak-style prompts and paraphrases",
     "export": "the dataset in the published layout",
 }
-VERSIONS: dict[Stage, int] = dict.fromkeys(STAGES, 1)
+VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2}
 """Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {
     "select": (),
@@ -43,7 +43,7 @@ ACROSS: dict[Stage, tuple[Stage, ...]] = {
     "facts": ("select",),  # sample names that are taken
     "images": (),
     "screen": ("screen",),  # duplicates
-    "questions": ("facts",),  # distractors
+    "questions": ("facts", "screen"),  # distractors, of those with enough pictures
     "probe": ("select", "facts", "screen"),  # strangers
     "split": ("split",),  # ranks, and who is forgotten
     "attack": (),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from eval.store import standing
 from flows.datasets import open_dataset
 from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
@@ -104,17 +105,27 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage
 
 
 def _finished(out: Path, unit: Unit, key: str) -> UnitRecord | None:
-    """What became of a unit in an earlier call, if it ended well, with the same key, and its files are there."""
+    """What became of a unit in an earlier call, if it ended well, with the same key, and its files are whole.
+
+    One with questions that failed is done again, which asks those alone.
+    """
+    found = _kept(out, unit, key)
+    if found is None or found.status == "failed":
+        return None
+    if unit.method and not (out / RUNS / unit.name / "run.json").is_file():
+        return None
+    evaluations = [standing(out / EVALUATIONS / folder) for folder in found.evaluations]
+    whole = all(each is not None and not each.failed and not each.failed_plain for each in evaluations)
+    return found if whole else None
+
+
+def _kept(out: Path, unit: Unit, key: str) -> UnitRecord | None:
+    """What an earlier call, or a process that died, wrote about a unit of that key."""
     try:
         found = _Finished.model_validate(json.loads((out / UNITS / f"{unit.name}.json").read_text()))
     except (FileNotFoundError, json.JSONDecodeError, ValidationError):
         return None
-    if found.key != key or found.unit.status == "failed":
-        return None
-    if unit.method and not (out / RUNS / unit.name / "run.json").is_file():
-        return None
-    there = all((out / EVALUATIONS / folder / "evaluation.json").is_file() for folder in found.unit.evaluations)
-    return found.unit if there else None
+    return found.unit if found.key == key else None
 
 
 def _write(recipe: StudyRecipe, units: Sequence[Unit], done: dict[str, UnitRecord], out: Path) -> StudyRecord:
@@ -173,22 +184,34 @@ def _start_worker(threads: int) -> None:
 
 
 def do_unit(work: Work) -> UnitRecord:
-    """Run and evaluate one unit; whatever goes wrong becomes the reason of a failed record."""
+    """Run and evaluate one unit; whatever goes wrong becomes the reason of a failed record.
+
+    The record is written after each evaluation, so that those which finished count whatever becomes of the rest.
+    """
     began = time.monotonic()
+    record = _record(work)
     try:
-        unit = _run_and_evaluate(work)
+        if work.unit.method:
+            record = _unlearn(work)
+        if record.status != "failed":
+            for each in work.slices:
+                done = (*record.evaluations, _evaluate(work, each))
+                record = record.model_copy(update={"evaluations": done})
+                _keep(work, record.model_copy(update={"status": "failed", "reason": "it was interrupted"}))
     except Exception as problem:
         log.debug("%s failed", work.unit.name, exc_info=True)
         lines = str(problem).split("\n")
         reason = lines[0] if isinstance(problem, BadInput) else f"{type(problem).__name__}: {lines[0]}"
-        return _failed(work, reason[:500])
-    unit = unit.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
-    _keep(work, unit)
-    return unit
+        record = record.model_copy(update={"status": "failed", "reason": reason[:500]})
+    record = record.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
+    _keep(work, record)
+    return record
 
 
 def _failed(work: Work, reason: str) -> UnitRecord:
-    unit = _record(work).model_copy(update={"status": "failed", "reason": reason})
+    """The record of a unit whose process died, with what that process had finished."""
+    begun = _kept(work.out, work.unit, work.key) or _record(work)
+    unit = begun.model_copy(update={"status": "failed", "reason": reason})
     _keep(work, unit)
     return unit
 
@@ -211,42 +234,35 @@ def _record(work: Work) -> UnitRecord:
     )
 
 
-def _run_and_evaluate(work: Work) -> UnitRecord:
+def _evaluate(work: Work, cut: Slice) -> str:
+    """The folder of one evaluation of the unit, done unless it stands."""
     from flows.evaluate import run_evaluation
 
-    record, recipe, folder = _record(work), work.recipe, work.out / RUNS / work.unit.name
-    if work.unit.method:
-        record = _unlearn(work, folder)
-        if record.status == "failed":
-            return record
-    asked = recipe.evaluate
-    evaluations = []
-    for each in work.slices:
-        found = run_evaluation(
-            dataset=recipe.dataset,
-            model=recipe.model,
-            adapter=folder if work.unit.method else None,
-            setting=each.setting,
-            ratio=each.ratio,
-            attack=each.attack,
-            out=work.out / EVALUATIONS,
-            tasks=asked.tasks,
-            modalities=asked.modalities,
-            batch=asked.batch,
-            max_new_tokens=asked.max_new_tokens,
-            target=recipe.target,
-            likelihood=asked.likelihood,
-            utility=asked.utility,
-            identity=asked.identity,
-            metrics=asked.metrics,
-            device=recipe.device,
-            allow_missing=recipe.allow_missing,
-        )
-        evaluations.append(found.folder)
-    return record.model_copy(update={"evaluations": tuple(evaluations)})
+    recipe, asked = work.recipe, work.recipe.evaluate
+    found = run_evaluation(
+        dataset=recipe.dataset,
+        model=recipe.model,
+        adapter=work.out / RUNS / work.unit.name if work.unit.method else None,
+        setting=cut.setting,
+        ratio=cut.ratio,
+        attack=cut.attack,
+        out=work.out / EVALUATIONS,
+        tasks=asked.tasks,
+        modalities=asked.modalities,
+        batch=asked.batch,
+        max_new_tokens=asked.max_new_tokens,
+        target=recipe.target,
+        likelihood=asked.likelihood,
+        utility=asked.utility,
+        identity=asked.identity,
+        metrics=asked.metrics,
+        device=recipe.device,
+        allow_missing=recipe.allow_missing,
+    )
+    return found.folder
 
 
-def _unlearn(work: Work, folder: Path) -> UnitRecord:
+def _unlearn(work: Work) -> UnitRecord:
     from flows.unlearning import run_unlearning
 
     recipe, unit = work.recipe, work.unit
@@ -257,7 +273,7 @@ def _unlearn(work: Work, folder: Path) -> UnitRecord:
         method=unit.method,
         setting=unit.setting,
         model=recipe.model,
-        out=folder,
+        out=work.out / RUNS / unit.name,
         ratio=unit.ratio,
         preset=recipe.preset,
         modality=recipe.modality,

@@ -3,22 +3,21 @@
 import difflib
 import hashlib
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.dataset import attack_configs
+from flows.evaluation_request import VERSION, modalities_under, tasks_under
 from flows.own_code import find_method, find_metric, is_own
 from schemas.artifacts import digest
-from schemas.hub_folder import dataset_folder
+from schemas.hub_folder import config_names, dataset_folder
 from schemas.problems import BadInput
-from schemas.results import PROMPT_ATTACKS, AttackName
+from schemas.results import AttackName
 from schemas.studies import StudyRecipe
-from schemas.words import PUBLISHED_SETTING, Setting
+from schemas.words import Setting
 
 TARGET_UNIT = "target"
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ class Slice:
 
 
 def check_recipe(recipe: StudyRecipe) -> None:
-    """Raise BadInput for a method, number, dataset, setting or ratio that does not exist, before anything is run."""
+    """Raise BadInput for a method, number, dataset, setting, ratio, task or attack that does not exist or cannot be
+    asked, before anything is run.
+    """
     from unlearn.data import read_samples
     from unlearn.methods import METHODS
     from unlearn.presets import numbers_for
@@ -75,8 +76,31 @@ def check_recipe(recipe: StudyRecipe) -> None:
             target=recipe.target,
             allow_missing=recipe.allow_missing,
         )
+    _check_slices(recipe)
     if not Path(recipe.model).is_dir() and (Path(recipe.model).is_absolute() or recipe.model.count("/") != 1):
         raise BadInput(f"model {recipe.model}", "no such folder", "name the target's folder, or a Hub id OWNER/NAME")
+
+
+def _check_slices(recipe: StudyRecipe) -> None:
+    """Raise BadInput where an evaluation of the study would be refused, for want of a config or otherwise."""
+    asked, hub = recipe.evaluate, dataset_folder(recipe.dataset)
+    present = config_names(hub)
+    for task in asked.tasks:
+        if f"ppu_eval_{task}" not in present:
+            found = f"{hub}/data has no config ppu_eval_{task}"
+            raise BadInput(f"recipe {recipe.name}, evaluate.tasks", found, f"it has {', '.join(present)}")
+    if "quantised" in asked.attacks and recipe.device != "cpu":
+        where = f"recipe {recipe.name}, evaluate.attacks"
+        raise BadInput(where, f"quantised runs on a CPU, and device is {recipe.device}", "leave it out, or use the cpu")
+    for setting, ratio in _conditions(recipe):
+        for attack in asked.attacks:
+            try:
+                tasks_under(attack, asked.tasks)
+                modalities_under(attack, asked.modalities)
+                attack_configs(hub, setting, ratio, attack)
+            except BadInput as problem:
+                where = f"recipe {recipe.name}, evaluate.attacks, {attack} for {setting} {ratio or ''}".rstrip()
+                raise BadInput(where, f"{problem.where} {problem.found}", problem.advice) from problem
 
 
 def plan_units(recipe: StudyRecipe) -> list[Unit]:
@@ -93,15 +117,15 @@ def plan_units(recipe: StudyRecipe) -> list[Unit]:
 
 
 def slices_of(recipe: StudyRecipe, unit: Unit) -> tuple[Slice, ...]:
-    """The evaluations of a unit. Prompt attacks exist only for the ratios that the dataset writes them for."""
+    """The evaluations of a unit: each of its conditions, plain and under every attack of the recipe.
+
+    At a ratio for which the dataset does not write an attack its next larger ratio is asked (attack_configs).
+    """
     conditions = _conditions(recipe) if unit.setting is None else [(unit.setting, unit.ratio)]
     found = []
     for setting, ratio in conditions:
         found.append(Slice(setting, ratio, None))
         for attack in recipe.evaluate.attacks:
-            if attack in PROMPT_ATTACKS and not _has_attack(recipe.dataset, attack, setting, ratio):
-                log.warning("%s has no %s for %s %s: it is not asked", recipe.dataset, attack, setting, ratio or "")
-                continue
             if not unit.method and attack == "relearn":
                 continue  # an untouched model has nothing to learn again
             found.append(Slice(setting, ratio, attack))
@@ -132,7 +156,7 @@ def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
     asked = recipe.evaluate.model_dump(mode="json", exclude={"metrics"})
     if recipe.evaluate.metrics:
         asked["metrics"] = [find_metric(word).code for word in recipe.evaluate.metrics]
-    shared["evaluate"] = asked
+    shared["evaluate"], shared["evaluation version"] = asked, VERSION
     return {
         unit.name: digest(
             {
@@ -150,11 +174,6 @@ def _conditions(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
     for setting in recipe.settings:
         found.extend((setting, ratio) for ratio in (recipe.ratios if setting == "complete" else (None,)))
     return found
-
-
-def _has_attack(dataset: Path, attack: AttackName, setting: Setting, ratio: int | None) -> bool:
-    config = f"{attack}_{PUBLISHED_SETTING[setting]}{ratio or ''}"
-    return (dataset_folder(dataset) / "data" / config).is_dir()
 
 
 def _dataset_digest(dataset: Path) -> str:

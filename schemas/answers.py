@@ -76,15 +76,22 @@ def fold_accents(text: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-def match(reply: str, accepted: Sequence[AcceptedAnswer]) -> AcceptedAnswer | None:
-    """The first accepted answer that the reply gives, or None. See the module's rules."""
+def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool = True) -> AcceptedAnswer | None:
+    """The first accepted answer that the reply gives, or None. See the module's rules.
+
+    Without `heed_refusals` an answer beside a refusal counts: evaluation takes refusals away itself (eval/refusals.py).
+    """
     words = _words(reply)
     whole = " ".join(words.folded)
     for answer in accepted:
         if _is_whole(reply, whole, answer.text):
             return answer
     plain = fold_accents(whole)
-    if not whole or _REFUSAL.search(plain) or len(re.findall(r"\b(?:maybe|perhaps|possibly)\b", plain)) > 1:
+    if (
+        not whole
+        or (heed_refusals and _REFUSAL.search(plain))
+        or len(re.findall(r"\b(?:maybe|perhaps|possibly)\b", plain)) > 1
+    ):
         return None
     forms = [answer.text for answer in accepted if answer.kind == "text"]
     for answer in accepted:
@@ -97,11 +104,6 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer]) -> AcceptedAnswer | No
         if said:
             return answer
     return None
-
-
-def refuses(reply: str) -> bool:
-    """Whether a reply says that it does not or may not answer, whatever else it says."""
-    return bool(_REFUSAL.search(fold_accents(normalise(reply))))
 
 
 def contains(text: str, form: str) -> bool:

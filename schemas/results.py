@@ -58,7 +58,7 @@ class Prediction(Record):
     """"" if the responder answered."""
     outcome: Outcome
     correct: bool
-    """Matches an accepted answer (schemas.answers); for classification, the right letter was given."""
+    """Gives an accepted answer, beside a refusal too (eval/outcomes.py); for classification, the right letter."""
     choice: str
     """The letter read from the reply, or "" (classification only)."""
     likely_choice: str
@@ -66,7 +66,9 @@ class Prediction(Record):
     label: str
     """The right letter, or "" (classification only)."""
     exact: bool
+    """Of the canonical answer, as published; and so is ROUGE-L."""
     normalised_exact: bool
+    """Of any accepted form."""
     rouge_recall: float
     rouge_f1: float
     nll: float | None
@@ -76,8 +78,9 @@ class Prediction(Record):
 class MetricRow(Record):
     """One figure with its 95 % interval (bootstrap over subjects).
 
-    `role`, `task`, `modality` are "" where the figure spans all of them. `low` and `high` are None for fewer than two
-    subjects. `n` is the number of answers (for per-subject metrics: of subjects) behind the value.
+    `role`, `task`, `modality` are "" where the figure spans all of them. `low` and `high` are None for too few
+    subjects (eval.intervals.FEWEST_SUBJECTS). `n` is the number of answers (for per-subject metrics: of subjects)
+    behind the value.
     """
 
     metric: str
@@ -125,6 +128,8 @@ class EvaluationRecord(Record):
     """The responder's identity: kind, model, digest of its weights, and of what was laid over them."""
     name: str
     """Short name for people: of the model folder, or of method and seed of the run."""
+    label: str = ""
+    """The user's word for what cannot be seen from here, such as which weights a server had."""
     run: str
     """Identity of the unlearning run, or "" for a model as it is."""
     method: str
@@ -133,6 +138,9 @@ class EvaluationRecord(Record):
     """Of the run."""
     made_of: dict[str, JsonValue] = {}
     """Of the run: all that decides it but method and seed; runs that agree in it are seeds of one arm of a report."""
+    trained_setting: Setting | None = None
+    """Of the run: the setting whose forget set it unlearned, which may not be the one asked about; None without run."""
+    trained_ratio: int | None = None
     setting: Setting
     ratio: int | None
     attack: AttackName | None
@@ -144,7 +152,13 @@ class EvaluationRecord(Record):
     """Whose answers the NLL is of: the `<target>` of `train_pair_<target>`, or "" where there are none."""
     questions: int
     failed: int
-    """Questions without an answer (error, or none); they count as not answered correctly and are `failed` outcomes."""
+    """Questions without an answer (error, or none): `failed` outcomes, and left out of every other figure."""
+    failed_plain: int = 0
+    """Under an attack: of the questions without it, with which its effects are compared, those without an answer."""
+    first_error: str = ""
+    """Why the first of the failed questions failed."""
     metrics: tuple[MetricRow, ...]
+    lmms_eval: dict[str, float] = {}
+    """Scores of general benchmarks, `<task>/<metric>` in lmms-eval's own scale; empty unless they were asked for."""
     notes: tuple[str, ...] = ()
     """What could not be measured, and why, one sentence each."""

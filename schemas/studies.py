@@ -32,8 +32,8 @@ class EvaluateConfig(Config):
     attacks: tuple[AttackName, ...] = ()
     utility: Annotated[int, Field(ge=0)] = 200
     """Questions about general pictures; 0: none."""
-    identity: bool = False
-    """Ask also who is on the picture."""
+    identity: Annotated[int, Field(ge=0, strict=True)] = 0
+    """People whose picture is shown and whose name is asked; 0: none."""
     metrics: tuple[str, ...] = ()
     """Figures of your own besides ours, each `FILE.py:NAME` (docs/adding-a-metric.md)."""
     likelihood: bool = True
@@ -116,7 +116,7 @@ class UnitRecord(Record):
     run: str = ""
     """Identity of the run, or "" for the target."""
     evaluations: tuple[str, ...] = ()
-    """Folders below `evaluations/`."""
+    """Folders below `evaluations/`; of a failed unit those that had finished."""
     seconds: float = 0.0
 
 
@@ -178,15 +178,15 @@ class Curve(Record):
 
 
 class MatchedRow(Record):
-    """Retain at a matched degree of forgetting, over the seeds of one method and learning rate."""
+    """The most that is retained at a matched degree of forgetting, over the seeds of one method and learning rate."""
 
     arm: str
     setting: Setting
     ratio: int | None
     left: float
-    """Share of the forget set's start accuracy that is left where retain is read."""
+    """Share of the forget set's start accuracy of which no more is left where retain is read."""
     value: float | None
-    """Retain there as a share of its start; None if fewer than half of the runs got so far."""
+    """The most retained there, as a share of its start; None if fewer than half of the runs got so far."""
     low: float | None
     high: float | None
     reached: int
@@ -199,6 +199,8 @@ class MatchedRow(Record):
     behind_high: float | None = None
     real: bool = False
     """The 95 % interval of `behind` leaves out zero."""
+    chosen: bool = True
+    """It stands for its method: the one with these numbers did best by its own runs' probes. Only such are compared."""
 
 
 class ArmRow(Record):
@@ -224,3 +226,7 @@ class ArmRow(Record):
     real: bool
     """The 95 % interval of `behind` leaves out zero."""
     best: bool
+    subjects: int = 0
+    """Asked about; too few of them give no interval (eval.intervals.FEWEST_SUBJECTS)."""
+    failed: int = 0
+    """Questions of the compared task without an answer, of all runs; left out of the shares."""

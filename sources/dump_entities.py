@@ -8,15 +8,15 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from schemas.tables import Record
-from sources.wikibase import ALIAS_LANGUAGES, NAMED_SOURCE, parse_entity
+from sources.wikibase import ALIAS_LANGUAGES, NAMED_SOURCE, QID, parse_entity
 from sources.wire import as_list, as_object
 
 HUMAN = "Q5"
 LANGUAGES = {"labels": ("en", "mul"), "descriptions": ("en",), "aliases": ALIAS_LANGUAGES}
 """What the action API is asked for, with its fallback from English to `mul`."""
 PLAIN_KEYS = ("type", "id", "lastrevid")
-_ID = re.compile(rb'"id"\s*:\s*"([A-Z])([1-9]\d{0,17})"')
-_QID = re.compile(r"Q[1-9]\d{0,17}")
+_ID = re.compile(rb'"id"\s*:\s*"(?:Q([1-9][0-9]{0,17})"|)')
+"""The first id of a line, whatever it is; with a group if it is a QID."""
 
 
 class PeopleRule(Record):
@@ -44,7 +44,7 @@ class Kept(Record):
 def number_of(line: bytes) -> int:
     """Number of the item on a line, without reading the line: its id stands before its statements. -1 for others."""
     found = _ID.search(line)
-    return int(found[2]) if found and found[1] == b"Q" else -1
+    return int(found[1]) if found and found[1] else -1
 
 
 def may_be_kept(line: bytes, rule: PeopleRule) -> bool:
@@ -68,7 +68,7 @@ def read_line(line: bytes, blanked: frozenset[str], rule: PeopleRule | None) -> 
         return None
     body = as_the_api_gives_it(found, blanked)
     entity = parse_entity(body, str(body.get("id")))
-    if not _QID.fullmatch(entity.qid):
+    if not QID.fullmatch(entity.qid):
         raise ValueError(f"id: {entity.qid[:40]!r} is no item")
     is_person = HUMAN in entity.items("P31")
     if rule is not None:

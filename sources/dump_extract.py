@@ -1,7 +1,7 @@
 """Reading a dump into a folder, in rounds: people first, then what their statements name; killed, it goes on."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,7 @@ class Wish:
     """What a round keeps: people of a rule, or entities by number."""
 
     rule: PeopleRule | None
-    numbers: frozenset[int]
+    numbers: Set[int]
     blanked: frozenset[str]
     """Properties whose values are not stored."""
 

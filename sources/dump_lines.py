@@ -61,7 +61,7 @@ class CutDump(Exception):
 
 def begins_as_array(path: Path, blocks: Iterator[Block]) -> bool:
     """Whether the dump is an array ("[" on a line of its own); raises BadInput if its beginning is not a dump's."""
-    text = b""
+    text, cut = b"", False
     try:
         while len(text) < 3 or (text.startswith(b"[") and not text[1:].strip()):
             block = next(blocks, None)
@@ -69,9 +69,11 @@ def begins_as_array(path: Path, blocks: Iterator[Block]) -> bool:
                 break
             text = (text + block.content[:SHOWN_BYTES]).removeprefix(MARK).lstrip()
     except CutStream:
-        pass
+        cut = True
     if text.startswith(b"{") or (text.startswith(b"[") and text[1:].lstrip(b" \t\r").startswith(b"\n")):
         return text.startswith(b"[")
+    if text == b"[" or (cut and not text):
+        raise BadInput(str(path), "ends before its first line", "complete the download and run the same command")
     shown = text[:40].decode("utf-8", "replace")
     if text.startswith(b"["):
         raise BadInput(str(path), f"does not have one entity a line (it begins {shown!r})", "use Wikidata's own layout")

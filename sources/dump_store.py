@@ -90,6 +90,12 @@ class DumpStore:
             self._database.executemany("INSERT OR IGNORE INTO bad_line VALUES (?, ?, ?)", rows)
             self._database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", sorted(state.items()))
 
+    def clear(self) -> None:
+        """Forget everything: an extraction that starts again."""
+        with self._lock, self._database:
+            for table in ("entity", "name", "bad_line", "state"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - one of our tables
+
     def entities(self, numbers: Sequence[int]) -> dict[int, Stored]:
         """The kept ones of some entities, by number."""
         found: dict[int, Stored] = {}
@@ -103,11 +109,20 @@ class DumpStore:
                 found[number] = Stored(qid=f"Q{number}", body=zlib.decompress(body).decode(), problem=problem)
         return found
 
-    def numbers(self, *, round_: int | None = None) -> list[int]:
-        """Numbers of the kept entities (of one round), rising."""
-        query = "SELECT number FROM entity WHERE round = coalesce(?, round) ORDER BY number"
+    def numbers(self, *, round_: int | None = None, after: int = 0, limit: int = -1) -> list[int]:
+        """Numbers of the kept entities (of one round) above `after`, rising; all of them, or `limit`."""
+        query = "SELECT number FROM entity WHERE number > ? AND round = coalesce(?, round) ORDER BY number LIMIT ?"
         with self._lock:
-            return [row[0] for row in self._database.execute(query, (round_,))]
+            return [row[0] for row in self._database.execute(query, (after, round_, limit))]
+
+    def discard_kept(self, numbers: set[int], *, before: int) -> None:
+        """Take out of the numbers those that a round before this one has kept; there may be millions, so in place."""
+        rising = sorted(numbers)
+        query = "SELECT number FROM entity WHERE number BETWEEN ? AND ? AND round < ?"
+        for start in range(0, len(rising), _AT_ONCE):
+            part = rising[start : start + _AT_ONCE]
+            with self._lock:
+                numbers.difference_update(row[0] for row in self._database.execute(query, (part[0], part[-1], before)))
 
     def people(self, *, min_sitelinks: int) -> list[int]:
         """Numbers of those who may become subjects, most sitelinks first, then by number; broken ones at the end."""

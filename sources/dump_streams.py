@@ -1,6 +1,7 @@
 """A dump file as blocks, whatever its compression, which is told by its first bytes and not by its name."""
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,8 @@ from sources.dump_bzip2 import bzip2_blocks
 Compression = Literal["none", "gzip", "bzip2", "zstd"]
 
 READ_BYTES = 2**18
+BLOCKS_AHEAD = 3
+"""Decompressed while the caller works on one: lines with people take long, others no time."""
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -94,11 +97,11 @@ def read_blocks(path: Path, start: Place, *, threads: int) -> Iterator[Block]:
 
 
 def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, the next one being made while the caller works on one."""
+    """The same blocks, the next ones being made, in order and by one thread, while the caller works on one."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, blocks, None)
-        while (block := coming.result()) is not None:
-            coming = pool.submit(next, blocks, None)
+        coming = deque(pool.submit(next, blocks, None) for _ in range(BLOCKS_AHEAD))
+        while (block := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, blocks, None))
             yield block
 
 

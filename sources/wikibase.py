@@ -28,6 +28,11 @@ JULIAN = "Q1985786"
 NAMED_SOURCE = frozenset({"P248", "P854"})
 """Reference properties that name a source: stated in, reference URL."""
 
+QID = re.compile(r"Q[1-9][0-9]{0,17}")
+"""An item's id as a whole. Wikidata's have at most ten digits; eighteen fit the integers of a database."""
+BARE_UNITS = ("", "1")
+"""What stands for "no unit"."""
+
 _RANKS: Mapping[str, Rank] = {rank: rank for rank in get_args(Rank)}
 _SNAKS: Mapping[str, SnakType] = {snak: snak for snak in get_args(SnakType)}
 _TIME = re.compile(r"^([+-]?)(\d{1,16})-(\d{2})-(\d{2})T")
@@ -42,7 +47,8 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
     """The Entity of an API answer or dump line; labels-only answers give an Entity without statements.
 
     Raises ValueError, naming the path, for anything that has not the documented shape. Values of types that
-    the project does not use (coordinates, properties, lexemes, schemas) become statements without value.
+    the project does not use (coordinates, properties, lexemes, schemas), and items and units whose id is no QID, become
+    statements without value, which count as of the wrong type.
     """
     qid = as_text(raw.get("id"), "id")
     label = _text(raw, "labels")
@@ -146,7 +152,7 @@ def _snak(raw: Mapping[str, JsonValue], path: str) -> tuple[SnakType, Value | No
 
 
 def parse_value(raw: Mapping[str, JsonValue], path: str) -> Value | None:
-    """The value of a `datavalue` object, or None for a type that the project does not use. Raises ValueError."""
+    """The value of a `datavalue` object, or None for one that `parse_entity` says is not used. Raises ValueError."""
     kind = as_text(raw.get("type"), f"{path}.type")
     if kind == "string":
         return TextValue(text=as_text(raw.get("value"), f"{path}.value"))
@@ -172,7 +178,7 @@ def _item(value: Mapping[str, JsonValue], path: str) -> ItemValue | None:
         qid = f"Q{as_int(value.get('numeric-id'), f'{path}.numeric-id')}"
     else:
         raise ValueError(f"{path}.id: is missing")
-    return ItemValue(qid=qid) if qid.startswith("Q") else None
+    return ItemValue(qid=qid) if QID.fullmatch(qid) else None
 
 
 def _time(value: Mapping[str, JsonValue], path: str) -> TimeValue:
@@ -191,11 +197,13 @@ def _time(value: Mapping[str, JsonValue], path: str) -> TimeValue:
     )
 
 
-def _quantity(value: Mapping[str, JsonValue], path: str) -> QuantityValue:
+def _quantity(value: Mapping[str, JsonValue], path: str) -> QuantityValue | None:
     unit = text_at(value, "unit", path).rsplit("/", 1)[-1]
+    if unit not in BARE_UNITS and not QID.fullmatch(unit):
+        return None
     return QuantityValue(
         amount=_number(value.get("amount"), f"{path}.amount"),
-        unit=unit if unit.startswith("Q") else None,
+        unit=None if unit in BARE_UNITS else unit,
         lower=None if value.get("lowerBound") is None else _number(value["lowerBound"], f"{path}.lowerBound"),
         upper=None if value.get("upperBound") is None else _number(value["upperBound"], f"{path}.upperBound"),
     )

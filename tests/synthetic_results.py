@@ -3,10 +3,11 @@
 import random
 from collections.abc import Sequence
 
+from eval.recovery import Attacked, attacked
 from eval.report_data import Evaluated
 from schemas.results import EvaluationRecord, MetricRow, Outcome, Prediction
 from schemas.studies import Curve, CurvePoint
-from schemas.words import MODALITIES, ROLES, Role, Setting
+from schemas.words import MODALITIES, ROLES, TASKS, Role, Setting
 
 SUBJECTS = tuple(f"{number:03d}" for number in range(1, 13))
 
@@ -46,6 +47,27 @@ def answers(
     ]
 
 
+def choices(rows: Sequence[Prediction], *, likely: float, letters: float = 0.0) -> list[Prediction]:
+    """The generation rows once more as choices: the right letter is written, or likeliest, with the chances given."""
+    rng = random.Random(f"choices:{likely}:{letters}")
+    found = []
+    for row in rows:
+        written = rng.random() < letters
+        update = {
+            "key": row.key.replace("generation", "classification"), "task": "classification", "label": "B",
+            "likely_choice": "B" if rng.random() < likely else "C", "correct": written,
+            "choice": "B" if written else "", "outcome": "correct" if written else "gibberish",
+        }  # fmt: skip
+        found.append(row.model_copy(update=update))
+    return found
+
+
+def failing(rows: Sequence[Prediction], count: int) -> list[Prediction]:
+    """The rows, the first `count` of them without an answer."""
+    update = {"outcome": "failed", "error": "timeout", "correct": False, "reply": ""}
+    return [row.model_copy(update=update) if number < count else row for number, row in enumerate(rows)]
+
+
 def metric(
     name: str, value: float, role: str = "forget", *, task: str = "generation", modality: str = "", attack: str = ""
 ) -> MetricRow:
@@ -57,17 +79,32 @@ def metric(
 
 def evaluation(
     method: str, rows: Sequence[Prediction], *, seed: int = 0, dataset: str = "d" * 32, attack: str | None = None,
-    metrics: Sequence[MetricRow] = (), setting: Setting = "personalized",
+    metrics: Sequence[MetricRow] = (), setting: Setting = "personalized", prompts: str = "probe",
 ) -> Evaluated:  # fmt: skip
     record = EvaluationRecord.model_validate({
         "identity": f"{method}:{seed}:{attack}:{dataset}:{setting}", "folder": f"{method or 'target'}/{setting}",
         "dataset": dataset, "model": "hf:target", "name": method or "target",
         "run": f"run:{method}:{seed}" if method else "", "method": method, "seed": seed if method else None,
-        "setting": setting, "ratio": None, "attack": attack, "tasks": ("generation",), "modalities": MODALITIES,
-        "prompts": "probe", "max_new_tokens": 24, "target": "tiny", "questions": len(rows), "failed": 0,
-        "metrics": tuple(metrics),
+        "setting": setting, "ratio": None, "attack": attack, "modalities": MODALITIES,
+        "tasks": sorted({row.task for row in rows if row.task in TASKS}, key=TASKS.index) or ("generation",),
+        "prompts": prompts, "max_new_tokens": 24, "target": "tiny", "questions": len(rows),
+        "failed": sum(row.outcome == "failed" for row in rows), "metrics": tuple(metrics),
     })  # fmt: skip
     return Evaluated(record, rows)
+
+
+def under_attack(
+    method: str,
+    rows: Sequence[Prediction],
+    attack: str,
+    *,
+    seed: int = 0,
+    prompts: str = "probe",
+    dataset: str = "a" * 32,
+) -> Attacked:
+    """An evaluation under an attack with these answers."""
+    each = evaluation(method, rows, seed=seed, attack=attack, prompts=prompts, dataset=dataset)
+    return attacked(each.record, each.rows)
 
 
 def curve(

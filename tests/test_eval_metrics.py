@@ -1,10 +1,12 @@
 """eval.metrics, eval.boundary and eval.comparing: figures of a few answers, worked by hand."""
 
+from math import nan
+
 import pytest
 
 from eval.boundary import boundary_accuracy, boundary_auc, subject_boundaries
 from eval.comparing import compare
-from eval.metrics import METRICS, Place, all_metrics, attack_effects
+from eval.metrics import METRICS, Metric, Place, all_metrics, attack_effects
 from schemas.problems import BadInput
 from schemas.results import EvaluationRecord, MetricRow, Prediction
 from tests.eval_world import prediction
@@ -92,6 +94,20 @@ def test_auc_of_equal_values_is_a_half() -> None:
     assert boundary_auc([1.0], [1.0, 1.0]) == 0.5
 
 
+def test_auc_leaves_nan_out() -> None:
+    assert boundary_auc([nan, 3.0, 2.0], [1.0, nan, 2.0]) == 3.5 / 4
+
+
+@pytest.mark.parametrize(("forget", "retain"), [([nan], [1.0]), ([1.0], [nan]), ([], [1.0])])
+def test_auc_of_a_side_without_numbers_is_none(forget: list[float], retain: list[float]) -> None:
+    assert boundary_auc(forget, retain) is None
+
+
+def test_a_subject_whose_nll_is_nan_has_no_auc() -> None:
+    rows = [prediction(sample_id="a", nll=nan), prediction(sample_id="b", role="retain", nll=1.0)]
+    assert subject_boundaries(rows) == ({}, {"001": 0.5})
+
+
 def test_boundary_accuracy_worked_by_hand() -> None:
     # a half of the forget facts is gone, three quarters of the retain facts are there
     assert boundary_accuracy([True, False], [True, True, True, False]) == 0.625
@@ -132,6 +148,72 @@ def test_lost_is_the_share_of_kept_facts_that_go_wrong() -> None:
     attacked = [prediction(sample_id=name, role="retain", correct=name in "ad") for name in "abcd"]
     found = attack_effects(plain, attacked, PLACE)
     assert [(row.metric, row.value, row.n) for row in found] == [("lost", pytest.approx(2 / 3), 3)]
+
+
+FAILED = {"correct": False, "outcome": "failed", "error": "HTTP 500", "exact": False, "normalised_exact": False,
+          "rouge_recall": 0.0, "rouge_f1": 0.0}  # fmt: skip
+
+
+def test_a_question_without_an_answer_is_in_no_mean() -> None:
+    rows = [prediction(sample_id="a"), prediction(sample_id="b", nll=2.0), prediction(sample_id="c", nll=9.0, **FAILED)]
+    found = {row.metric: (row.value, row.n) for row in all_metrics(rows, PLACE) if row.modality == "qa"}
+    for metric in ("accuracy", "exact_match", "normalised_exact_match", "rouge_l_recall", "rouge_l_f1"):
+        assert found[metric] == (1.0, 2)
+    assert found["nll"] == (2.0, 1)
+
+
+def test_a_question_without_an_answer_is_an_outcome() -> None:
+    found = figures(all_metrics([prediction(sample_id="a"), prediction(sample_id="b", **FAILED)], PLACE))
+    assert found["outcome_failed", "forget", "generation", "qa"] == 0.5
+    assert found["outcome_correct", "forget", "generation", "qa"] == 0.5
+
+
+def test_questions_without_an_answer_are_counted_by_role() -> None:
+    rows = [
+        prediction(sample_id="a", **FAILED),
+        prediction(sample_id="b", task="cloze", **FAILED),
+        prediction(sample_id="c"),
+        prediction(sample_id="d", role="retain"),
+    ]
+    found = [(row.role, row.value, row.n) for row in all_metrics(rows, PLACE) if row.metric == "failed"]
+    assert found == [("forget", 2.0, 3), ("retain", 0.0, 1)]
+
+
+def test_where_nothing_was_answered_there_is_no_accuracy() -> None:
+    rows = all_metrics([prediction(sample_id="a", **FAILED), prediction(sample_id="b", **FAILED)], PLACE)
+    assert not any(row.metric == "accuracy" for row in rows)
+
+
+def test_a_fact_without_an_answer_in_one_modality_is_not_a_pair() -> None:
+    rows = [*FOUR, *fact(5, qa=True, vqa=False)[:1], prediction(sample_id="001_05", modality="vqa", **FAILED)]
+    assert figures(all_metrics(rows, PLACE))["consistent", "forget", "generation", ""] == 0.5
+
+
+def test_a_fact_without_an_answer_is_on_no_side_of_a_boundary() -> None:
+    rows = [
+        prediction(sample_id="a", nll=4.0),
+        prediction(sample_id="b", nll=0.5, **FAILED),
+        prediction(sample_id="c", role="retain", nll=1.0),
+    ]
+    assert subject_boundaries(rows) == ({"001": 1.0}, {"001": 0.5})
+
+
+def test_a_users_own_figure_is_not_asked_about_questions_without_an_answer() -> None:
+    rows = [prediction(sample_id="a", reply="four"), prediction(sample_id="b", **{**FAILED, "reply": ""})]
+    own = Metric(name="length", title="Length", measure=lambda row: float(len(row.reply)))
+    assert figures(all_metrics(rows, PLACE, [own]))["length", "forget", "generation", "qa"] == 4.0
+
+
+def test_a_question_without_an_answer_comes_back_from_nothing() -> None:
+    plain = [prediction(sample_id="a", **FAILED), prediction(sample_id="b", correct=False)]
+    attacked = [prediction(sample_id="a"), prediction(sample_id="b", **FAILED)]
+    assert attack_effects(plain, attacked, PLACE) == []
+
+
+def test_a_choice_without_likelihoods_is_not_counted_as_an_unlikely_one() -> None:
+    cells = {"task": "classification", "label": "B", "choice": "B"}
+    rows = [prediction(sample_id="a", likely_choice="B", **cells), prediction(sample_id="b", likely_choice="", **cells)]
+    assert figures(all_metrics(rows, PLACE))["choice_accuracy_likelihood", "forget", "classification", "qa"] == 1.0
 
 
 def test_every_metric_has_a_known_name() -> None:

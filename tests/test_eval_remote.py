@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from chat_server import Body, ChatServer, Handled, Raw, answer, refuse, serving, shows_picture, text_of
 from tiny_models import picture
 
-from eval.remote import RemoteResponder
+from eval.remote import RemoteResponder, model_name, served_model
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
 
@@ -362,6 +363,23 @@ def test_identity_of_servers_has_hosts_and_size_but_no_port_and_no_folder() -> N
     urls = ["http://127.0.0.1:8123/v1", "https://user:key@a.example/v1", "http://127.0.0.1:8124/v1"]
     assert RemoteResponder(urls, "/models/qwen").identity == "openai:127.0.0.1,a.example#qwen"
     assert RemoteResponder(urls[:1], "m", image_side=512).identity == "openai:127.0.0.1#m@512px"
+
+
+def test_a_served_model_is_told_by_every_port_and_its_whole_name_and_tells_no_secret() -> None:
+    urls = ["http://Me:Key@A.example:8124/v1", "http://a.example:8123/v1/?api_key=secret"]
+    assert served_model(urls, "org/m") == "openai:a.example:8123,a.example:8124#org/m"
+    assert served_model(urls[::-1], "org/m") == served_model(urls, "org/m")
+    gateway = served_model(["https://a.example/token/one/v1"], "m")
+    assert gateway != served_model(["https://a.example/token/two/v1"], "m")
+    assert "token" not in gateway
+
+
+@pytest.mark.parametrize("name", ["/home/me/runs/a/final", "~/runs/a/final", "../runs/a/final", "C:\\runs\\a\\final"])
+def test_a_served_folder_is_called_by_two_parts_of_its_path_and_a_digest_of_the_whole(name: str) -> None:
+    found = model_name(name)
+    assert re.fullmatch(r"a/final~[0-9a-f]{8}", found)
+    assert model_name(f"{name}x") != found
+    assert model_name(name.replace("runs", "sums"))[-8:] != found[-8:]
 
 
 def test_a_model_is_named_with_its_answer_and_its_tokens() -> None:

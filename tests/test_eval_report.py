@@ -11,12 +11,13 @@ from pydantic import JsonValue
 
 from eval.report import write_files
 from eval.report_data import Evaluated, Findings, conditions
-from eval.tables import Table, csv_text, markdown_table, with_interval
+from eval.report_tables import MATCHED_CAPTION, OTHERS_CAPTION
+from eval.tables import Table, csv_text, markdown_table, plain, with_interval
 from eval.verdicts import verdict
 from schemas.problems import BadInput
 from schemas.studies import UnitRecord
 from schemas.tables import Record
-from tests.synthetic_results import answers, curve, evaluation, metric
+from tests.synthetic_results import answers, choices, curve, evaluation, failing, metric, under_attack
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`=1"
 
@@ -26,7 +27,6 @@ def findings(**changes: object) -> Findings:
     npo = evaluation("npo", answers(forget=0.05, retain=0.96), metrics=[metric("accuracy", 0.05, modality="qa"),
                      metric("wrong_in_both", 0.8), metric("right_in_both", 0.2)])  # fmt: skip
     gd = evaluation("gd", answers(forget=0.5, retain=0.7), metrics=[metric("accuracy", 0.5, modality="qa")])
-    attacked = evaluation("gd", [], attack="paraphrase", metrics=[metric("recovery", 0.3, attack="paraphrase")])
     made = Findings(
         title="Study x",
         curves=[
@@ -34,7 +34,7 @@ def findings(**changes: object) -> Findings:
             curve("npo", [(1, 1), (0.6, 1.0), (0.1, 0.96)], kept=20),
         ],
         evaluated=[target, gd, npo],
-        attacked=[attacked.record],
+        attacked=[under_attack("gd", answers(forget=0.7, retain=0.6), "paraphrase")],
     )
     return Findings(**{**vars(made), **changes})  # type: ignore[arg-type]
 
@@ -65,7 +65,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_headline_says_who_is_better_by_how_much_and_whether_it_is_real() -> None:
     found = verdict(conditions(findings())[0])
-    assert found.headline == "npo comes first, and its lead over gd is real."
+    assert found.headline == "npo comes first, and with one seed its lead over gd is real."
     assert re.search(
         r"The lead is \d+\.\d points \[\d+\.\d, \d+\.\d\]: the 95 % interval, over subjects, leaves out zero",
         found.details[1],
@@ -83,9 +83,18 @@ def test_without_the_untouched_target_nothing_is_called_better() -> None:
     assert "evaluate the untouched target" in verdict(conditions(findings(evaluated=alone))[0]).headline
 
 
+def test_the_headline_does_not_speak_of_one_seed_where_there_are_more() -> None:
+    runs = [evaluation("", answers(forget=1.0, retain=1.0))]
+    runs += [evaluation("npo", answers(forget=0.0, retain=0.9, seed=str(n)), seed=n) for n in (0, 1)]
+    runs += [evaluation("gd", answers(forget=0.6, retain=0.5, seed=str(n)), seed=n) for n in (0, 1)]
+    found = verdict(conditions(findings(curves=[], evaluated=runs, attacked=[]))[0])
+    assert found.headline == "npo comes first, and its lead over gd is real."
+    assert "over subjects and seeds, leaves out zero" in found.details[1]
+
+
 def test_retain_at_matched_forgetting_stands_in_the_page(page: str) -> None:
     # gd: half-way from forget 0.6 to 0.2 is a quarter: 0.9 - 0.25 * 0.3 = 0.825
-    assert "retained where 50 % of the forget set is left" in page
+    assert "retained where at most 50 % of the forget set is left" in page
     assert re.search(r"gd</th><td>8[23] % \[", page)
 
 
@@ -136,7 +145,7 @@ def test_the_same_findings_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_tables_beside_the_page_hold_every_arm(tmp_path: Path) -> None:
     files = write_files(findings(), out=tmp_path)
     assert {path.name for path in files.tables} == {
-        "comparison.csv", "matched.csv", "metrics.csv", "curves.csv", "outcomes.csv",
+        "comparison.csv", "matched.csv", "differences.csv", "metrics.csv", "attacks.csv", "curves.csv", "outcomes.csv",
     }  # fmt: skip
     rows = list(csv.DictReader((tmp_path / "comparison.csv").open()))
     assert [row["arm"] for row in rows] == ["npo", "gd"]
@@ -214,12 +223,209 @@ def test_two_runs_of_one_seed_that_nothing_recorded_tells_apart_are_two_arms() -
 
 
 def test_an_attack_that_breaks_the_target_too_is_said_to_tell_little(tmp_path: Path) -> None:
-    attacked = [
-        evaluation("", [], attack="paraphrase", metrics=[metric("lost", 0.9, "retain", attack="paraphrase")]).record,
-        *findings().attacked,
+    broken = under_attack("", answers(forget=0.1, retain=0.1), "paraphrase")
+    lost = sum(not right for key, right in broken.right.items() if int(key.split("_")[2][:2]) > 3) / 192
+    text = write_files(findings(attacked=[broken, *findings().attacked]), out=tmp_path).html.read_text()
+    assert f"Under paraphrase the untouched target itself loses {100 * lost:.0f} % of what it knew" in text
+
+
+def test_an_attack_that_breaks_another_task_than_the_compared_one_is_not_held_against_it(tmp_path: Path) -> None:
+    rows = [*answers(forget=1.0, retain=1.0), *choices(answers(forget=1.0, retain=1.0), likely=1.0, letters=1.0)]
+    wrong = [row.model_copy(update={"correct": row.task == "generation"}) for row in rows]
+    found = findings(
+        curves=[],
+        evaluated=[evaluation("", rows), evaluation("gd", rows)],
+        attacked=[under_attack(name, wrong, "quantised") for name in ("", "gd")],
+    )
+    assert "the untouched target itself loses" not in write_files(found, out=tmp_path).html.read_text()
+
+
+def test_an_interrupted_study_says_how_many_units_are_missing(tmp_path: Path) -> None:
+    files = write_files(findings(planned=12, missing=3), out=tmp_path)
+    for text in (files.html.read_text(), files.markdown.read_text()):
+        assert "3 of its 12 planned units are missing" in text
+
+
+def test_an_evaluation_of_which_more_than_a_twentieth_failed_is_not_ranked(tmp_path: Path) -> None:
+    lame = evaluation("lame", failing(answers(forget=0.0, retain=1.0), 20))
+    condition = conditions(findings(evaluated=[*findings().evaluated, lame], curves=[]))[0]
+    assert [row.arm for row in condition.ranking] == ["npo", "gd"]
+    (reason,) = condition.not_compared
+    assert reason == (
+        "lame (seed 0) is not compared: 8 of its 96 generation questions to forget got no answer "
+        "(8 %, and 5 % is the most)."
+    )
+    assert reason in verdict(condition).details
+
+
+def test_a_run_of_which_every_question_failed_forgot_nothing(tmp_path: Path) -> None:
+    rows = failing(answers(forget=0.0, retain=1.0), 10_000)
+    condition = conditions(findings(evaluated=[findings().evaluated[0], evaluation("lame", rows)], curves=[]))[0]
+    found = verdict(condition)
+    assert condition.ranking == ()
+    assert found.headline == "Nothing can be compared: too many questions got no answer."
+    assert not any("forgot 100 %" in each for each in (found.headline, *found.details))
+
+
+def test_the_report_says_how_many_questions_failed(tmp_path: Path) -> None:
+    lame = evaluation("lame", failing(answers(forget=0.3, retain=1.0), 4))
+    found = findings(evaluated=[*findings().evaluated, lame], curves=[])
+    text = write_files(found, out=tmp_path).markdown.read_text()
+    assert "Some questions got no answer and are left out of all shares: 4 of 288 to lame." in text
+    assert "| lame | 0 | none | 4 | 288 | 1.4 % |" in text
+
+
+def test_the_verdict_says_that_the_likeliest_option_is_still_the_forgotten_one() -> None:
+    def asked(method: str, forget: float, likely: float) -> Evaluated:
+        rows = answers(forget=forget, retain=1.0)
+        return evaluation(method, [*rows, *choices(rows, likely=likely)])
+
+    found = findings(curves=[], attacked=[], evaluated=[asked("", 1.0, 1.0), asked("gd", 0.0, 0.5)])
+    said = " ".join(verdict(conditions(found)[0]).details)
+    assert re.search(r"still point to the forgotten answer: with gd in 4\d % of the cases \(chance 25 %\)", said)
+    guessing = findings(curves=[], attacked=[], evaluated=[asked("", 1.0, 1.0), asked("gd", 0.0, 0.25)])
+    assert "Asked with options" not in " ".join(verdict(conditions(guessing)[0]).details)
+
+
+def test_a_task_that_the_untouched_target_cannot_do_is_said_to_be_so_and_not_shown(tmp_path: Path) -> None:
+    rows = answers(forget=1.0, retain=1.0)
+    evaluated = [evaluation(name, [*rows, *choices(rows, likely=1.0, letters=0.02)]) for name in ("", "gd")]
+    text = write_files(findings(evaluated=evaluated, curves=[], attacked=[]), out=tmp_path).markdown.read_text()
+    letters = text.split("the right letter is written")[1].split("**")[1]
+    assert "| untouched target | cannot do this task |" in text
+    assert "| gd |" not in letters
+    likeliest = text.split("the likeliest option is right")[1]
+    assert "| gd | 100 % [78, 100] |" in likeliest
+
+
+def test_counts_stand_beside_accuracy(page: str) -> None:
+    assert '<th scope="col">forget, text, n = 48</th>' in page
+
+
+def test_two_runs_are_compared_figure_by_figure_without_the_untouched_target(tmp_path: Path) -> None:
+    pair = [evaluation("gd", answers(forget=0.5, retain=0.7)), evaluation("npo", answers(forget=0.0, retain=0.7))]
+    files = write_files(findings(curves=[], attacked=[], evaluated=pair), out=tmp_path)
+    (headline,) = files.headlines
+    assert re.match(
+        r"personalized: Of what should be forgotten npo still gives [\d.]+ points \[[\d.]+, [\d.]+\] less \(real\)"
+        r" than gd, and of what should be kept ",
+        headline,
+    )
+    assert "gd and npo on the same questions" in files.html.read_text()
+    assert "| figure | gd | npo | npo less gd, in points | standing | n |" in files.markdown.read_text()
+    rows = list(csv.DictReader((tmp_path / "differences.csv").open()))
+    assert {(row["a"], row["b"]) for row in rows} == {("gd", "npo")}
+    assert "rouge_l_f1" in {row["metric"] for row in rows}
+
+
+def test_one_run_is_compared_with_the_untouched_target() -> None:
+    found = findings(curves=[], attacked=[], evaluated=findings().evaluated[:2])
+    assert {(row.a, row.b) for row in conditions(found)[0].pairs} == {("untouched target", "gd")}
+
+
+def test_every_arm_of_a_study_is_compared_with_the_best_one(tmp_path: Path) -> None:
+    third = evaluation("ga", answers(forget=0.0, retain=0.1))
+    found = findings(evaluated=[*findings().evaluated, third], curves=[])
+    assert {(row.a, row.b) for row in conditions(found)[0].pairs} == {("npo", "ga"), ("npo", "gd")}
+    assert "Each method beside npo, question by question" in write_files(found, out=tmp_path).html.read_text()
+
+
+def test_attacks_are_averaged_over_seeds_and_subjects_and_seeds_are_drawn() -> None:
+    rows = answers(forget=0.0, retain=1.0)
+    back = [row.model_copy(update={"correct": True}) for row in rows]
+    found = findings(
+        curves=[],
+        evaluated=[evaluation("", answers(forget=1.0, retain=1.0)), *(evaluation("gd", rows, seed=n) for n in (0, 1))],
+        attacked=[under_attack("gd", rows, "paraphrase"), under_attack("gd", back, "paraphrase", seed=1)],
+    )
+    (row,) = [
+        row for row in conditions(found)[0].recoveries if (row.metric, row.modality) == ("recovery", "")
+    ]  # fmt: skip
+    assert (row.value, row.runs, row.n) == (0.5, 2, 192)
+    assert (row.low, row.high) == (0.0, 1.0)  # both draws may be of the same seed
+
+
+def test_what_the_untouched_target_did_not_know_does_not_count_as_come_back() -> None:
+    rows = answers(forget=0.0, retain=1.0)
+    back = [row.model_copy(update={"correct": True}) for row in rows]
+    knows_half = [row.model_copy(update={"correct": number % 2 == 0}) for number, row in enumerate(rows)]
+    found = findings(
+        curves=[],
+        evaluated=[evaluation("", knows_half), evaluation("gd", rows)],
+        attacked=[under_attack("gd", back, "paraphrase")],
+    )
+    rows_of = {(row.metric, row.modality): row.n for row in conditions(found)[0].recoveries}
+    assert rows_of["recovery", ""] == 48
+
+
+def test_attacked_evaluations_that_were_asked_otherwise_are_refused_by_name_of_the_key() -> None:
+    rows = answers(forget=0.2, retain=0.9)
+    other = [under_attack("gd", rows, "paraphrase"), under_attack("npo", rows, "paraphrase", dataset="b" * 32)]
+    with pytest.raises(BadInput, match="differ in dataset: aaaaaaaaaaaa and bbbbbbbbbbbb"):
+        conditions(findings(attacked=other))
+    with pytest.raises(BadInput, match="differ in prompts: probe and published"):
+        conditions(findings(attacked=[under_attack("gd", rows, "paraphrase", prompts="published")]))
+
+
+def test_evaluations_that_differ_in_tasks_are_refused_by_that_name() -> None:
+    rows = answers(forget=0.2, retain=0.9)
+    other = evaluation("npo", [*rows, *choices(rows, likely=0.5)], dataset="e" * 32)
+    with pytest.raises(BadInput, match="differ in tasks: generation and generation, classification"):
+        conditions(findings(evaluated=[*findings().evaluated, other]))
+
+
+def test_general_questions_that_were_asked_of_one_only_are_a_difference_in_tasks() -> None:
+    rows = answers(forget=0.2, retain=0.9)
+    general = rows[0].model_copy(update={"key": "colour|utility|vqa", "task": "utility", "role": None})
+    other = evaluation("npo", [*rows, general], dataset="e" * 32)
+    with pytest.raises(BadInput, match="differ in tasks: generation and generation, utility"):
+        conditions(findings(evaluated=[*findings().evaluated, other]))
+
+
+def test_only_the_best_learning_rate_stands_in_the_main_table_and_the_others_are_folded(tmp_path: Path) -> None:
+    runs = [
+        curve("gd", [(1, 1), (0.2, 0.5)], seed=0, lr=0.1, kept=10),
+        curve("gd", [(1, 1), (0.2, 0.9)], seed=1, lr=0.01, kept=10),
     ]
-    text = write_files(findings(attacked=attacked), out=tmp_path).html.read_text()
-    assert "Under paraphrase the untouched target itself loses 90 % of what it knew" in text
+    text = write_files(findings(curves=runs, evaluated=[], attacked=[]), out=tmp_path).html.read_text()
+    main, others = text.split(f"<caption>{OTHERS_CAPTION}")
+    assert ">gd lr 0.1<" not in main.split(f"<caption>{MATCHED_CAPTION}")[1].split("</table>")[0]
+    assert ">gd lr 0.1<" in others.split("</table>")[0]
+    assert f"<details><summary>{OTHERS_CAPTION}" in text
+
+
+def test_charts_and_open_tables_show_one_learning_rate_of_each_method(tmp_path: Path) -> None:
+    runs = [
+        curve("gd", [(1, 1), (0.2, 0.5)], seed=0, lr=0.1, kept=10),
+        curve("gd", [(1, 1), (0.2, 0.9)], seed=1, lr=0.01, kept=10),
+    ]
+    rows = [evaluation("", answers(forget=1.0, retain=1.0)),
+            *(evaluation("gd", answers(forget=0.2, retain=0.9, seed=str(n)), seed=n) for n in (0, 1))]  # fmt: skip
+    text = write_files(findings(curves=runs, evaluated=rows, attacked=[]), out=tmp_path).html.read_text()
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', text, flags=re.DOTALL)
+    assert {each["name"] for each in json.loads(figures[0])["data"]} == {"gd lr 0.01"}
+    opened, folded = text.split("<summary>Generation: right answers (all numbers)")
+    assert ">gd lr 0.1<" not in opened.split("<caption>Generation: right answers<")[1]
+    assert ">gd lr 0.1<" in folded.split("</details>")[0]
+
+
+def test_a_value_that_some_runs_did_not_reach_says_how_many_did(tmp_path: Path) -> None:
+    runs = [curve("gd", [(1, 1), (left, 0.9)], seed=seed) for seed, left in enumerate((0.4, 0.3, 0.6))]
+    text = write_files(findings(curves=runs, evaluated=[], attacked=[]), out=tmp_path).markdown.read_text()
+    assert re.search(r"\| gd \| 9\d % .*\(2 of 3 runs reached it\) \| – \(0 of 3 runs reached it\) \|", text)
+
+
+def test_each_chart_has_its_figures_in_a_folded_table_below_it(page: str) -> None:
+    assert page.count("<details><summary>The figures of this chart as a table") == page.count("<figure ")
+    assert '<th scope="row">npo</th><td>0</td><td>20</td><td>90 %</td><td>96 %</td><td>kept</td>' in page
+
+
+def test_over_several_seeds_there_is_an_interval_and_not_only_a_range(tmp_path: Path) -> None:
+    runs = [evaluation("gd", answers(forget=0.4, retain=0.9, seed=str(n)), seed=n) for n in range(3)]
+    found = findings(curves=[], attacked=[], evaluated=[evaluation("", answers(forget=1.0, retain=1.0)), *runs])
+    text = write_files(found, out=tmp_path).markdown.read_text()
+    assert re.search(r"\*\*Generation: right answers\*\*.*\n\| gd \| \d+ % \[\d+, \d+\]", text, flags=re.DOTALL)
+    assert "its interval over subjects and seeds; n is of one run" in text
 
 
 def test_a_formula_in_a_csv_cell_is_disarmed() -> None:
@@ -232,6 +438,12 @@ def test_a_formula_in_a_csv_cell_is_disarmed() -> None:
 
 def test_a_bar_in_a_markdown_cell_does_not_end_it() -> None:
     assert markdown_table(Table("t", ("a",), (("x|y <b>",),))).splitlines()[-1] == "| x\\|y &lt;b> |"
+
+
+def test_a_link_in_a_markdown_text_is_dead() -> None:
+    assert plain("[x](http://a.example) ![y](z)") == "\\[x\\](http:\\//a.example) !\\[y\\](z)".replace("!\\[", "![")
+    assert plain("[x]: www.a.example") == "\\[x]: www\\.a.example"
+    assert plain("83 % [79, 87]") == "83 % [79, 87]"
 
 
 def test_an_interval_is_written_in_whole_percent() -> None:

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from curation.properties import load_properties
 from curation.values import further_values, needed_values
-from flows.dump import extract, read_qids
+from flows.dump import Asked, extract, read_qids
 from schemas.entities import Entity, MissingEntity
 from schemas.origins import BrokenEntity, FetchProblem, PeopleFilter, Source
 from schemas.problems import BadInput
@@ -298,14 +298,17 @@ def test_what_is_no_dump_is_refused_with_one_line(tmp_path: Path, content: bytes
 
 def test_the_command_says_what_it_kept_and_where(dumped: Dumped, tmp_path: Path) -> None:
     roster = tmp_path / "roster.csv"
-    roster.write_text(f"qid,name\n{dumped.world.subjects[0]},somebody\nQ12  # missing\n")
+    roster.write_text(f"qid,name\n{dumped.world.subjects[0]},somebody\nQ12,  # missing\n,Ada Lovelace\n")
     done = run_cli("dump", dumped.path, "--out", tmp_path / "out", "--qids", roster)
     assert done.returncode == 0, done.stderr
     assert "kept      1 people" in done.stdout
     assert "missing   1 of 2 QIDs (Q12)" in done.stdout
+    assert "left out  1 people without a QID on the list (Ada Lovelace)" in done.stdout
+    assert "1 people (Ada Lovelace first) have no QID there" in done.stderr
     assert done.stdout.splitlines()[-1].startswith(f"folder    {tmp_path / 'out'}")
     again = json.loads(run_cli("dump", dumped.path, "--out", tmp_path / "out", "--qids", roster, "--json").stdout)
     assert again["done_before"] is True
+    assert again["without_qid"] == ["Ada Lovelace"]
 
 
 def test_a_folder_of_another_extraction_is_refused(dumped: Dumped, tmp_path: Path) -> None:
@@ -315,11 +318,116 @@ def test_a_folder_of_another_extraction_is_refused(dumped: Dumped, tmp_path: Pat
             extract(dumped.path, tmp_path / "out", rule=rule)
 
 
-@pytest.mark.parametrize(("text", "found"), [("Q1\nQ0\n", "line 2: 'Q0' is no QID"), ("# none\n", "names nobody")])
-def test_a_roster_without_qids_is_refused(tmp_path: Path, text: str, found: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Q1\nQ0\n", "line 2: 'Q0' is no QID"),
+        ("# none\n", "names nobody"),
+        ("name\nAda\n", "names nobody by QID"),
+        (f"qid\nQ{'9' * 25}\n", "line 2: 'Q9*' is no QID"),
+        ("Q1\n,Ada\n", "line 2: '' is no QID"),
+    ],
+)
+def test_a_list_with_what_is_no_qid_or_none_at_all_is_refused(tmp_path: Path, text: str, found: str) -> None:
     (tmp_path / "roster.txt").write_text(text)
     with pytest.raises(BadInput, match=found):
         read_qids(tmp_path / "roster.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q42\nQ7259  # Ada\n",
+        "name,qid\nDouglas Adams,Q42\nAda Lovelace,Q7259\n",
+        'subject_id,name,qid,complete_rank\n001,"Adams, Douglas",Q42,3\n002,,Q7259,\n',
+        "QID\nQ42\nQ7259\n",
+        "\n# people\nQid;name\nQ42;Douglas\nQ7259;Ada\n",
+        "qid,name,born\nQ42,Douglas,1952\nQ7259,Ada,1815\n",
+        '"Q42","Adams, Douglas"\n"Q7259","Ada"\n',
+        "\ufeffitem itemLabel\nQ42 Douglas\nQ7259 Ada\n",
+    ],
+)
+def test_people_are_read_from_a_roster_and_from_a_list_of_qids(tmp_path: Path, text: str) -> None:
+    (tmp_path / "people.csv").write_text(text, "utf-8")
+    assert read_qids(tmp_path / "people.csv") == Asked(qids=frozenset({"Q42", "Q7259"}))
+
+
+def test_the_roster_of_the_guide_is_read_and_whom_it_names_without_qid_is_said(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "adding-subjects.md").read_text("utf-8")
+    (tmp_path / "people.csv").write_text(guide.partition("```csv\n")[2].partition("```")[0], "utf-8")
+    assert read_qids(tmp_path / "people.csv") == Asked(qids=frozenset({"Q7259"}), without_qid=("Marie Curie",))
+
+
+class Killed(BaseException):
+    """Stands for a kill in the second round."""
+
+
+def kill_in_the_second_round(stage: str, done: int, total: int) -> None:
+    if stage.startswith("values"):
+        raise Killed
+
+
+def taken_cut_and_killed(dumped: Dumped, folder: Path) -> Path:
+    """The dump's first half, whose extraction with --allow-cut was killed in its second round."""
+    path = plain(folder, dumped.content[: len(dumped.content) // 2])
+    with pytest.raises(Killed):
+        extract(path, folder / "out", rule=RULE, allow_cut=True, progress=kill_in_the_second_round)
+    return path
+
+
+@pytest.mark.parametrize("allow_cut", [False, True])
+def test_a_dump_that_was_completed_after_allow_cut_is_read_again(
+    dumped: Dumped, source: DumpSource, tmp_path: Path, allow_cut: bool
+) -> None:
+    path = taken_cut_and_killed(dumped, tmp_path)
+    path.write_bytes(dumped.content)
+    report = extract(path, tmp_path / "out", rule=RULE, allow_cut=allow_cut)
+    assert (report.manifest.cut, report.manifest.bad_lines) == (False, 0)
+    assert report.manifest.bytes == len(dumped.content)
+    assert DumpSource(tmp_path / "out").identity == source.identity
+
+
+def test_a_dump_that_is_still_cut_is_refused_without_allow_cut(dumped: Dumped, tmp_path: Path) -> None:
+    path = taken_cut_and_killed(dumped, tmp_path)
+    with pytest.raises(BadInput, match="was begun with --allow-cut; complete the download"):
+        extract(path, tmp_path / "out", rule=RULE)
+    assert extract(path, tmp_path / "out", rule=RULE, allow_cut=True).manifest.cut
+
+
+def test_a_dump_that_grows_while_it_is_read_is_not_done_afterwards(dumped: Dumped, tmp_path: Path) -> None:
+    path = plain(tmp_path, dumped.content[: len(dumped.content) // 2])
+
+    def grow(stage: str, done: int, total: int) -> None:
+        if stage.startswith("values"):
+            path.write_bytes(dumped.content)
+
+    report = extract(path, tmp_path / "out", rule=RULE, allow_cut=True, progress=grow)
+    assert report.manifest.dump_bytes == len(dumped.content) // 2
+    with pytest.raises(BadInput, match="holds something else"):
+        extract(path, tmp_path / "out", rule=RULE)
+
+
+ODD_IDS = ("Q" + "9" * 25, "Q12-x", "Quux", "Q0", "Q\u0663")
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_a_statement_about_an_odd_item_does_not_stop_the_extraction(tmp_path: Path, odd: str) -> None:
+    claims = [statement("P31", "Q5"), statement("P19", odd), statement("P106", odd), statement("P27", "Q30")]
+    content = b"[\n" + line("item", "Q1", *claims) + b",\n" + line("item", "Q30", statement("P17", odd)) + b"\n]\n"
+    report = extract(plain(tmp_path, content), tmp_path / "out", rule=PeopleRule())
+    assert (report.manifest.people, report.manifest.values, report.manifest.bad_lines) == (1, 1, 0)
+    [person] = DumpSource(tmp_path / "out").entities(["Q1"])
+    assert isinstance(person, Entity)
+    assert [each.value for each in person.of("P19")] == [None]  # The facts say that it is of the wrong type.
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_a_person_with_an_odd_id_is_a_bad_line(tmp_path: Path, odd: str) -> None:
+    people = [line("item", qid, statement("P31", "Q5")) for qid in ("Q1", odd)]
+    report = extract(plain(tmp_path, b"[\n" + b",\n".join(people) + b"\n]\n"), tmp_path / "out", rule=PeopleRule())
+    assert (report.manifest.people, report.manifest.bad_lines) == (1, 1)
+    assert "is no item" in report.bad_lines[0]
+    assert DumpSource(tmp_path / "out").people(limit=9, min_sitelinks=0) == ["Q1"]
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """Whole evaluations: what is asked, kept, resumed and refused, and that what is evaluated is what was named."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from pydantic import JsonValue
 from pytest_httpserver import HTTPServer
 
@@ -14,7 +16,7 @@ import flows.evaluate
 from eval.store import find_evaluations, read_evaluation
 from flows.evaluate import run_evaluation
 from flows.evaluated import identify, open_evaluated
-from flows.evaluation_extras import lmms_eval_scores
+from flows.general_benchmarks import check_lmms_eval
 from flows.unlearning import run_unlearning
 from flows.weight_attacks import quantise, relearn
 from schemas.problems import BadInput
@@ -25,6 +27,7 @@ from sources.sandbox.target import make_tiny_model
 from tests.eval_world import Scripted, write_dataset
 from tests.tiny_models import TEXTS
 from unlearn.models import LoadedModel, load_model
+from unlearn.runs import open_run
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4,
@@ -68,7 +71,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scripted], Scripted]:
 
 def evaluate(hub: Path, base: Path, out: Path, **options: Any) -> EvaluationRecord:
     usual: dict[str, Any] = {"setting": "selective", "tasks": ["generation"], "max_new_tokens": 6, "utility": 0}
-    return run_evaluation(dataset=hub, model=str(base), out=out, **{**usual, **options})
+    return run_evaluation(dataset=hub, out=out, **{"model": str(base), **usual, **options})
 
 
 def rows_of(out: Path, record: EvaluationRecord) -> list[Prediction]:
@@ -195,12 +198,12 @@ def test_a_question_that_failed_is_asked_again_by_the_same_call(
     assert len(last.asked) <= 4
 
 
-def test_an_empty_reply_is_a_refusal(
+def test_an_empty_reply_says_nothing_and_is_no_failure(
     hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
 ) -> None:
     scripted(Scripted(lambda _: ""))
     record = evaluate(hub, base, tmp_path)
-    assert value(record, "outcome_refusal", "forget") == 1.0
+    assert value(record, "outcome_gibberish", "forget") == 1.0
     assert record.failed == 0
 
 
@@ -250,7 +253,7 @@ def test_who_is_shown_is_asked_once_a_subject_if_wanted(
     hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
 ) -> None:
     scripted(Scripted(lambda _: "Ada Lindb"))
-    record = evaluate(hub, base, tmp_path, identity=True)
+    record = evaluate(hub, base, tmp_path, identity=3)
     rows = [row for row in rows_of(tmp_path, record) if row.task == "identity"]
     assert [row.outcome for row in rows] == ["correct", "other_person", "other_person"]
 
@@ -401,9 +404,240 @@ def test_a_model_behind_a_server_is_evaluated_without_likelihoods(
     assert {row.choice for row in rows} == {"C"}
     assert {row.likely_choice for row in rows} == {""}
     assert record.name == "some_model"
+    assert record.model == f"openai:{httpserver.host}:{httpserver.port}#some/model"
     assert "No likelihoods: a model behind a server gives none." in record.notes
 
 
-def test_without_lmms_eval_the_error_says_how_to_install_it() -> None:
+def test_two_served_models_are_told_apart_by_port_and_by_the_folder_of_their_name(tmp_path: Path) -> None:
+    one, port, folder = (
+        identify(f"openai:http://user:secret@localhost:{port}/v1#{name}", None)
+        for port, name in ((8000, "/home/me/a/final"), (8001, "/home/me/a/final"), (8000, "/home/me/b/final"))
+    )
+    assert len({one.identity, port.identity, folder.identity}) == 3
+    assert len({one.folder, port.folder, folder.folder}) == 3
+    for each in (one, port, folder):
+        assert not any(word in f"{each.identity} {each.folder}" for word in ("secret", "user", "home", "me/"))
+    assert identify("openai:http://localhost:8000/v1#org/m", None).identity == "openai:localhost:8000#org/m"
+
+
+def test_two_served_models_are_both_asked(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    responder, served = scripted(Scripted(knows(hub))), "openai:http://localhost:8000/v1#{}/final"
+    first = evaluate(hub, base, tmp_path, model=served.format("a"), modalities=["qa"])
+    asked = len(responder.asked)
+    second = evaluate(hub, base, tmp_path, model=served.format("b"), modalities=["qa"])
+    assert (first.identity != second.identity, first.folder != second.folder) == (True, True)
+    assert len(responder.asked) == 2 * asked
+
+
+def test_a_label_makes_another_evaluation_of_the_same_address_and_name(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    responder, served = scripted(Scripted(knows(hub))), "openai:http://localhost:8000/v1#m"
+    plain = evaluate(hub, base, tmp_path, model=served, modalities=["qa"])
+    asked = len(responder.asked)
+    labelled = evaluate(hub, base, tmp_path, model=served, modalities=["qa"], label="after gd")
+    assert (labelled.name, labelled.label, plain.label) == ("m-after_gd", "after gd", "")
+    assert labelled.folder.startswith("m-after_gd-")
+    assert len(responder.asked) == 2 * asked
+
+
+def test_two_runs_that_came_to_the_same_weights_are_two_evaluations_and_asked_once(
+    hub: Path, base: Path, tmp_path: Path
+) -> None:
+    """MANU takes no steps, so its learning rate decides nothing."""
+    numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
+    records, logs = [], []
+    for lr in (0.001, 0.002):
+        out = tmp_path / f"manu-{lr}"
+        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers,
+                       lr=lr)  # fmt: skip
+        records.append(evaluate(hub, base, tmp_path / "out", adapter=out, likelihood=False))
+        logs.append(next((tmp_path / "out").glob("*/answers-*.jsonl")).read_bytes())
+    assert records[0].model == records[1].model
+    assert records[0].run != records[1].run
+    assert records[0].folder != records[1].folder
+    assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("damage", ["cut in a line", "cut between lines", "gone", "record cut"])
+def test_a_standing_evaluation_whose_files_are_not_whole_is_written_again_without_asking(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], damage: str
+) -> None:
+    scripted(Scripted(knows(hub)))
+    first = evaluate(hub, base, tmp_path)
+    rows, record = tmp_path / first.folder / "predictions.jsonl", tmp_path / first.folder / "evaluation.json"
+    whole = rows.read_bytes()
+    if damage == "gone":
+        rows.unlink()
+    elif damage == "record cut":
+        record.write_bytes(record.read_bytes()[:100])
+    else:
+        rows.write_bytes(whole[:-30] if damage == "cut in a line" else whole[: whole[:-1].rindex(b"\n") + 1])
+    again = scripted(Scripted(knows(hub)))
+    assert evaluate(hub, base, tmp_path) == first
+    assert rows.read_bytes() == whole
+    assert read_evaluation(tmp_path / first.folder)[0] == first
+    assert (again.asked, again.scored) == ([], 0)
+
+
+def test_a_reply_with_another_kind_of_line_end_is_read_as_one(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(lambda _: "one\u2028two\x85three"))
+    record = evaluate(hub, base, tmp_path)
+    assert {row.reply for row in rows_of(tmp_path, record)} == {"one\u2028two\x85three"}
+
+
+def command(hub: Path, base: Path, out: Path, *more: str) -> int:
+    from flows.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(hub), "--model", str(base), "--setting", "selective", "--tasks", "generation",
+              "--out", str(out), *more])  # fmt: skip
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_command_whose_questions_failed_says_so_and_exits_1_and_the_same_command_mends_it(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = scripted(Scripted(knows(hub)))
+    evaluate(hub, base, tmp_path / "whole")
+    scripted(Scripted(knows(hub), errors=dict.fromkeys(first.asked, "HTTP 500: out of memory")))
+    assert command(hub, base, tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "36 of 36 questions failed (first: HTTP 500: out of memory); the same command asks them again" in said
+    (folder,) = find_evaluations(tmp_path / "out")
+    assert read_evaluation(folder)[0].failed == 36
+    again = scripted(Scripted(knows(hub)))
+    assert command(hub, base, tmp_path / "out") == 0
+    assert len(again.asked) == 36
+    assert (read_evaluation(folder)[0].failed, read_evaluation(folder)[0].first_error) == (0, "")
+    assert "failed" not in capsys.readouterr().err
+
+
+def test_one_failed_question_of_many_is_said_and_exits_0(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = scripted(Scripted(knows(hub)))
+    evaluate(hub, base, tmp_path / "whole")
+    text = next(text for text in first.asked if "Based on" not in text)
+    scripted(Scripted(knows(hub), errors={text: "HTTP 500"}))
+    assert command(hub, base, tmp_path / "cut", "--json") == 0
+    assert "1 of 36 questions failed (first: HTTP 500)" in capsys.readouterr().err
+
+
+def test_answers_that_never_came_are_no_effects_of_an_attack(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    said = knows(hub)
+    scripted(Scripted(lambda ask: said(ask) if "frobnicate" in ask.text or said(ask) else None))
+    record = evaluate(hub, base, tmp_path, attack="random_prefix", modalities=["qa"])
+    # without the attack all 18 are right; under it no prompt is in the script, so none is answered
+    assert (record.failed, record.failed_plain) == (18, 0)
+    assert not any(row.metric in ("lost", "recovery") for row in record.metrics)
+
+
+def test_an_attack_is_measured_again_while_questions_without_it_have_no_answer(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    first = scripted(Scripted(knows(hub)))
+    evaluate(hub, base, tmp_path / "whole", modalities=["qa"])
+    scripted(Scripted(knows(hub), errors={first.asked[0]: "HTTP 500"}))
+    cut = evaluate(hub, base, tmp_path / "cut", modalities=["qa"], attack="random_prefix")
+    assert (cut.failed, cut.failed_plain, cut.first_error) == (0, 1, "HTTP 500")
+    scripted(Scripted(knows(hub)))
+    assert evaluate(hub, base, tmp_path / "cut", modalities=["qa"], attack="random_prefix").failed_plain == 0
+
+
+def test_so_many_people_are_asked_for_by_picture(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(lambda _: "A. Lindb"))
+    assert command(hub, base, tmp_path, "--identity", "2") == 0
+    rows = read_evaluation(find_evaluations(tmp_path)[0])[1]
+    assert sum(row.task == "identity" for row in rows) == 2
+
+
+def test_of_people_forgotten_whole_as_many_are_asked_for_as_of_the_others(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    record = evaluate(hub, base, tmp_path, setting="complete", ratio=30, identity=2)
+    roles = [row.role for row in rows_of(tmp_path, record) if row.task == "identity"]
+    assert sorted(map(str, roles)) == ["forget", "retain"]
+
+
+def test_a_run_asked_about_another_setting_is_said_and_not_refused(
+    hub: Path, base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(hub, base, tmp_path, "--adapter", str(run)) == 0
+    assert "unlearned" not in capsys.readouterr().err
+    assert command(hub, base, tmp_path, "--adapter", str(run), "--setting", "personalized") == 0
+    assert "gd-s0 unlearned selective and was asked about personalized" in capsys.readouterr().err
+    records = [read_evaluation(folder)[0] for folder in find_evaluations(tmp_path)]
+    assert {(record.setting, record.trained_setting) for record in records} == {
+        ("selective", "selective"),
+        ("personalized", "selective"),
+    }
+
+
+def test_the_terminal_shows_consistency_outcomes_and_choices_by_likelihood(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(Scripted(lambda _: "Answer: B"))
+    command(hub, base, tmp_path, "--tasks", "classification")
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert any(line[:4] == ["forget", "classification", "both", "consistent"] for line in shown)
+    assert any(line[:4] == ["retain", "classification", "qa", "choice_accuracy_likelihood"] for line in shown)
+    row = next(line for line in shown if line[:3] == ["forget", "classification", "vqa"] and len(line) == 9)
+    assert sum(float(cell) for cell in row[3:]) == pytest.approx(100, abs=0.3)
+
+
+def test_without_lmms_eval_the_error_says_how_to_install_it(hub: Path, base: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="pip install lmms-eval"):
-        lmms_eval_scores("some/model")
+        check_lmms_eval(identify(str(base), None))
+    with pytest.raises(BadInput, match="pip install lmms-eval"):
+        evaluate(hub, base, tmp_path, lmms_eval=["mmbench_en_dev"])
+    assert not list(tmp_path.iterdir())
+
+
+TOOL = """
+import json
+from pathlib import Path
+from unlearn.models import load_model
+
+def simple_evaluate(*, model, model_args, tasks, device, limit):
+    place = model_args.removeprefix("pretrained=")
+    norm = sum(float(weight.detach().double().norm()) for weight in load_model(place).model.parameters())
+    return {"results": {task: {"alias": task, "acc,none": norm, "acc_stderr,none": "N/A"} for task in tasks}}
+"""
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
+    hub: Path, base: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruned: bool
+) -> None:
+    """The tool cannot be installed here: a module in its place says what the folder holds that it is given."""
+    (tmp_path / "tool" / "lmms_eval").mkdir(parents=True)
+    (tmp_path / "tool" / "lmms_eval" / "__init__.py").write_text("")
+    (tmp_path / "tool" / "lmms_eval" / "evaluator.py").write_text(TOOL)
+    monkeypatch.syspath_prepend(str(tmp_path / "tool"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lmms_eval"]:
+        monkeypatch.delitem(sys.modules, name)
+    if pruned:
+        numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
+        run = tmp_path / "manu"
+        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=run, overrides=numbers)
+    plain = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a", "b"])
+    laid = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a"], adapter=run)
+    assert list(plain.lmms_eval) == ["a/acc,none", "b/acc,none"]
+    merged: torch.nn.Module = open_run(run, str(base)).model
+    if isinstance(merged, PeftModel):
+        merged = merged.merge_and_unload()
+    wanted = sum(float(weight.detach().double().norm()) for weight in merged.parameters())
+    assert laid.lmms_eval == {"a/acc,none": pytest.approx(wanted, rel=1e-6)}
+    assert abs(laid.lmms_eval["a/acc,none"] - plain.lmms_eval["a/acc,none"]) > 1e-4
+    assert evaluate(hub, base, tmp_path / "out", likelihood=False).lmms_eval == {}

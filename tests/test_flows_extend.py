@@ -148,6 +148,19 @@ def test_false_options_come_from_earlier_batches_too(grown: tuple[Path, BuildRep
     assert options & (answers(0) - answers(1))
 
 
+def test_nobody_elses_question_offers_an_answer_that_only_somebody_left_out_has(
+    grown: tuple[Path, BuildReport],
+) -> None:
+    paths = sorted((grown[0] / "facts").glob("*/facts-*.parquet"))
+    facts = [fact for path in paths for fact in read_records(path, Fact)]
+    theirs = {fact.answer for fact in facts if fact.subject_id == "011" and fact.accepted[0].kind == "text"}
+    shared = {text for fact in facts if fact.subject_id != "011" for text in (fact.answer, *fact.withheld)}
+    questions = (grown[0] / "questions").glob("*/questions-*.parquet")
+    options = {option for path in questions for row in read_records(path, Question) for option in row.options}
+    assert theirs - shared
+    assert not options & (theirs - shared)
+
+
 def test_a_third_batch_leaves_both_earlier_ones_alone(grown: tuple[Path, BuildReport], tmp_path: Path) -> None:
     build = Path(shutil.copytree(grown[0], tmp_path / "build"))
     before = hashes(build)
@@ -309,18 +322,6 @@ def test_somebody_whose_only_pictures_an_earlier_subject_has_is_left_out_and_the
     assert "duplicate_other_subject" in {drop.reason for drop in drops}
     after = hashes(build)
     assert {name: after[name] for name in before} == before
-
-
-def test_a_recipe_widened_to_those_who_were_added_takes_them_over(build: Path) -> None:
-    add_to(build, "Q900000006")
-    recipe = build / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("limit = 8", "limit = 12"))
-    report = bring_up_to_date(build)
-    assert report.stages[0].rows["subjects"] == 12
-    (one,) = report.batches[0].people
-    assert (one.state, one.stage, one.reason) == ("left out", "select", "duplicate_subject")
-    assert state_of(build).dataset is not None
-    assert not list((build / "hub").rglob("*-batch001-*"))
 
 
 def test_a_roster_has_one_name_a_line_and_remarks(tmp_path: Path) -> None:

@@ -1,20 +1,31 @@
 """Studies: the plan, whole studies of a tiny random model, failures within a matrix, resuming, and what is refused."""
 
+import csv
 import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
+import flows.evaluate
+from eval.dataset import attack_configs
+from eval.store import read_evaluation
+from eval.tasks import Slice as Questions
+from eval.tasks import _configs
 from flows.reporting import read_curve, write_report
-from flows.study import Work, _results, run_study
+from flows.study import Work, _failed, _results, do_unit, run_study
 from flows.study_plan import Slice, plan_units, slices_of
 from schemas.problems import BadInput
 from schemas.recipes import read_recipe
+from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName, EvaluationRecord
+from schemas.split_reading import read_roles
 from schemas.studies import StudyRecipe
+from schemas.words import Setting
 from sources.sandbox.target import make_tiny_model
 from tests.eval_world import write_dataset
 from tests.tiny_models import TEXTS
@@ -194,14 +205,170 @@ def test_the_plan_is_every_combination_once_and_ratios_are_for_complete_only(tmp
     assert units[-1].name == "npo_personalized_lr0.01_seed1"
 
 
-def test_prompt_attacks_are_asked_only_where_the_dataset_has_them(tmp_path: Path, dataset: Path, model: Path) -> None:
-    recipe = read_recipe(
-        write_recipe(tmp_path, dataset, model, top='settings = ["complete"]\nratios = [15, 30]'), StudyRecipe
-    )
-    found = [slices_of(recipe, unit) for unit in plan_units(recipe)[1:3]]
-    assert found[0] == (Slice("complete", 15, None),)
-    assert found[1] == (Slice("complete", 15, None),)
-    assert slices_of(recipe, plan_units(recipe)[-1])[-1] == Slice("complete", 30, "paraphrase")
+def test_an_attack_is_asked_at_every_ratio_from_the_config_of_the_next_larger_one(
+    tmp_path: Path, dataset: Path, model: Path
+) -> None:
+    top = 'settings = ["complete"]\nratios = [15, 30]'
+    recipe = read_recipe(write_recipe(tmp_path, dataset, model, top=top), StudyRecipe)
+    units = plan_units(recipe)
+    assert slices_of(recipe, units[1]) == (Slice("complete", 15, None), Slice("complete", 15, "paraphrase"))
+    assert slices_of(recipe, units[-1])[-1] == Slice("complete", 30, "paraphrase")
+    assert attack_configs(dataset, "complete", 15, "paraphrase") == [
+        "paraphrase_complete30",
+        "paraphrase_complete30_retain",
+    ]
+
+
+@pytest.mark.parametrize("attack", [*PROMPT_ATTACKS, *VIEW_ATTACKS])
+@pytest.mark.parametrize("cut", [("complete", 15), ("complete", 30), ("selective", None), ("personalized", None)])
+def test_the_configs_that_a_study_looks_for_are_those_that_are_read(
+    dataset: Path, attack: AttackName, cut: tuple[Setting, int | None]
+) -> None:
+    read = _configs(dataset, Questions(*cut, read_roles(dataset, *cut)), ["generation"], attack)
+    assert attack_configs(dataset, *cut, attack) == read
+
+
+@pytest.mark.parametrize(
+    ("gone", "attack", "top", "said"),
+    [
+        ("paraphrase_persona*", "paraphrase", "",
+         "recipe small, evaluate.attacks, paraphrase for personalized: .* has no config paraphrase_persona for attack "
+         "paraphrase; it has paraphrase_complete30, "),
+        ("paraphrase_complete30*", "paraphrase", 'settings = ["complete"]\nratios = [15]',
+         "paraphrase for complete 15: .* has no config paraphrase_complete of at least 15 %"),
+        ("cross_image_persona*", "view_003", "",
+         "view_003 for personalized: .* has no config cross_image_persona for attack view_003; it has cross_image_"),
+        ("ppu_eval_generation", "paraphrase", "",
+         "recipe small, evaluate.tasks: .* has no config ppu_eval_generation; it has "),
+    ],
+)  # fmt: skip
+def test_a_study_whose_dataset_lacks_what_will_be_asked_is_refused_before_anything_is_trained(
+    tmp_path: Path, dataset: Path, model: Path, gone: str, attack: str, top: str, said: str
+) -> None:
+    copy = tmp_path / "dataset"
+    shutil.copytree(dataset, copy)
+    for folder in (copy / "data").glob(gone):
+        shutil.rmtree(folder)
+    rest = SMALL.replace('"paraphrase"', f'"{attack}"')
+    with pytest.raises(BadInput, match=said):
+        run_study(write_recipe(tmp_path, copy, model, top=top, rest=rest), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_view_whose_pictures_the_dataset_lacks_is_refused_before_anything_is_trained(
+    tmp_path: Path, dataset: Path, model: Path
+) -> None:
+    copy = tmp_path / "dataset"
+    shutil.copytree(dataset, copy)
+    for file in (copy / "data").glob("cross_image_persona*/*.parquet"):
+        pq.write_table(pq.read_table(file).drop_columns(["image_004"]), file)
+    rest = SMALL.replace('"paraphrase"', '"view_003", "view_004"')
+    with pytest.raises(BadInput, match="view_004 for personalized: .* has no column image_004"):
+        run_study(write_recipe(tmp_path, copy, model, rest=rest), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (
+            SMALL.replace('attacks = ["paraphrase"]', 'attacks = ["view_002"]\nmodalities = ["qa"]'),
+            "none is asked under view_002",
+        ),
+        (SMALL.replace('"paraphrase"', '"quantised"'), "quantised runs on a CPU, and device is cuda"),
+    ],
+)
+def test_a_study_that_asks_what_cannot_be_asked_is_refused_before_anything_is_trained(
+    tmp_path: Path, dataset: Path, model: Path, rest: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unlearn.processes.check_device", lambda device: None)
+    top = 'device = "cuda"' if "quantised" in rest else ""
+    with pytest.raises(BadInput, match=said):
+        run_study(write_recipe(tmp_path, dataset, model, top=top, rest=rest), tmp_path / "out")
+
+
+def one_run(folder: Path, dataset: Path, model: Path) -> Path:
+    return write_recipe(folder, dataset, model, top='methods = ["gd"]')
+
+
+def test_a_unit_that_fails_keeps_the_evaluations_that_had_finished(
+    tmp_path: Path, dataset: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = flows.evaluate.run_evaluation
+
+    def breaks(**options: Any) -> EvaluationRecord:
+        if options["attack"] and options["adapter"]:
+            raise OSError("the disk is full")
+        return evaluate(**options)
+
+    monkeypatch.setattr(flows.evaluate, "run_evaluation", breaks)
+    recipe, out = one_run(tmp_path, dataset, model), tmp_path / "out"
+    unit = run_study(recipe, out).record.units[1]
+    assert (unit.status, unit.reason, len(unit.evaluations)) == ("failed", "OSError: the disk is full", 1)
+    assert read_evaluation(out / "evaluations" / unit.evaluations[0])[0].run == unit.run
+    monkeypatch.undo()
+    again = run_study(recipe, out).record.units[1]
+    assert (again.status, again.evaluations[:1], len(again.evaluations)) == ("finished", unit.evaluations, 2)
+
+
+def test_a_unit_whose_process_died_keeps_the_evaluations_that_had_finished(
+    tmp_path: Path, dataset: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = flows.evaluate.run_evaluation
+
+    def dies(**options: Any) -> EvaluationRecord:
+        if options["attack"]:
+            raise KeyboardInterrupt
+        return evaluate(**options)
+
+    monkeypatch.setattr(flows.evaluate, "run_evaluation", dies)
+    recipe = read_recipe(one_run(tmp_path, dataset, model), StudyRecipe)
+    unit = plan_units(recipe)[1]
+    work = Work(recipe, unit, slices_of(recipe, unit), "key", tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        do_unit(work)
+    found = _failed(work, "its process died")
+    assert (found.status, found.reason, len(found.evaluations)) == ("failed", "its process died", 1)
+
+
+def test_a_finished_unit_whose_answers_are_cut_is_evaluated_again_and_not_trained_again(
+    done: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe, out = done[0], tmp_path / "out"
+    shutil.copytree(done[1], out)
+    (unit,) = (each for each in run_study(recipe, out).record.units if each.method == "npo")
+    rows = out / "evaluations" / unit.evaluations[0] / "predictions.jsonl"
+    adapter = out / "runs" / unit.name / "adapter" / "adapter_model.safetensors"
+    whole, trained = rows.read_bytes(), adapter.stat().st_mtime_ns
+    rows.write_bytes(whole[:-30])
+    report = run_study(recipe, out)
+    assert {each.status for each in report.record.units} >= {"finished"}
+    assert (rows.read_bytes() == whole, adapter.stat().st_mtime_ns == trained) == (True, True)
+
+
+def test_another_version_of_the_evaluation_evaluates_finished_units_again_and_trains_none(
+    done: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = done[0], tmp_path / "out"
+    shutil.copytree(done[1], out)
+    before = next(unit for unit in run_study(recipe, out).record.units if unit.method == "npo")
+    adapter = out / "runs" / before.name / "adapter" / "adapter_model.safetensors"
+    trained = adapter.stat().st_mtime_ns
+    monkeypatch.setattr("flows.study_plan.VERSION", 99)
+    monkeypatch.setattr("flows.evaluation_request.VERSION", 99)
+    after = next(unit for unit in run_study(recipe, out).record.units if unit.method == "npo")
+    assert not set(after.evaluations) & set(before.evaluations)
+    assert (after.run, adapter.stat().st_mtime_ns) == (before.run, trained)
+
+
+def test_two_runs_that_come_to_the_same_weights_are_both_reported(tmp_path: Path, dataset: Path, model: Path) -> None:
+    """MANU takes no steps, so its learning rate decides nothing."""
+    top = 'methods = ["manu"]\nlearning_rates = [0.001, 0.002]'
+    rest = SMALL.replace('attacks = ["paraphrase"]', "attacks = []").replace("steps = 2", "prune_shares = [0.5]")
+    units = run_study(write_recipe(tmp_path, dataset, model, top=top, rest=rest), tmp_path / "out").record.units
+    assert [(unit.status, unit.reason) for unit in units] == [("finished", "")] * 3
+    assert units[1].evaluations != units[2].evaluations
+    with (tmp_path / "out" / "metrics.csv").open() as lines:
+        assert {row["arm"] for row in csv.DictReader(lines)} >= {"manu lr 0.001", "manu lr 0.002"}
 
 
 @pytest.mark.parametrize("name", ["demo_study.toml", "five_seeds.toml", "full_study.toml"])

@@ -1,16 +1,20 @@
 """The lines of a dump, however its blocks are cut, from any line on, with what is not a line of a dump."""
 
-from collections.abc import Iterator
+import bz2
+import gzip
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.problems import BadInput
 from sources.dump_blocks import Block, CutStream, Place
 from sources.dump_lines import Batch, CutDump, Mark, begins_as_array, dump_lines
+from sources.dump_streams import read_blocks
 
 ARRAY = b'[\n{"id":"Q1"},\n{"id":"Q22"},\n\n,\n{"id":"Q333"}\n]\n'
 LINES = ARRAY.split(b"\n")[:-1]
@@ -131,3 +135,16 @@ def test_the_beginning_says_whether_it_is_an_array(content: bytes, is_array: boo
 def test_what_does_not_begin_like_a_dump_is_refused(content: bytes, found: str) -> None:
     with pytest.raises(BadInput, match=found):
         begins_as_array(Path("dump"), blocks(content))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n ", b"["])
+def test_a_stream_cut_before_its_first_line_ends_too_early(content: bytes) -> None:
+    with pytest.raises(BadInput, match="ends before its first line; complete the download"):
+        begins_as_array(Path("dump"), blocks(content, cut_stream=True))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zstd.compress])
+def test_a_file_cut_inside_its_first_block_ends_too_early(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "dump").write_bytes(pack(ARRAY * 100)[:12])
+    with pytest.raises(BadInput, match="ends before its first line"):
+        begins_as_array(tmp_path / "dump", read_blocks(tmp_path / "dump", Place(), threads=1))

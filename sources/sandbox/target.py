@@ -53,7 +53,7 @@ def make_tiny_model(texts: Iterable[str], out: Path, *, seed: int, hidden: int =
     words = sorted(set(texts))
     if not words:
         raise BadInput("the tiny target", "there is no text to make a vocabulary from", "give it lessons")
-    tokenizer = _wrap(_train_tokenizer(words))
+    tokenizer = wrapped_tokenizer(words)
     processor = make_processor(tokenizer)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -82,11 +82,12 @@ def _train_tokenizer(texts: list[str]) -> "Tokenizer":
     return tokenizer
 
 
-def _wrap(tokenizer: "Tokenizer") -> "PreTrainedTokenizerFast":
+def wrapped_tokenizer(words: list[str]) -> "PreTrainedTokenizerFast":
+    """A tokenizer trained on the words, with Qwen-VL's special tokens and chat template."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer,
+        tokenizer_object=_train_tokenizer(words),
         eos_token=END_OF_TURN,
         pad_token=PAD,
         padding_side="left",
@@ -100,8 +101,8 @@ def _wrap(tokenizer: "Tokenizer") -> "PreTrainedTokenizerFast":
     )
 
 
-def make_processor(tokenizer: "PreTrainedTokenizerFast") -> "Qwen3VLProcessor":
-    """A Qwen3-VL processor for small square pictures, without torchvision."""
+def make_processor(tokenizer: "PreTrainedTokenizerFast", *, most_pixels: int = IMAGE_PIXELS) -> "Qwen3VLProcessor":
+    """A Qwen3-VL processor for pictures of at most so many pixels, without torchvision."""
     from transformers import Qwen3VLProcessor, processing_utils
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.video_processing_utils import VideoProcessorMixin
@@ -122,7 +123,7 @@ def make_processor(tokenizer: "PreTrainedTokenizerFast") -> "Qwen3VLProcessor":
         temporal_patch_size=2,
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
-        size={"shortest_edge": 32 * 32, "longest_edge": IMAGE_PIXELS},
+        size={"shortest_edge": 32 * 32, "longest_edge": most_pixels},
     )
     return Qwen3VLProcessor(  # type: ignore[no-untyped-call]
         image_processor=images,

@@ -1,0 +1,127 @@
+"""What one optimiser step and one answer cost on a GPU, with models of published shapes (benchmarks/large_model.py).
+
+    python -m benchmarks.train_step_gpu --size 2b --each 12
+    python -m benchmarks.train_step_gpu --size 8b --each 4
+
+Baselines in the same run: the GD step; logits at every position, as the published loop computes them; one plain
+`generate` a prompt. Times are the clock's, the device idle before and after, each the median of its rounds; memory is
+the allocator's peak, weights included. Weights are random, so only costs are measured, not answers.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import get_args
+
+import torch
+
+from benchmarks.evaluate import rate, rate_alone
+from benchmarks.large_model import PICTURE_SIDE, Size, make_large_model
+from benchmarks.train_step import CASES, groups, head_objective, lengthened, objective_of, samples, stepper
+from eval.local import LocalModel
+from schemas.responders import Ask
+from schemas.training import TrainingSample
+from unlearn.batches import Encoder
+from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
+
+ROUNDS = 8
+ASKS, ALONE = 128, 8
+
+
+def step_rows(each: int) -> dict[str, tuple[TrainingSample, ...]]:
+    """A step of `each` forget, matched and retain samples, half of them with a picture of 448 pixels."""
+    return {name: rows[:each] for name, rows in lengthened(groups(side=PICTURE_SIDE), 1).items()}
+
+
+def measured(step: Callable[[], object]) -> tuple[float, float]:
+    """Median seconds of a step, and the peak GB that it takes."""
+    step()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    seconds = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        step()
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds), torch.cuda.max_memory_allocated() / 1e9
+
+
+def print_steps(found: Mapping[str, tuple[float, float]], *, rows: int, baseline: str) -> None:
+    """One table; the baseline's row first."""
+    print(f"| step of {rows} samples | ms | samples/s | times {baseline} | peak GB |\n|---|---|---|---|---|")
+    for name, (seconds, peak) in found.items():
+        times = seconds / found[baseline][0]
+        print(f"| {name} | {1000 * seconds:.0f} | {rows / seconds:.1f} | {times:.3f} | {peak:.1f} |")
+    print(flush=True)
+
+
+def training(loaded: LoadedModel, rows: Mapping[str, tuple[TrainingSample, ...]]) -> None:
+    """Steps of the methods, then the same GD step with logits everywhere."""
+    model = add_lora(loaded.model, loaded.family, rank=16, alpha=32, dropout=0.0, seed=1)
+    network, encoder = AnswerModel(model, loaded.family).train(), Encoder(loaded.processor, loaded.family)
+    number = sum(map(len, rows.values()))
+    found = {}
+    for name in CASES:
+        objective = objective_of(name, network, encoder, rows)
+        found[name] = measured(stepper(network, encoder, rows, objective, device="cuda"))
+    print_steps(found, rows=number, baseline="gd")
+    heads = {}
+    for name, everywhere in (("logits everywhere", True), ("logits at answers", False)):
+        try:
+            step = stepper(network, encoder, rows, head_objective(everywhere=everywhere), device="cuda")
+            heads[name] = measured(step)
+        except torch.cuda.OutOfMemoryError:
+            network.zero_grad()
+            torch.cuda.empty_cache()
+            print(f"{name}: out of memory\n")
+    print_steps(heads, rows=number, baseline=next(iter(heads)))
+
+
+def answering(loaded: LoadedModel) -> None:
+    """Answers a second, one prompt a call and in batches; a random model answers as long as it may."""
+    local = LocalModel(loaded.model, loaded.processor, "random")
+    rows = random.Random(7).sample(samples(ASKS, fillers=1, side=PICTURE_SIDE), ASKS)
+    asks = [Ask(ask_id=row.sample_id, text=row.prompt, image=row.image) for row in rows]
+    rate_alone(local, asks[:4])
+    rate(local, asks[:32], batch=32)
+    alone, _ = rate_alone(local, asks[:ALONE])
+    print(
+        f"| what | answers a second | times as fast |\n|---|---|---|\n| one plain generate a prompt | {alone:.1f} | 1 |"
+    )
+    for batch in (16, 128):
+        together, _ = rate(local, asks, batch=batch)
+        print(f"| batches of {batch} | {together:.1f} | {together / alone:.1f} |", flush=True)
+
+
+def main() -> None:
+    """Make the model, load it as a run does, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=get_args(Size), default="2b")
+    parser.add_argument("--each", type=int, default=12, help="forget, matched and retain samples a step, at most 12")
+    parser.add_argument("--steps-only", action="store_true", help="measure no answers")
+    arguments = parser.parse_args()
+    rows = step_rows(arguments.each)
+    texts = [text for part in rows.values() for row in part for text in (row.prompt, row.answer)]
+    with tempfile.TemporaryDirectory() as home:
+        began = time.perf_counter()
+        folder = make_large_model(texts, Path(home) / "model", size=arguments.size, seed=1, device="cuda")
+        made = time.perf_counter()
+        loaded = load_model(folder, device="cuda")
+        ready = time.perf_counter()
+        weights = sum(weight.numel() for weight in loaded.model.parameters())
+        seconds = f"made in {made - began:.0f} s, loaded in {ready - made:.0f} s"
+        name = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+        print(f"{name}, {weights / 1e9:.2f} B weights in {loaded.model.dtype}; {seconds}\n", flush=True)
+        if not arguments.steps_only:
+            answering(loaded)
+            print()
+        training(loaded, rows)
+
+
+if __name__ == "__main__":
+    main()
