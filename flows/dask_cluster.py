@@ -1,14 +1,19 @@
 """The Dask cluster of a build: started here, or found at an address and made sure of before anything is sent to it."""
 
+import asyncio
 import hashlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flows.store import Store
 from schemas.artifacts import library_versions
@@ -17,7 +22,10 @@ from schemas.problems import BadInput, Unfinished
 if TYPE_CHECKING:
     from distributed import Client
 
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 8.0
+ANSWER_TIMEOUT_S = 12.0
+"""For connecting and the first answer together: what listens may take the connection and stay silent."""
+LOOPBACK = ("localhost", "127.", "::1")
 PACKAGES = ("schemas", "sources", "curation", "unlearn", "eval", "flows")
 
 
@@ -32,8 +40,12 @@ class DaskRunner:
     """fsspec address of storage that all machines reach; by default they all see the build's folder itself."""
 
 
+@cache
 def project_version() -> str:
-    """Version of this ppubench, with a digest of its code: two checkouts of one version can differ."""
+    """Version of this ppubench, with a digest of its code: two checkouts of one version can differ.
+
+    Of the code when it is first asked for: what a process runs does not change with its files.
+    """
     root, code = Path(__file__).resolve().parents[1], hashlib.sha256()
     for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*") if path.is_file()):
         if path.suffix in (".py", ".toml", ".jinja"):
@@ -41,8 +53,14 @@ def project_version() -> str:
     return f"{version('ppubench')}+{code.hexdigest()[:12]}"
 
 
+@cache
+def running_versions() -> tuple[tuple[str, str], ...]:
+    """What all machines of a build must have the same of, by name: this ppubench and the libraries."""
+    return (("ppubench", project_version()), *sorted(library_versions().items()))
+
+
 def worker_state(folder: str, store: str) -> dict[str, str]:
-    """What a worker is asked before it gets work: its versions, and what it finds in the build's folder or store."""
+    """What a worker is asked before it gets work: its versions, its host, and what it finds in the folder or store."""
     try:
         content = (Store(store).read("build.json") or b"") if store else (Path(folder) / "build.json").read_bytes()
         seen = hashlib.sha256(content).hexdigest() if content else "it is empty"
@@ -50,7 +68,7 @@ def worker_state(folder: str, store: str) -> dict[str, str]:
         seen = f"not there: {problem.strerror}"
     except (BadInput, Unfinished) as problem:
         seen = str(problem)
-    return {"ppubench": project_version(), "folder": seen, **library_versions()}
+    return {**dict(running_versions()), "folder": seen, "host": socket.gethostname()}
 
 
 @contextmanager
@@ -79,14 +97,33 @@ def dask_cluster(runner: DaskRunner, folder: Path) -> Iterator[str]:
     if "://" not in address:
         raise BadInput(f"--address {address}", "is no address", "name one such as tcp://10.0.0.5:8786")
     try:
+        with ThreadPoolExecutor(1) as pool:  # in a thread, since a notebook has a loop running in this one
+            pool.submit(asyncio.run, _require_scheduler(address)).result()
         client = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError, ValueError) as problem:
-        reason = " ".join(str(problem).split()) or type(problem).__name__
+    except Exception as problem:  # whatever listens there, its bytes can mean anything to Dask
+        causes = [each for each in (problem, problem.__cause__) if each is not None]
+        reason = ": ".join(" ".join(str(each).split()) or type(each).__name__ for each in causes)
         advice = "start `dask scheduler` and `dask worker ADDRESS`, or leave --address out"
         raise BadInput(f"--address {address}", f"no Dask scheduler answers there ({reason})", advice) from problem
     with client:
         check_workers(client, address, folder, store=runner.store or "")
     yield address
+
+
+async def _require_scheduler(address: str) -> None:
+    """Ask what listens at an address what it is; raise anything, in ANSWER_TIMEOUT_S at most, unless a scheduler."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with rpc(address, timeout=CONNECT_TIMEOUT_S, connection_args=arguments) as asked:  # type: ignore[no-untyped-call]
+                found = await asked.identity()
+    except TimeoutError:
+        raise TimeoutError(f"what listens says nothing within {ANSWER_TIMEOUT_S:.0f} s") from None
+    if found["type"] != "Scheduler":
+        raise ValueError(f"it is a {found['type']}")
 
 
 def check_workers(client: "Client", address: str, folder: Path, *, store: str = "") -> None:
@@ -100,7 +137,7 @@ def check_workers(client: "Client", address: str, folder: Path, *, store: str = 
     for worker, theirs in sorted(found.items()):
         if isinstance(theirs, BaseException):
             raise BadInput(f"worker {worker}", f"has no ppubench ({theirs})", "install the same one there")
-        for what in ("ppubench", *sorted(library_versions())):
+        for what, _ in running_versions():
             if theirs[what] != ours[what]:
                 said = f"runs {what} {theirs[what]}, and this is {what} {ours[what]}"
                 raise BadInput(f"worker {worker}", said, "install the same version everywhere")
@@ -108,3 +145,14 @@ def check_workers(client: "Client", address: str, folder: Path, *, store: str = 
             said = f"does not see {store or folder.resolve()} as it is here ({theirs['folder']})"
             advice = "put the build on storage that all machines mount at one path, or name a --store that all reach"
             raise BadInput(f"worker {worker}", said, advice)
+        if theirs["host"] != ours["host"]:
+            _require_prefect_there(worker, theirs["host"])
+
+
+def _require_prefect_there(worker: str, host: str) -> None:
+    """Raise BadInput if Prefect's server, which a shard reports to, is one that only this machine reaches."""
+    server = os.environ.get("PREFECT_API_URL", "")
+    if (urlsplit(server).hostname or "").startswith(LOOPBACK):
+        said = f"is on {host}, which does not reach the Prefect server of this machine ({server})"
+        advice = "run `prefect server start --host ADDRESS` and set PREFECT_API_URL=http://ADDRESS:4200/api everywhere"
+        raise BadInput(f"worker {worker}", said, advice)

@@ -4,26 +4,43 @@ Prefect sends the flow that a task belongs to, with its parameters, to the worke
 of their own, whose parameters are orders and nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
+from distributed.client import Future, FutureCancelledError
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
-from prefect_dask.task_runners import DaskTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows.folders import BuildFolder
 from flows.prefect_flows import StageFlow, on_this_machine, stage_flow
 from flows.preflight import TEMPLATES
-from flows.remote import do_shard
+from flows.remote import addressed, do_shard, shards_at_work
 from flows.sharing import send_inputs, take_shard
 from flows.stage import ShardCall, ShardOrder, StageSpec
 from flows.store import Store
 from schemas.artifacts import Manifest
+from schemas.problems import Unfinished
 from schemas.recipes import BuildRecipe
 from schemas.words import Stage
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 30.0
+"""How long no shard ends before it is looked whether a worker is left."""
+WITHOUT_WORKER_S = 300.0
+"""How long a build waits for a worker to come back."""
+LET_END_S = 60.0
+"""How long a build that failed waits for the shards that workers are doing: they would write after its end."""
 
 REMOTE: frozenset[Stage] = frozenset({"facts", "images", "screen", "questions", "probe", "attack"})
 """Stages that are worth sending; the others hold all subjects in memory, or are over in a moment."""
@@ -36,30 +53,90 @@ _shard = task(name="shard", cache_policy=NO_CACHE, persist_result=False)(do_shar
 
 
 def hand_out(orders: Sequence[ShardOrder]) -> None:
-    """Send all shards of a phase at once; what a lost worker had is done by another. Raises the first exception."""
-    futures = {
-        _shard.with_options(task_run_name=f"{order.stage}-{order.phase}-{order.number:05d}").submit(order): order.number
+    """Send all shards of a phase at once; what a lost worker had is done by another.
+
+    Raises the first exception, and Unfinished when no worker is left or the scheduler is gone; what is still to be done
+    is taken back, and what is being done is waited for.
+    """
+    sent: list[PrefectDaskFuture[None]] = [
+        _shard.with_options(task_run_name=f"{order.stage}-{order.phase}-{order.number:05d}").submit(order)  # type: ignore[misc]
         for order in orders
-    }
-    for future in as_completed(list(futures)):
-        future.result()
-        _finished.get()(futures[future])
+    ]
+    futures = [future.wrapped_future for future in sent]
+    client: Client = futures[0].client
+    try:
+        for place in as_they_end(futures, client):
+            sent[place].result()
+            _finished.get()(orders[place].number)
+    except FutureCancelledError as problem:
+        raise Unfinished(f"the Dask scheduler has lost the shards, as when it ends ({problem})") from problem
+    except BaseException:
+        take_back(futures, client, orders[0].folder)
+        raise
+
+
+def as_they_end(futures: Sequence[Future[None]], client: "Client") -> Iterator[int]:
+    """The places of the futures as these end; says every while that no worker is left, and at last gives up."""
+    ended: SimpleQueue[int] = SimpleQueue()
+
+    def tell(place: int, future: object) -> None:
+        ended.put(place)
+
+    for place, future in enumerate(futures):
+        future.add_done_callback(partial(tell, place))  # type: ignore[no-untyped-call]
+    left, alone_since = len(futures), None
+    while left:
+        try:
+            place = ended.get(timeout=LOOK_EVERY_S)
+        except Empty:
+            alone = not client.nthreads()  # type: ignore[no-untyped-call]
+            alone_since = (alone_since or time.monotonic()) if alone else None
+            if alone_since is not None:
+                _say_alone(time.monotonic() - alone_since, left)
+            continue
+        left, alone_since = left - 1, None
+        yield place
+
+
+def _say_alone(seconds: float, left: int) -> None:
+    if seconds >= WITHOUT_WORKER_S:
+        raise Unfinished(f"no Dask worker has been left for {seconds:.0f} s, and {left} shards are to be done")
+    log.warning(
+        "no Dask worker is left for %d shards; waiting %.0f s more for one to join", left, WITHOUT_WORKER_S - seconds
+    )
+
+
+def take_back(futures: Sequence[Future[None]], client: "Client", folder: str) -> None:
+    """Let no shard begin, and those that are being done end, so that nothing is written into a folder let go of."""
+    try:
+        client.cancel(list(futures), force=True)  # type: ignore[no-untyped-call]
+        end, said = time.monotonic() + LET_END_S, False
+        while running := sum(client.run(shards_at_work, folder, on_error="ignore").values()):
+            if time.monotonic() > end:
+                log.warning("%d shards are still being done on workers; they may write into %s yet", running, folder)
+                return
+            if not said:
+                log.info("waiting for %d shards that are being done on workers, %.0f s at most", running, LET_END_S)
+                said = True
+            time.sleep(0.1)
+    except OSError as problem:
+        log.warning("the Dask scheduler cannot be told to stop: %s", problem)
 
 
 _shards_flow = flow(name="shards", validate_parameters=False, persist_result=False)(hand_out)
 
 
-def run_on_workers(address: str, store: Store | None, name: str, calls: Mapping[int, ShardCall]) -> None:
+def run_on_workers(
+    address: str, store: Store | None, name: str, calls: Mapping[int, ShardCall], orders: Sequence[ShardOrder]
+) -> None:
     """Have the workers of a scheduler do the shards of a phase; with a store, what they make is fetched from there."""
-    if not calls:
-        return
+    by_number = {order.number: order for order in orders}
 
     def finished(number: int) -> None:
         if store is not None:
-            take_shard(store, Path(calls[number].order.folder), calls[number].order)
+            take_shard(store, Path(by_number[number].folder), by_number[number])
         calls[number].finished()
 
-    orders = [replace(calls[number].order, store=store.url if store is not None else "") for number in sorted(calls)]
     told = _finished.set(finished)
     try:
         _shards_flow.with_options(flow_run_name=name, task_runner=DaskTaskRunner(address=address))(orders)  # type: ignore[arg-type]
@@ -81,9 +158,12 @@ def on_dask(address: str, store: Store | None = None) -> StageFlow:
             return on_this_machine(name, build, spec, table, progress)
 
         def execute(name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None:
-            if store is not None and calls:
-                send_inputs(store, build, spec)
-            run_on_workers(address, store, name, calls)
+            if not calls:
+                return
+            orders = addressed(calls, store, build, spec)
+            if store is not None:
+                send_inputs(store, build, spec, orders)
+            run_on_workers(address, store, name, calls, orders)
 
         return stage_flow(name, build, spec, table, progress, execute)
 

@@ -4,54 +4,154 @@ A worker calls the stage's own code up to the phase that is meant, keeps the fun
 uses it for every further shard of that phase: what a phase reads beforehand, it reads once a worker.
 """
 
-from collections.abc import Mapping
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Event, Lock, Thread
 
 from flows.batches import batches_of
 from flows.build import open_build
-from flows.folders import MARKS, BuildFolder, make_room
+from flows.dask_cluster import running_versions
+from flows.folders import BuildFolder, make_room
 from flows.resources import Resources
-from flows.sharing import fetch_build, fetch_inputs, shard_files
-from flows.stage import ShardCall, ShardOrder, StageRun, expected_key
+from flows.sharing import (
+    REPLYING,
+    Listing,
+    fetch_build,
+    fetch_inputs,
+    inputs_digest,
+    mark_of,
+    send_replies,
+    shard_files,
+    share_replies,
+    state_of,
+)
+from flows.stage import ShardCall, ShardOrder, StageRun, StageSpec, expected_key
 from flows.stages import stage_table
 from flows.store import Store
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
+
+log = logging.getLogger(__name__)
 
 Place = tuple[str, int, str, str, str]
-"""Folder or store, batch, stage, phase and key: what the shards of a phase have in common."""
+"""Folder or store, batch, stage, phase and state: what the shards of a phase have in common."""
 
-_lock = Lock()
+SAVE_EVERY_S = 20.0
+"""How often the replies that a shard has got go to the store: so much asking is lost where a worker is killed."""
+
+_lock, _count_lock = Lock(), Lock()
 _resources: dict[tuple[str, str], Resources] = {}
 """By folder and recipe; open as long as the process lives, since a worker never learns that a build has ended."""
 _scratch: dict[str, TemporaryDirectory[str]] = {}
 """This process' own folder of a build, by the address of its store."""
 _calls: dict[Place, Mapping[int, ShardCall]] = {}
-"""The shards of the phase at hand."""
+"""The shards of the phase at hand that were not done when it was reached."""
+_at_work: Counter[str] = Counter()
+"""Shards that are being done, by the driver's folder of the build."""
 
 
 class _Reached(Exception):
     """The stage has come to the phase that is meant."""
 
 
+def addressed(
+    calls: Mapping[int, ShardCall], store: Store | None, build: BuildFolder, spec: StageSpec
+) -> list[ShardOrder]:
+    """The orders of a phase's shards as they are sent: where the files are, and what the driver runs and reads."""
+    url, inputs = store.url if store is not None else "", inputs_digest(build, spec)
+    versions = running_versions()
+    return [replace(calls[number].order, store=url, inputs=inputs, versions=versions) for number in sorted(calls)]
+
+
 def do_shard(order: ShardOrder) -> None:
     """Do one shard and write its tables and its mark; a shard that is marked already is left alone.
 
-    Raises BadInput if the folder holds another state of the build than the one that gave the order.
+    Raises BadInput if this is another version of the code, or if the folder holds another state of the build, than
+    where the order comes from; Unfinished if by now the store holds another state, so that the shard is of no use.
     """
-    folder, store = _folder_of(order), Store(order.store) if order.store else None
-    place = (order.store or order.folder, order.batch, order.stage, order.phase, order.key)
-    with _lock:
-        if place not in _calls:
-            _calls.clear()
-            _calls[place] = _reach(order, folder, store)
-        calls = _calls[place]
-    own = folder / order.stage / str(order.batch)
-    if not (own / MARKS / f"{order.phase}-{order.number:05d}.json").exists():
-        calls[order.number]()
-    if store is not None:
-        store.push(folder, shard_files(folder, order))
+    _require_same_versions(order)
+    with _counted(order):
+        folder, store = _folder_of(order), Store(order.store) if order.store else None
+        with _lock:
+            call = _call_of(order, folder, store)
+        if call is not None:
+            with _replies_kept(store, folder, order):
+                call()
+        if store is not None:
+            if not store.holds(order.stage, order.batch, state_of(order)):
+                raise Unfinished(f"{order.store}: the stage {order.stage} was begun anew while a shard was being done")
+            store.push(folder, shard_files(folder, order))
+
+
+def shards_at_work(folder: str) -> int:
+    """How many shards of a build this process is doing, by the driver's folder of it."""
+    return _at_work[folder]
+
+
+def _require_same_versions(order: ShardOrder) -> None:
+    ours = dict(running_versions())
+    for what, theirs in order.versions:
+        if ours.get(what) != theirs:
+            said = f"runs {what} {ours.get(what)}, and the build {what} {theirs}"
+            raise BadInput("a worker", said, "start the workers again with the version of the build")
+
+
+@contextmanager
+def _counted(order: ShardOrder) -> Iterator[None]:
+    with _count_lock:
+        _at_work[order.folder] += 1
+    try:
+        yield
+    finally:
+        with _count_lock:
+            _at_work[order.folder] -= 1
+
+
+def _call_of(order: ShardOrder, folder: Path, store: Store | None) -> ShardCall | None:
+    """What does the shard, or None if it is done. The phase is reached once, and again for a shard made undone."""
+    place = (order.store or order.folder, order.batch, order.stage, order.phase, state_of(order))
+    reached = place in _calls
+    if reached and (folder / mark_of(order)).exists():
+        return None
+    if not reached or order.number not in _calls[place]:
+        _calls.clear()
+        _calls[place] = _reach(order, folder, store)
+    if order.number in _calls[place]:
+        return _calls[place][order.number]
+    if (folder / mark_of(order)).exists():
+        return None
+    found = f"the stage {order.stage} has no shard {order.number} in its phase {order.phase}"
+    raise BadInput(order.folder, found, "let all machines see the same folder, with the same ppubench")
+
+
+@contextmanager
+def _replies_kept(store: Store | None, folder: Path, order: ShardOrder) -> Iterator[None]:
+    """Begin with the replies that the store has of a shard, and bring there what is added, also if the shard fails."""
+    if store is None or order.stage not in REPLYING:
+        yield
+        return
+    share_replies(store, folder, order.stage, order.batch, [order.number])
+    ended = Event()
+
+    def save() -> None:
+        while not ended.wait(SAVE_EVERY_S):
+            try:
+                send_replies(store, folder, order)
+            except Unfinished as problem:  # the end of the shard says it again, if it lasts
+                log.warning("%s", problem)
+
+    saving = Thread(target=save, daemon=True)
+    saving.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        saving.join()
+        send_replies(store, folder, order)
 
 
 def _folder_of(order: ShardOrder) -> Path:
@@ -74,10 +174,12 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> Mapping[int,
     spec = table[order.stage]
     if store is not None:
         fetch_inputs(store, build, spec)
-        make_room(build.artifact(spec.name), order.key)
+        make_room(build.artifact(spec.name), state_of(order))
     key, inputs = expected_key(build, spec, table)
-    if key != order.key:
+    if key != order.key or inputs_digest(build, spec) != order.inputs:
         found = f"a worker finds key {key} for stage {order.stage}, and the build {order.key}"
+        if key == order.key:
+            found = f"a worker finds other artifacts than the build for stage {order.stage} to read"
         raise BadInput(order.folder, found, "let all machines see the same folder, with the same ppubench")
     reached: dict[int, ShardCall] = {}
 
@@ -88,9 +190,7 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> Mapping[int,
 
     run = StageRun(build, spec, key, inputs, keep, lambda stage, done, total: None)
     if store is not None:
-        run.fetch = lambda folder, pattern: store.pull_matching(
-            build.path, folder.relative_to(build.path).as_posix(), pattern
-        )
+        run.listed = Listing(store, build.path, build.artifact(spec.name))
     try:
         spec.work(run)
     except _Reached:

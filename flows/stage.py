@@ -67,6 +67,10 @@ class ShardOrder:
     """Of the artifact: who finds another one has another recipe, other code or other inputs."""
     store: str = ""
     """Address of the storage from which the build's files are to be had; "": the folder is there itself."""
+    inputs: str = ""
+    """Digest of the manifests of what the stage reads: an artifact that was made again can have the same key."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Of ppubench and of the libraries where the order comes from, by name."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,8 @@ class StageRun:
     notes: dict[str, JsonValue] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     """Rows by table of what it wrote outside its own folder."""
-    fetch: Callable[[Path, str], None] = lambda folder, pattern: None
-    """Called before files of a folder are listed, where they may have to be brought first."""
+    listed: Callable[[Path, str], list[Path]] = lambda folder, pattern: sorted(folder.glob(pattern))
+    """The files of an artifact's folder that match, in order; where they are elsewhere, it brings them first."""
     published: list[Path] = field(default_factory=list)
     """Folders outside the stage's own that it wrote; their files are listed in the manifest too."""
 
@@ -159,9 +163,7 @@ class StageRun:
     ) -> list[Path]:
         """The Parquet files of a table in order: of one shard or of all, of this batch or of an earlier one."""
         pattern = f"{table}-*.parquet" if shard is None else f"{table}-{shard:05d}.parquet"
-        folder = (batch or self.build).artifact(stage)
-        self.fetch(folder, pattern)
-        return sorted(folder.glob(pattern))
+        return self.listed((batch or self.build).artifact(stage), pattern)
 
     def read(
         self, stage: Stage, table: str, record: type[R], shard: int | None = None, *, batch: BuildFolder | None = None

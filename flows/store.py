@@ -1,9 +1,11 @@
 """Storage that machines without a common folder share: files of a build, under any address that fsspec knows.
 
 Every machine works on a folder of its own; what it needs it pulls, and what it has made it pushes, marks and manifests
-last, so that what is marked is there.
+last, so that what is marked is there. Nothing is taken for part of an artifact because it lies in its folder: the
+manifest, or before there is one the marks, say what is.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,14 +14,15 @@ from pathlib import Path, PurePosixPath
 from fsspec.core import url_to_fs
 
 from flows.folders import MARKS
-from schemas.artifacts import MANIFEST, write_atomically
+from schemas.artifacts import MANIFEST, TIMING, read_manifest, write_atomically
 from schemas.problems import BadInput, Unfinished
 from schemas.words import Stage
 
 log = logging.getLogger(__name__)
 
 PROBE_FILE = ".ppubench-probe"
-KEY = f"{MARKS}/key.json"
+STATE = f"{MARKS}/key.json"
+"""Where a stage at work says what it is made under: there the key stands with the digest of what it reads."""
 BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az"})
 """Kinds of storage without folders, where making one would make a bucket: a wrong name is to be said, not made."""
 
@@ -119,34 +122,55 @@ class Store:
             if content is not None:
                 write_atomically(build / name, content)
 
-    def pull_matching(self, build: Path, folder: str, pattern: str) -> None:
-        """Download the files right in a folder whose names match and that are not here in the same size."""
-        for name, size in sorted(self.sizes(folder).items()):
-            here = build / folder / name
-            if PurePosixPath(name).match(pattern) and not (here.is_file() and here.stat().st_size == size):
-                self.pull(build, [f"{folder}/{name}"])
+    def pull_whole(self, build: Path, name: str, *, sha256: str) -> None:
+        """Download a file of a finished artifact; raise BadInput where it is not what the manifest says."""
+        content = self.read(name)
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            found = "is not there, though a manifest names it" if content is None else "has another sha256"
+            advice = f"delete {PurePosixPath(name).parent} there and run the command again"
+            raise BadInput(f"{self.url}/{name}", f"is not what its manifest says ({found})", advice)
+        write_atomically(build / name, content)
+
+    def clear(self, folder: str, *, first: str) -> None:
+        """Delete a folder of the build, and of it one file first: the one that says that the others are there."""
+        with self._at_work(folder):
+            self._files.invalidate_cache()
+            if self._files.exists(self._place(f"{folder}/{first}")):
+                self._files.rm_file(self._place(f"{folder}/{first}"))
+            if self._files.exists(self._place(folder)):
+                self._files.rm(self._place(folder), recursive=True)
+
+    def forget(self, name: str) -> None:
+        """Delete a file."""
+        with self._at_work(name):
+            self._files.rm_file(self._place(name))
 
     def push_artifact(self, build: Path, stage: Stage, batch: int) -> None:
-        """Upload a finished artifact, its manifest last, unless the very same is there."""
+        """Upload a finished artifact, its manifest last, unless the very same is there; another one goes first."""
         folder = f"{stage}/{batch}"
-        manifest = (build / folder / MANIFEST).read_bytes()
-        if self.read(f"{folder}/{MANIFEST}") == manifest:
+        if self.read(f"{folder}/{MANIFEST}") == (build / folder / MANIFEST).read_bytes():
             return
-        tables = sorted(path.name for path in (build / folder).glob("*.parquet"))
+        manifest = read_manifest(build / folder)
+        tables = [entry.path for entry in manifest.files if "/" not in entry.path] if manifest is not None else []
+        self.clear(folder, first=MANIFEST)
         self.push(build, [*(f"{folder}/{name}" for name in tables), f"{folder}/{MANIFEST}"])
 
-    def begin(self, build: Path, stage: Stage, batch: int) -> None:
-        """Make room for a stage at work: what another key left there goes, and what stands here is uploaded."""
+    def begin(self, build: Path, stage: Stage, batch: int, state: str) -> None:
+        """Make room for a stage at work: what another state left there goes, and what stands here is uploaded."""
         folder = f"{stage}/{batch}"
-        key = (build / folder / KEY).read_bytes()
-        if self.read(f"{folder}/{KEY}") != key:
-            with self._at_work(folder):
-                if self._files.exists(self._place(folder)):
-                    self._files.rm(self._place(folder), recursive=True)
-            self.write(f"{folder}/{KEY}", key)
+        if not self.holds(stage, batch, state):
+            self.clear(folder, first=MANIFEST)
+            self.write(f"{folder}/{STATE}", state.encode())
         there = self.sizes(folder) | {f"{MARKS}/{name}": size for name, size in self.sizes(f"{folder}/{MARKS}").items()}
-        here = [path for path in sorted((build / folder).rglob("*")) if path.is_file() and path.name != "timing.txt"]
-        names = [path.relative_to(build / folder).as_posix() for path in here]
-        missing = [name for name, path in zip(names, here, strict=True) if there.get(name) != path.stat().st_size]
+        here = {
+            path.relative_to(build / folder).as_posix(): path.stat().st_size
+            for path in (build / folder).rglob("*")
+            if path.is_file() and path.suffix != ".part"
+        }
+        missing = [name for name, size in here.items() if name not in (TIMING, STATE) and there.get(name) != size]
         marks_last = sorted(missing, key=lambda name: (name.startswith(MARKS), name))
         self.push(build, [f"{folder}/{name}" for name in marks_last])
+
+    def holds(self, stage: Stage, batch: int, state: str) -> bool:
+        """Whether a stage at work was begun there in this state."""
+        return self.read(f"{stage}/{batch}/{STATE}") == state.encode()
