@@ -19,6 +19,7 @@ from growing_build import (
 )
 
 from benchmarks.instant import InstantResponder
+from curation.properties import load_properties
 from flows import build as building
 from flows.batches import read_requests
 from flows.build import open_build
@@ -155,6 +156,7 @@ def test_nobody_elses_question_offers_an_answer_that_only_somebody_left_out_has(
     facts = [fact for path in paths for fact in read_records(path, Fact)]
     theirs = {fact.answer for fact in facts if fact.subject_id == "011" and fact.accepted[0].kind == "text"}
     shared = {text for fact in facts if fact.subject_id != "011" for text in (fact.answer, *fact.withheld)}
+    shared |= {text for texts in load_properties().fallback.values() for text in texts}
     questions = (grown[0] / "questions").glob("*/questions-*.parquet")
     options = {option for path in questions for row in read_records(path, Question) for option in row.options}
     assert theirs - shared
