@@ -13,6 +13,7 @@ from eval.report_figures import all_arms, figure_tables, further_table, pair_tab
 from eval.report_rows import curve_rows, figures, outcome_rows
 from eval.report_tables import (
     attack_table,
+    duel_table,
     failure_table,
     matched_table,
     other_numbers_table,
@@ -64,6 +65,7 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
     sections = [_section(condition, findings) for condition in found]
     files: dict[str, list[Record]] = {
         "comparison.csv": [row for each in found for row in each.ranking],
+        "pairs.csv": [row for each in found for row in each.duels],
         "matched.csv": [row for each in found for row in each.matched],
         "differences.csv": [row for each in found for row in each.pairs],
         "metrics.csv": [row for each in found for row in figures(each)],
@@ -118,7 +120,9 @@ def _unfinished(findings: Findings) -> str:
 def _section(condition: Condition, findings: Findings) -> Section:
     every = all_arms(condition)
     arms = [arm for arm in every if arm.label in condition.main]
-    first = (ranking_table(condition), matched_table(condition), pair_table(condition, arms))
+    first = (
+        ranking_table(condition), duel_table(condition), matched_table(condition), pair_table(condition, arms),
+    )  # fmt: skip
     folded = (other_numbers_table(condition), pair_table_of_all(condition))
     of_all: list[Table] = []
     if len(arms) < len(every):

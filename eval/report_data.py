@@ -3,9 +3,11 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from eval.arms import ReportedRun, arm_labels
 from eval.curves import check_comparable, kept_score, matched_rows
+from eval.duels import DuelRow, duel_rows
 from eval.failures import answered, why_not_compared
 from eval.pairs import PairRow, pair_rows
 from eval.ranking import Arm, rank_arms
@@ -44,6 +46,8 @@ class Findings:
     metric: ComparedMetric = "accuracy"
     task: Task = "generation"
     matched: Sequence[float] = (0.5, 0.25)
+    wanted_pairs: Sequence[tuple[str, str]] = ()
+    """Methods that the study asks to be compared two by two."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Condition:
     not_compared: tuple[str, ...] = ()
     """Why an arm is not ranked, a sentence each."""
     pairs: tuple[PairRow, ...] = ()
+    duels: tuple[DuelRow, ...] = ()
     recoveries: tuple[AttackRow, ...] = ()
 
     @property
@@ -151,7 +156,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     runs = {arm: [curve for name, curve in named_curves if name == arm] for arm in labels}
     curved = {arm: found for arm, found in runs.items() if found}
     matched = tuple(row for left in findings.matched for row in matched_rows(curved, left=left, chosen=chosen))
-    ranking, pairs, not_compared = _compared(findings, named, chosen, setting, ratio)
+    ranking, pairs, duels, not_compared = _compared(findings, named, chosen, setting, ratio)
     return Condition(
         setting=setting,
         ratio=ratio,
@@ -167,6 +172,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
         chosen=chosen,
         not_compared=tuple(not_compared),
         pairs=tuple(pairs),
+        duels=tuple(duels),
         recoveries=tuple(_recoveries(under_attack, named, findings.task)),
     )
 
@@ -205,8 +211,8 @@ def _compared(
     chosen: Sequence[str],
     setting: Setting,
     ratio: int | None,
-) -> tuple[list[ArmRow], list[PairRow], list[str]]:
-    """The ranking, the paired differences, and why which arms are in neither."""
+) -> tuple[list[ArmRow], list[PairRow], list[DuelRow], list[str]]:
+    """The ranking, the paired differences, the pairs that were asked for, and why which arms are in none of them."""
     groups = _grouped(named)
     reasons = {
         name: reason
@@ -216,20 +222,16 @@ def _compared(
     }
     whole = {name: [each.rows for each in runs] for name, runs in groups.items() if name not in reasons}
     target = whole.pop(TARGET, None)
-    ranking = []
+    arms = [
+        Arm(name, groups[name][0].record.method, tuple(runs))
+        for name, runs in whole.items()
+        if groups[name][0].record.run
+    ]
+    ranking, duels = [], []
     if target is not None:
-        ranking = rank_arms(
-            [
-                Arm(name, groups[name][0].record.method, tuple(runs))
-                for name, runs in whole.items()
-                if name in chosen and groups[name][0].record.run
-            ],
-            target[0],
-            setting=setting,
-            ratio=ratio,
-            metric=findings.metric,
-            task=findings.task,
-        )
+        by = partial(rank_arms, setting=setting, ratio=ratio, metric=findings.metric, task=findings.task)
+        ranking = by([arm for arm in arms if arm.label in chosen], target[0])
+        duels = duel_rows(arms, findings.wanted_pairs, by=lambda two: by(two, target[0]))
     best = next((row.arm for row in ranking if row.best), None)
     pairs = pair_rows(
         {name: runs for name, runs in whole.items() if name in chosen},
@@ -238,7 +240,7 @@ def _compared(
         setting=setting,
         ratio=ratio,
     )
-    return ranking, pairs, list(reasons.values())
+    return ranking, pairs, duels, list(reasons.values())
 
 
 def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated]]:

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from eval.charts import CONSISTENCY, OUTCOME_WORDS
+from eval.duels import DuelRow
 from eval.intervals import FEWEST_SUBJECTS
 from eval.recovery import AttackRow
 from eval.report_data import TARGET, Condition
 from eval.report_rows import ConsistencyRow, CurveRow, OutcomeRow
-from eval.tables import Table, percent, points, with_interval
+from eval.tables import Table, percent, points, signed_points, with_interval
 from eval.verdicts import standing
 from schemas.results import OUTCOMES
 from schemas.studies import MatchedRow
@@ -32,6 +33,29 @@ def ranking_table(condition: Condition) -> Table:
     )
     columns = ("method", "seeds", "forgotten", "retained", "score", "behind the highest", "standing")
     return Table("Which method is better", columns, rows)
+
+
+def duel_table(condition: Condition) -> Table:
+    """The pairs of methods that the study asked for: how far the second is ahead of the first at each rate."""
+    numbers = sorted({row.numbers for row in condition.duels})
+    cells = {(row.first, row.second, row.numbers): row for row in condition.duels}
+    rows = []
+    for first, second in dict.fromkeys((row.first, row.second) for row in condition.duels):
+        found = [cells.get((first, second, each)) for each in numbers]
+        shown = [_ahead(row) if row else "" for row in found]
+        rows.append((f"{second} less {first}", *shown))
+    columns = ("difference", *(each or "score" for each in numbers))
+    return Table(DUEL_CAPTION, columns, tuple(rows), note=DUEL_NOTE)
+
+
+DUEL_CAPTION = "Pairs of methods that the study asks about: difference of their scores"
+DUEL_NOTE = (
+    "In points of the score, on the same drawn subjects and over seeds. Real: the 95 % interval leaves out zero."
+)
+
+
+def _ahead(row: DuelRow) -> str:
+    return signed_points(row.value, row.low, row.high) + (", real" if row.real else "")
 
 
 def matched_table(condition: Condition) -> Table:

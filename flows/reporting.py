@@ -69,6 +69,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
         metric=compare.metric,
         task=compare.task,
         matched=compare.matched,
+        wanted_pairs=compare.pairs,
     )
     return write_files(findings, out=out)
 

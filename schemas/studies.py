@@ -48,6 +48,8 @@ class CompareConfig(Config):
     task: Task = "generation"
     matched: tuple[Annotated[Share, Field(gt=0, lt=1)], ...] = (0.5, 0.25)
     """Shares of the forget set's accuracy that are left where methods are compared during training."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Methods to be compared two by two at each learning rate, such as one without and with a term."""
 
 
 class StudyRecipe(Config):
@@ -90,6 +92,8 @@ class StudyRecipe(Config):
             raise ValueError("settings has complete, so ratios needs at least one percentage, such as ratios = [30]")
         if self.compare.task not in self.evaluate.tasks:
             raise ValueError(f"compare.task is {self.compare.task}, but evaluate.tasks does not ask it")
+        if strange := [method for pair in self.compare.pairs for method in pair if method not in self.methods]:
+            raise ValueError(f"compare.pairs names {strange[0]}, which is not among the methods")
         for name in ("methods", "settings", "ratios", "seeds", "learning_rates"):
             values: tuple[object, ...] = getattr(self, name)
             if len(set(values)) != len(values):
