@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 
 from curation.answer_log import AnswerLog
@@ -31,7 +32,7 @@ GROUPED_BATCHES = 4
 def questions(run: StageRun, resources: Resources) -> None:
     """Every fact of every remaining subject in three tasks and two modalities, or a drop row."""
     table, seed = load_properties(), run.recipe.seed
-    pool = distractor_pool(_facts_of_remaining(run))
+    pool = cache(lambda: distractor_pool(_facts_of_remaining(run)))  # read where shards are done, by no driver of them
     paraphrases = run.recipe.questions.paraphrases
 
     def work(shard: int) -> Tables:
@@ -45,7 +46,7 @@ def questions(run: StageRun, resources: Resources) -> None:
         facts = facts_by_subject(run, shard)
         for subject in run.read("screen", "subjects", Subject, shard):
             own = facts[subject.subject_id]
-            found, left = questions_of(subject, own, pool, table, paraphrases=paraphrases, seed=seed)
+            found, left = questions_of(subject, own, pool(), table, paraphrases=paraphrases, seed=seed)
             drops += left
             yield Polishable(subject=subject, facts=tuple(own), questions=tuple(found))
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 8.0
 ANSWER_TIMEOUT_S = 12.0
 """For connecting and the first answer together: what listens may take the connection and stay silent."""
+THREADS = 2
+"""Of a worker of our own: one shard computes while another waits for what it fetches (see flows.remote._Phase)."""
 LOOPBACK = ("localhost", "127.", "::1")
 PACKAGES = ("schemas", "sources", "curation", "unlearn", "eval", "flows")
 
@@ -88,7 +90,7 @@ def dask_cluster(runner: DaskRunner, folder: Path) -> Iterator[str]:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         with LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=runner.workers or os.cpu_count(),
-            threads_per_worker=1,
+            threads_per_worker=THREADS,
             dashboard_address=None,
             silence_logs=logging.ERROR,
         ) as cluster:

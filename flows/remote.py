@@ -8,10 +8,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 
 from flows.batches import batches_of
 from flows.build import open_build
@@ -48,14 +48,28 @@ _resources: dict[tuple[str, str], Resources] = {}
 """By folder and recipe; open as long as the process lives, since a worker never learns that a build has ended."""
 _scratch: dict[str, TemporaryDirectory[str]] = {}
 """This process' own folder of a build, by the address of its store."""
-_calls: dict[Place, Mapping[int, ShardCall]] = {}
-"""The shards of the phase at hand that were not done when it was reached."""
+_phases: dict[Place, "_Phase"] = {}
+"""The phase at hand."""
 _at_work: Counter[str] = Counter()
 """Shards that are being done, by the driver's folder of the build."""
 
 
 class _Reached(Exception):
     """The stage has come to the phase that is meant."""
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """What a process knows of a phase once it has reached it."""
+
+    calls: Mapping[int, ShardCall]
+    """The shards that were not done then."""
+    turns: Semaphore
+    """As many shards at once as the stage allows one process: a worker may have more threads."""
+
+    def do(self, number: int) -> None:
+        with self.turns:
+            self.calls[number]()
 
 
 def addressed(
@@ -77,10 +91,10 @@ def do_shard(order: ShardOrder) -> None:
     with _counted(order):
         folder, store = _folder_of(order), Store(order.store) if order.store else None
         with _lock:
-            call = _call_of(order, folder, store)
-        if call is not None:
+            phase = _phase_of(order, folder, store)
+        if phase is not None:
             with _replies_kept(store, folder, order):
-                call()
+                phase.do(order.number)
         if store is not None:
             if not store.holds(order.stage, order.batch, state_of(order)):
                 raise Unfinished(f"{order.store}: the stage {order.stage} was begun anew while a shard was being done")
@@ -111,17 +125,17 @@ def _counted(order: ShardOrder) -> Iterator[None]:
             _at_work[order.folder] -= 1
 
 
-def _call_of(order: ShardOrder, folder: Path, store: Store | None) -> ShardCall | None:
-    """What does the shard, or None if it is done. The phase is reached once, and again for a shard made undone."""
+def _phase_of(order: ShardOrder, folder: Path, store: Store | None) -> _Phase | None:
+    """The shard's phase, or None if the shard is done. It is reached once, and again for a shard made undone."""
     place = (order.store or order.folder, order.batch, order.stage, order.phase, state_of(order))
-    reached = place in _calls
+    reached = place in _phases
     if reached and (folder / mark_of(order)).exists():
         return None
-    if not reached or order.number not in _calls[place]:
-        _calls.clear()
-        _calls[place] = _reach(order, folder, store)
-    if order.number in _calls[place]:
-        return _calls[place][order.number]
+    if not reached or order.number not in _phases[place].calls:
+        _phases.clear()
+        _phases[place] = _reach(order, folder, store)
+    if order.number in _phases[place].calls:
+        return _phases[place]
     if (folder / mark_of(order)).exists():
         return None
     found = f"the stage {order.stage} has no shard {order.number} in its phase {order.phase}"
@@ -164,8 +178,8 @@ def _folder_of(order: ShardOrder) -> Path:
         return Path(_scratch[order.store].name)
 
 
-def _reach(order: ShardOrder, folder: Path, store: Store | None) -> Mapping[int, ShardCall]:
-    """The calls of a phase's shards, by running its stage until there."""
+def _reach(order: ShardOrder, folder: Path, store: Store | None) -> _Phase:
+    """A phase, by running its stage until there."""
     if store is not None:
         fetch_build(store, folder)
     build = batches_of(folder, open_build(folder).recipe)[order.batch]
@@ -181,11 +195,11 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> Mapping[int,
         if key == order.key:
             found = f"a worker finds other artifacts than the build for stage {order.stage} to read"
         raise BadInput(order.folder, found, "let all machines see the same folder, with the same ppubench")
-    reached: dict[int, ShardCall] = {}
+    reached: list[_Phase] = []
 
     def keep(name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None:
         if name == f"{order.stage}-{order.phase}":
-            reached.update(calls)
+            reached.append(_Phase(dict(calls), Semaphore(parallel)))
             raise _Reached
 
     run = StageRun(build, spec, key, inputs, keep, lambda stage, done, total: None)
@@ -194,7 +208,7 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> Mapping[int,
     try:
         spec.work(run)
     except _Reached:
-        return reached
+        return reached[0]
     raise BadInput(order.folder, f"stage {order.stage} has no phase {order.phase}", "use the same ppubench everywhere")
 
 

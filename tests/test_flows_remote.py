@@ -3,9 +3,11 @@
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Semaphore
 from uuid import uuid4
 
 import pytest
@@ -113,7 +115,7 @@ def orders_of(build: BuildFolder, stage: Stage, store: Store | None = None) -> l
 def close_worker() -> None:
     for resources in remote._resources.values():
         resources.__exit__(None, None, None)
-    for name in ("_resources", "_calls", "_scratch"):
+    for name in ("_resources", "_phases", "_scratch"):
         getattr(remote, name).clear()
 
 
@@ -218,7 +220,7 @@ def test_a_worker_replaces_an_input_of_the_same_size_with_other_bytes(plain: Bui
         if round_ == 0:  # as if the worker had them of an artifact before this one
             (own / "facts-00000.parquet").write_bytes(bytes((own / "facts-00000.parquet").stat().st_size))
             (own / MANIFEST).write_text((own / MANIFEST).read_text().replace('"key": "', '"key": "0'))
-            remote._calls.clear()
+            remote._phases.clear()
     assert (own / "facts-00000.parquet").read_bytes() == (build.artifact("facts") / "facts-00000.parquet").read_bytes()
     assert hashes(build.path) == hashes(plain.path)
 
@@ -405,3 +407,20 @@ def test_a_worker_that_sees_other_inputs_of_the_same_key_is_refused(tmp_path: Pa
     (order, *_) = orders_of(build, "facts")
     with pytest.raises(BadInput, match="a worker finds other artifacts than the build for stage facts"):
         do_shard(replace(order, inputs="others"))
+
+
+def test_a_worker_with_more_threads_does_as_many_shards_at_once_as_the_stage_allows() -> None:
+    running, most = [0], [0]
+
+    def work() -> None:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        running[0] -= 1
+
+    order = ShardOrder("/b", 0, "probe", "answers", 0, "key")
+    calls = {number: ShardCall(replace(order, number=number), work, lambda: None) for number in range(6)}
+    phase = remote._Phase(calls, Semaphore(1))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(phase.do, calls))
+    assert most[0] == 1
