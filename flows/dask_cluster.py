@@ -82,18 +82,23 @@ def dask_cluster(runner: DaskRunner, folder: Path) -> Iterator[str]:
     of a library, or does not see the build's folder or store.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise BadInput("--runner dask", "needs prefect-dask", "pip install 'ppubench[dask]'") from None
     address = runner.address
     if address is None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        with LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=runner.workers or os.cpu_count(),
-            threads_per_worker=THREADS,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,
-        ) as cluster:
+        # Nobody sees its profiles, and a sampler that wants the interpreter every 10 ms slows what draws and decodes.
+        with (
+            dask.config.set({"distributed.worker.profile.enabled": False}),
+            LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=runner.workers or os.cpu_count(),
+                threads_per_worker=THREADS,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+            ) as cluster,
+        ):
             yield cluster.scheduler_address
         return
     if "://" not in address:
