@@ -2,22 +2,20 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.accepted import accepted_answers
-from eval.dataset import EvalRow, config_rows
+from eval.dataset import EvalRow, attack_configs, config_rows
 from schemas.hub_folder import config_names
 from schemas.problems import BadInput
 from schemas.records import AcceptedAnswer
-from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName, PredictionTask
+from schemas.results import VIEW_ATTACKS, AttackName, PredictionTask
 from schemas.split_reading import Roles
 from schemas.words import (
     OPTION_LABELS,
     PUBLISHED_MODALITY,
-    PUBLISHED_SETTING,
     TASKS,
     Modality,
     Role,
@@ -132,28 +130,13 @@ def questions_digest(questions: Iterable[EvalQuestion]) -> str:
 
 
 def _configs(hub: Path, cut: Slice, tasks: Sequence[Task], attack: AttackName | None) -> list[str]:
+    if attack is not None and (found := attack_configs(hub, cut.setting, cut.ratio, attack)):
+        return found
     present = config_names(hub)
-    setting = PUBLISHED_SETTING[cut.setting]
-    if attack in PROMPT_ATTACKS or attack in VIEW_ATTACKS:
-        stem = f"cross_image_{setting}" if attack in VIEW_ATTACKS else f"{attack}_{setting}"
-        name = stem if cut.ratio is None else _at_ratio(present, stem, cut.ratio, views=attack in VIEW_ATTACKS)
-        if name not in present:
-            near = sorted(each for each in present if each.startswith(stem.rsplit("_", 1)[0]))
-            found = f"has no config {name or stem} for attack {attack}"
-            raise BadInput(f"{hub}/data", found, f"it has {', '.join(near) or 'none like it'}")
-        return [each for each in (name, f"{name}_retain") if each in present]
     wanted = [f"ppu_eval_{task}" for task in tasks]
     if lacking := [name for name in wanted if name not in present]:
         raise BadInput(f"{hub}/data", f"has no config {lacking[0]}", f"it has {', '.join(present)}")
     return wanted
-
-
-def _at_ratio(present: Sequence[str], stem: str, ratio: int, *, views: bool) -> str:
-    """The config of the ratio, or of the next larger one, which holds its forget samples; "" if there is none."""
-    pattern = re.compile(rf"{re.escape(stem)}{'_r' if views else ''}(\d+)")
-    ratios = {int(hit[1]): name for name in present if (hit := pattern.fullmatch(name))}
-    fitting = sorted(each for each in ratios if each >= ratio)
-    return ratios[fitting[0]] if fitting else ""
 
 
 def _fact(rows: Sequence[EvalRow]) -> AskedFact:

@@ -15,17 +15,13 @@ from filelock import FileLock
 import flows.evaluate
 from eval.dataset import attack_configs
 from eval.store import read_evaluation
-from eval.tasks import Slice as Questions
-from eval.tasks import _configs
 from flows.reporting import read_curve, write_report
 from flows.study import Work, _failed, _results, do_unit, run_study
 from flows.study_plan import Slice, plan_units, slices_of
 from schemas.problems import BadInput
 from schemas.recipes import read_recipe
-from schemas.results import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName, EvaluationRecord
-from schemas.split_reading import read_roles
+from schemas.results import EvaluationRecord
 from schemas.studies import StudyRecipe
-from schemas.words import Setting
 from sources.sandbox.target import make_tiny_model
 from tests.eval_world import write_dataset
 from tests.tiny_models import TEXTS
@@ -217,15 +213,6 @@ def test_an_attack_is_asked_at_every_ratio_from_the_config_of_the_next_larger_on
         "paraphrase_complete30",
         "paraphrase_complete30_retain",
     ]
-
-
-@pytest.mark.parametrize("attack", [*PROMPT_ATTACKS, *VIEW_ATTACKS])
-@pytest.mark.parametrize("cut", [("complete", 15), ("complete", 30), ("selective", None), ("personalized", None)])
-def test_the_configs_that_a_study_looks_for_are_those_that_are_read(
-    dataset: Path, attack: AttackName, cut: tuple[Setting, int | None]
-) -> None:
-    read = _configs(dataset, Questions(*cut, read_roles(dataset, *cut)), ["generation"], attack)
-    assert attack_configs(dataset, *cut, attack) == read
 
 
 @pytest.mark.parametrize(
