@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -117,6 +118,7 @@ class FaceBook:
         return found
 
 
+@cache
 def drawing_digest() -> str:
     """Digest of all that decides how pictures come out besides the world's numbers: our code and the libraries."""
     code = {path.name: file_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
