@@ -13,12 +13,10 @@ from eval.intervals import Floats, draws, ends, leaves_out_zero
 from eval.metrics import answer_metrics, slices
 from eval.seeds import mean_over_seeds, weighted_means
 from schemas.problems import BadInput
-from schemas.results import DifferenceRow, EvaluationRecord, Prediction
+from schemas.results import DifferenceRow, Prediction
 from schemas.words import MODALITIES
 
 Rows = Sequence[Prediction]
-SAME = ("setting", "ratio", "attack", "tasks", "modalities", "prompts", "max_new_tokens", "target", "dataset")
-"""What two evaluations must share to be compared, the telling ones first."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +26,6 @@ class _Place:
     role: Literal["forget", "retain", ""]
     task: Literal["generation", "cloze", "classification", "identity", "utility", ""]
     modality: Literal["qa", "vqa", ""]
-
-
-def compare(left: EvaluationRecord, left_rows: Rows, right: EvaluationRecord, right_rows: Rows) -> list[DifferenceRow]:
-    """right - left of every mean of an evaluation, question by question.
-
-    Raises BadInput naming the first key in which the two evaluations differ.
-    """
-    for name in SAME:
-        one, other = getattr(left, name), getattr(right, name)
-        if one != other:
-            problem = f"differ in {name}: {one} and {other}"
-            raise BadInput(f"{left.folder} and {right.folder}", problem, "compare evaluations of one dataset and slice")
-    return differences([left_rows], [right_rows], names=(left.folder, right.folder))
 
 
 def differences(left: Sequence[Rows], right: Sequence[Rows], *, names: tuple[str, str]) -> list[DifferenceRow]:

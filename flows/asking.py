@@ -6,7 +6,7 @@ from functools import cache
 from itertools import chain
 
 from curation.answer_log import AnswerLog
-from curation.distractors import distractor_pool
+from curation.distractors import Offered, distractor_pool
 from curation.knowing import drops_of, evidence_of, judge_all
 from curation.polishing import Polishable
 from curation.probing import Probe, ask_pending, distinct_asks, log_key, plan_probes
@@ -20,6 +20,7 @@ from flows.workers import polished, say_polish
 from schemas.problems import Unfinished
 from schemas.records import Drop, Evidence, Fact, Knowledge, Portrait, Question, Subject
 from schemas.responders import Reply
+from schemas.tables import read_columns
 
 STRANGERS = 40
 """People to draw the wrong-image control from, at least, where the build has so many."""
@@ -32,7 +33,7 @@ GROUPED_BATCHES = 4
 def questions(run: StageRun, resources: Resources) -> None:
     """Every fact of every remaining subject in three tasks and two modalities, or a drop row."""
     table, seed = load_properties(), run.recipe.seed
-    pool = cache(lambda: distractor_pool(_facts_of_remaining(run)))  # read where shards are done, by no driver of them
+    pool = cache(lambda: distractor_pool(_offered(run)))  # read where shards are done, by no driver of them
     paraphrases = run.recipe.questions.paraphrases
 
     def work(shard: int) -> Tables:
@@ -54,12 +55,17 @@ def questions(run: StageRun, resources: Resources) -> None:
     run.map("questions", run.shards(), work)
 
 
-def _facts_of_remaining(run: StageRun) -> Iterator[Fact]:
-    """The facts of all batches' people with enough pictures: nobody else's answer is to be read in a question."""
+def _offered(run: StageRun) -> Iterator[Offered]:
+    """The answers of all batches' people with enough pictures: nobody else's is to be read in a question."""
     screened = chain(run.read_earlier("screen", "subjects", Subject), run.read("screen", "subjects", Subject))
     remaining = {subject.subject_id for subject in screened}
-    facts = chain(run.read_earlier("facts", "facts", Fact), run.read("facts", "facts", Fact))
-    return (fact for fact in facts if fact.subject_id in remaining)
+    columns = ("subject_id", *Offered._fields)
+    for batch in (*run.build.earlier, run.build):
+        for path in run.files("facts", "facts", batch=batch):
+            rows = (column.to_pylist() for column in read_columns(path, Fact, columns).columns)
+            for subject, *offered in zip(*rows, strict=True):
+                if subject in remaining:
+                    yield Offered(*offered)
 
 
 def facts_by_subject(run: StageRun, shard: int) -> defaultdict[str, list[Fact]]:

@@ -25,6 +25,7 @@ from flows.resources import TARGET, Resources
 from flows.stage import StageSpec
 from flows.stages import stage_table
 from schemas.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, write_atomically, write_json
+from schemas.atomic import PART
 from schemas.origin_recipes import WikimediaEndpoints
 from schemas.origins import Source
 from schemas.problems import BadInput
@@ -129,7 +130,7 @@ def _require_ours(folder: Path, recipe: BuildRecipe) -> None:
                 f"holds a build of recipe {found.name!r} ({found.source}), not of {ours.name!r} ({ours.source})",
                 "choose another --out, or delete the folder",
             )
-    elif any(entry.name not in OURS for entry in folder.iterdir()):
+    elif any(entry.name not in OURS and entry.suffix != PART for entry in folder.iterdir()):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
 
 
@@ -248,7 +249,7 @@ def _run_flow(
     dask: DaskRunner | None,
 ) -> None:
     """Start Prefect (or use the server that PREFECT_API_URL names, or of `make ui`) and run the stages as flows."""
-    from flows.prefect_server import prefect_settings, require_server, running_server
+    from flows.prefect_server import prefect_settings, require_server, running_server, without_heartbeats
     from flows.prefect_ui import ui_address
 
     home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
@@ -263,6 +264,7 @@ def _run_flow(
         progress("start", 0, 1)
         os.environ.update(stack.enter_context(running_server(home)))
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+        stack.enter_context(without_heartbeats())
         progress("start", 1, 1)
     from flows.prefect_flows import build_flow, on_this_machine
 

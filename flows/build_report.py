@@ -5,12 +5,15 @@ from typing import Literal
 
 from flows.batches import Fate, fates_of, never_subjects, read_requests
 from flows.folders import BuildFolder, standing_manifest
+from flows.grown import way_on
 from flows.naming import RESOLVE
 from flows.stage import StageSpec, expected_key
 from schemas.artifacts import read_manifest, read_seconds
 from schemas.tables import Record
 from schemas.words import STAGES, Stage
 
+BEHIND = ("stale", "missing", "unfinished")
+"""States of a stage that is to be made."""
 Made = Collection[tuple[int, Stage]]
 """Batch and stage of what this run made."""
 
@@ -51,6 +54,8 @@ class BuildReport(Record):
     """Whom the recipe names (in `subjects` or its roster) and the stage select left out."""
     doubtful: str | None = None
     """The file of doubtful names, for the maintainer to decide, if there is one."""
+    to_do: str = ""
+    """What brings the build up to date, where a stage is stale, missing or unfinished."""
     requests: int = 0
     """Requests that this run sent to Wikimedia; 0 where everything came from the cache."""
 
@@ -69,6 +74,7 @@ def report_of(
     requests = read_requests(build.path)
     named = build.recipe.select.subjects or build.recipe.select.roster
     hub, target = build.path / "hub", build.path / "target"
+    behind = any(line.state in BEHIND for own in lines for line in own)
     return BuildReport(
         name=build.recipe.name,
         folder=str(build.path),
@@ -79,6 +85,7 @@ def report_of(
         ),
         left_out=never_subjects(build) if named else (),
         doubtful=str(build.path / RESOLVE) if (build.path / RESOLVE).exists() else None,
+        to_do=way_on(batches, table) if behind else "",
         dataset=str(hub) if lines[-1][-1].state in ("made", "stood") else None,
         target=str(target) if target.exists() else None,
     )

@@ -27,6 +27,14 @@ ANSWER_TIMEOUT_S = 12.0
 """For connecting and the first answer together: what listens may take the connection and stay silent."""
 THREADS = 2
 """Of a worker of our own: one shard computes while another waits for what it fetches (see flows.remote._Phase)."""
+OF_OUR_WORKERS = {
+    # Nobody sees its profiles, and a sampler that wants the interpreter every 10 ms slows what draws and decodes.
+    "distributed.worker.profile.enabled": False,
+    # Dask's own also has MALLOC_TRIM_THRESHOLD_, with which glibc maps and unmaps the pages of every picture anew: a
+    # sixth of the processor's time. A shard gives its memory back at its end (flows.memory).
+    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
+}
+"""Settings of Dask for the workers of our own cluster."""
 LOOPBACK = ("localhost", "127.", "::1")
 PACKAGES = ("schemas", "sources", "curation", "unlearn", "eval", "flows")
 
@@ -89,9 +97,8 @@ def dask_cluster(runner: DaskRunner, folder: Path) -> Iterator[str]:
     address = runner.address
     if address is None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        # Nobody sees its profiles, and a sampler that wants the interpreter every 10 ms slows what draws and decodes.
         with (
-            dask.config.set({"distributed.worker.profile.enabled": False}),
+            dask.config.set(OF_OUR_WORKERS),
             LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=runner.workers or os.cpu_count(),
                 threads_per_worker=THREADS,

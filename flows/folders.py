@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from schemas.artifacts import MANIFEST, TIMING, FileEntry, Manifest, file_entry, read_manifest, write_json
+from schemas.atomic import PART
 from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe
 from schemas.tables import file_sha256
@@ -71,7 +72,7 @@ def make_room(folder: Path, key: str) -> None:
     """Empty the folder of anything made under another key; keep the finished shards of this one."""
     mark = folder / MARKS / "key.json"
     if _marked(mark) == key and not (folder / MANIFEST).exists():
-        for part in folder.rglob("*.part"):
+        for part in folder.rglob(f"*{PART}"):
             part.unlink()
         return
     if folder.is_file() or folder.parent.is_file():
@@ -93,7 +94,7 @@ def _marked(mark: Path) -> JsonValue:
 
 def _is_output(folder: Path, path: Path) -> bool:
     top = path.relative_to(folder).parts[0]
-    return top not in (MARKS, MANIFEST, TIMING)
+    return top not in (MARKS, MANIFEST, TIMING) and path.suffix != PART
 
 
 def tally(folder: Path) -> tuple[tuple[FileEntry, ...], dict[str, int], dict[str, int], int]:

@@ -53,6 +53,15 @@ def refuse_remaking(
                 raise BadInput(where, found, ADVICE)
 
 
+def way_on(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec]) -> str:
+    """What brings a build up to date: the export or, where that would be refused, what the refusal advises."""
+    try:
+        refuse_remaking(batches, table)
+    except BadInput as refusal:
+        return refusal.advice
+    return f"run `ppubench export {batches[0].path}`"
+
+
 def _refuse_newer(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec], start: Stage | None) -> None:
     for batch in batches:
         for stage in STAGES:

@@ -75,6 +75,18 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
                 process.wait()
 
 
+@contextmanager
+def without_heartbeats() -> Iterator[None]:
+    """Flow runs send no heartbeats: nobody can have an automation on a server that ends with the build.
+
+    At its end a flow waits for the thread that sends them, which looks up once a second: half a second a stage.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
 def require_server(api_url: str) -> None:
     """Raise BadInput unless a Prefect server answers at the address that the user's PREFECT_API_URL names."""
     try:

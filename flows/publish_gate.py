@@ -1,7 +1,8 @@
 """The gate's rules about the build behind a release: finished, up to date, every drop explained, loadable."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from curation.hub_layout import config_record
@@ -9,6 +10,7 @@ from curation.release_files import README, ReleaseFile
 from flows.batches import batches_of
 from flows.build import open_build
 from flows.folders import BuildFolder
+from flows.grown import way_on
 from flows.resources import Resources
 from flows.stage import StageSpec, expected_key
 from flows.stages import stage_table
@@ -27,13 +29,19 @@ def build_faults(folder: Path) -> Iterator[Fault]:
     with Resources(found.path, found.recipe) as resources:
         table = stage_table(resources)
         batches = batches_of(found.path, found.recipe)
+        to_do = cache(lambda: way_on(batches, table))
         for batch in batches:
             for stage in STAGES:
-                yield from _stage_faults(batch, table[stage], table, newest=batch.batch == batches[-1].batch)
+                yield from _stage_faults(batch, table[stage], table, to_do, newest=batch.batch == batches[-1].batch)
 
 
 def _stage_faults(
-    batch: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec], *, newest: bool
+    batch: BuildFolder,
+    spec: StageSpec,
+    table: Mapping[Stage, StageSpec],
+    to_do: Callable[[], str],
+    *,
+    newest: bool,
 ) -> Iterator[Fault]:
     where = f"{spec.name}/{batch.batch}"
     manifest = read_manifest(batch.artifact(spec.name))
@@ -44,7 +52,7 @@ def _stage_faults(
         found = f"made by a newer ppubench (version {manifest.version} of the stage, this one has {spec.version})"
         yield Fault(rule="build-version", where=where, found=found)
     elif manifest.key != expected_key(batch, spec, table)[0]:
-        found = f"is stale: recipe, code or inputs have changed since; run `ppubench export {batch.path}`"
+        found = f"is stale: recipe, code or inputs have changed since; {to_do()}"
         yield Fault(rule="build-stale", where=where, found=found)
     yield from _byte_faults(batch.artifact(spec.name), manifest, where, with_release=newest)
     yield from _drop_faults(batch.artifact(spec.name), manifest, where)

@@ -134,7 +134,7 @@ class Resources(AbstractContextManager["Resources"]):
 
             running = self._stack.enter_context(server.serve(self.world()))
             return WikimediaSource(
-                PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.05),
+                PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01),
                 width=width,
                 wikidata_host=server.WIKIDATA_HOST,
                 commons_host=server.COMMONS_HOST,

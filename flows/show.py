@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.build_report import BatchReport, BuildReport, StageReport
+from flows.build_report import BEHIND, BatchReport, BuildReport, StageReport
 from schemas.drops import explain
 
 if TYPE_CHECKING:
@@ -183,6 +183,6 @@ def print_status(report: BuildReport) -> None:
             table.add_row(line.stage, f"{count:,}", reason, explain(reason))
     if table.row_count:
         console.print(table)
-    stale = [line.stage for lines in every for line in lines if line.state in ("stale", "missing", "unfinished")]
-    if stale:
-        console.print(f"to do: {', '.join(dict.fromkeys(stale))}; run `ppubench export {report.folder}`")
+    if report.to_do:
+        behind = dict.fromkeys(line.stage for lines in every for line in lines if line.state in BEHIND)
+        console.print(f"to do: {', '.join(behind)}; {report.to_do}")

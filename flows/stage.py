@@ -3,7 +3,6 @@
 Plain code without Prefect: `flows/build.py` hands in the executor that makes every shard a Prefect task.
 """
 
-import ctypes
 import logging
 import os
 import shutil
@@ -19,6 +18,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from pydantic import JsonValue
 
 from flows.folders import MARKS, BuildFolder, check_bytes, make_room, standing_manifest, tally
+from flows.memory import fewer_collections, give_back_memory
 from schemas.artifacts import (
     FileEntry,
     Manifest,
@@ -221,17 +221,6 @@ class StageRun:
         write_json(self.folder / MARKS / f"{phase}-{number:05d}.json", mark)
 
 
-def give_back_memory() -> None:
-    """Return freed memory to the system, where the C library can (glibc).
-
-    Shards run in short-lived threads, each with a heap of its own in glibc; without this, freed pages stay and a
-    build's memory grows with the number of shards.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
 def expected_key(
     build: BuildFolder, spec: StageSpec, table: Mapping[Stage, StageSpec], known: dict[Path, str] | None = None
 ) -> tuple[str, dict[str, str]]:
@@ -275,7 +264,8 @@ def run_stage(
     make_room(folder, key)
     started, clock = datetime.now(UTC), time.monotonic()
     run = StageRun(build, spec, key, inputs, execute, progress)
-    spec.work(run)
+    with fewer_collections():
+        spec.work(run)
     files, rows, drops, rows_in = tally(folder)
     files += _published(run)
     manifest = Manifest(

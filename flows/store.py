@@ -15,6 +15,7 @@ from fsspec.core import url_to_fs
 
 from flows.folders import MARKS
 from schemas.artifacts import MANIFEST, TIMING, read_manifest, write_atomically
+from schemas.atomic import PART
 from schemas.problems import BadInput, Unfinished
 from schemas.words import Stage
 
@@ -165,7 +166,7 @@ class Store:
         here = {
             path.relative_to(build / folder).as_posix(): path.stat().st_size
             for path in (build / folder).rglob("*")
-            if path.is_file() and path.suffix != ".part"
+            if path.is_file() and path.suffix != PART
         }
         missing = [name for name, size in here.items() if name not in (TIMING, STATE) and there.get(name) != size]
         marks_last = sorted(missing, key=lambda name: (name.startswith(MARKS), name))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, ValidationError
 
+from schemas.atomic import replacing
 from schemas.problems import BadInput
 from schemas.tables import Record, file_sha256
 from schemas.words import Stage
@@ -75,13 +76,10 @@ def library_versions() -> dict[str, str]:
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader sees the old content or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as handle:
+    with replacing(path) as part, part.open("wb") as handle:
         handle.write(content.encode() if isinstance(content, str) else content)
         handle.flush()
         os.fsync(handle.fileno())
-    part.replace(path)
 
 
 def write_json(path: Path, value: JsonValue) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.atomic import replacing
 from schemas.problems import TableProblem
 
 if TYPE_CHECKING:
@@ -120,10 +121,8 @@ def write_records(path: Path, records: Iterable[Record], record: type[Record]) -
     Streams one row group at a time, so the rows may be a generator. The same rows give the same bytes.
     """
     schema = arrow_schema(record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     count, rows_per_group = 0, _group_rows(record)
-    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         group: list[dict[str, object]] = []
         for row in records:
             group.append(row.model_dump())
@@ -133,7 +132,6 @@ def write_records(path: Path, records: Iterable[Record], record: type[Record]) -
                 group = []
         if group or count == 0:
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
-    part.replace(path)
     return count
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.distractors import DistractorPool, distractor_pool, distractors
+from curation.distractors import DistractorPool, Offered, distractor_pool, distractors
 from curation.properties import load_properties
 from curation.questions import gives_away, questions_of
 from schemas.amounts import amount_text
@@ -242,6 +242,13 @@ def test_pool_does_not_depend_on_the_order_of_the_facts() -> None:
     facts = [fact("P19", name) for name in ("Rome", "rome", "Bonn", "Linz")]
     assert distractor_pool(facts) == distractor_pool(reversed(facts))
     assert distractor_pool(facts).by_property["P19"] == ("Bonn", "Linz", "Rome")
+
+
+def test_pool_of_three_columns_is_the_pool_of_the_facts() -> None:
+    facts = [fact("P19", "Rome"), fact("P551", "Bonn"), fact("P1853", "AB+", answer_type="blood type")]
+    columns = [Offered(one.property_id, one.answer_type, one.answer) for one in facts]
+    assert distractor_pool(columns) == distractor_pool(facts)
+    assert set(distractor_pool(columns).by_type) == {"place", "blood type"}
 
 
 @given(st.integers(1000, 2026), st.integers(0, 12), st.integers(1, 28), st.integers(0, 9))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.prefect_server import without_heartbeats
 from flows.prefect_ui import RUNNING, ui_address
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_flows_of_our_own_server_wait_for_no_heartbeat() -> None:
+    """Prefect's engine joins at the end of each flow a thread that sleeps a second at a time."""
+    from prefect import flow
+    from prefect.flow_engine import FlowRunEngine
+
+    engine = FlowRunEngine[[], None](flow=flow(lambda: None, name="nothing"))
+    with without_heartbeats():
+        assert engine.heartbeat_seconds is None
+    assert isinstance(engine.heartbeat_seconds, int)
 
 
 def test_without_a_server_there_is_no_address(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ def test_an_unfinished_stage_is_a_fault(build: Path) -> None:
 @pytest.mark.slow
 def test_a_stale_stage_is_a_fault(build: Path) -> None:
     edit_manifest(build, "export", key="0" * 32)
-    assert any(fault.line().startswith("build-stale: export/0: is stale") for fault in build_faults(build))
+    (found,) = [fault.line() for fault in build_faults(build) if fault.rule == "build-stale"]
+    assert found.startswith("build-stale: export/0: is stale")
+    assert found.endswith(f"run `ppubench export {build}`")
 
 
 @pytest.mark.slow

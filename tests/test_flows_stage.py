@@ -1,11 +1,13 @@
 """The stage framework: shards, marks, keys, drops and manifests, without Prefect."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flows.folders import BuildFolder
+from flows.memory import COLLECT_AFTER
 from flows.stage import Rows, StageRun, StageSpec, Tables, expected_key, run_stage
 from schemas.artifacts import MANIFEST, Manifest, file_entry, read_manifest, write_manifest
 from schemas.origin_recipes import SandboxSource
@@ -55,6 +57,31 @@ def test_the_manifest_counts_rows_and_drops_of_all_shards(build: BuildFolder) ->
     assert manifest.rows_out == {"drops": 6}
     assert manifest.drops == {"no_label": 6}
     assert [entry.path for entry in manifest.files] == [f"drops-rows-0000{i}.parquet" for i in range(3)]
+
+
+def test_a_stage_looks_for_garbage_less_often_and_then_as_before(build: BuildFolder) -> None:
+    seen: list[tuple[int, int, int]] = []
+
+    def work(run: StageRun) -> None:
+        def one(number: int) -> Tables:
+            seen.append(gc.get_threshold())
+            return {}
+
+        run.map("rows", [0], one)
+
+    before = gc.get_threshold()
+    run(build, spec(work))
+    assert seen == [COLLECT_AFTER]
+    assert before != COLLECT_AFTER
+    assert gc.get_threshold() == before
+
+
+def test_a_file_that_is_still_being_written_is_no_output(build: BuildFolder) -> None:
+    def work(run: StageRun) -> None:
+        three_shards([])(run)
+        (run.folder / "drops-rows-00001.parquet.0123456789ab.part").write_bytes(b"of a worker taken for dead")
+
+    assert [entry.rows for entry in run(build, spec(work)).files] == [1, 2, 3]
 
 
 def test_a_stage_whose_key_stands_is_not_run_again(build: BuildFolder) -> None:
