@@ -5,7 +5,8 @@ process and on two workers of this machine; each in a process of its own. What c
 own clocks, so that the start of Prefect and of the cluster does not; the workers have been warmed by the stage before.
 How the world's faces are told apart is settled beforehand, as a build leaves it in the cache.
 Wanted: on 2,000 subjects, images and questions together at least 1.5 times as fast on two workers. `--sizes` shows from
-which size on it pays.
+which size on it pays. "cores busy" is the processor time of the process, its workers and Prefect's server in the stage
+images, by the time of the clock: what one process keeps busy limits what workers can bring on the same machine.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 from flows.resources import cache_folder
 from schemas.tables import file_sha256
@@ -46,16 +49,32 @@ def one_build(people: int, shard: int, workers: int) -> None:
     from flows.build import build
     from flows.dask_cluster import DaskRunner
 
+    seen: list[tuple[float, float]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "images" and done in (0, total):
+            seen.append((time.monotonic(), processor_seconds()))
+
     with tempfile.TemporaryDirectory() as folder:
         recipe, out = Path(folder) / "dask.toml", Path(folder) / "build"
         recipe.write_text(RECIPE.format(people=people, shard=shard, seed=SEED))
         began = time.monotonic()
-        report = build(recipe, out, until="questions", dask=DaskRunner(workers=workers) if workers else None)
+        runner = DaskRunner(workers=workers) if workers else None
+        report = build(recipe, out, until="questions", dask=runner, progress=progress)
         seconds: dict[str, float | str] = {line.stage: line.seconds or 0.0 for line in report.stages}
         seconds["all"] = time.monotonic() - began
+        (start, before), (end, after) = seen[0], seen[-1]
+        seconds["cores"] = (after - before) / (end - start)
         tables = sorted(out.rglob("*.parquet"))
         seconds["bytes"] = " ".join(file_sha256(path)[:16] for path in tables)
     print(json.dumps(seconds))
+
+
+def processor_seconds() -> float:
+    """User and system time of this process and all that it started and that still runs."""
+    here = psutil.Process()
+    times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def measured(people: int, shard: int, workers: int) -> dict[str, float | str]:
@@ -77,18 +96,21 @@ def main() -> None:
     if arguments.one:
         one_build(arguments.one, arguments.shard, arguments.workers)
         return
-    print("| subjects | workers | images s | questions s | both, times as fast | whole run s | same bytes |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| subjects | workers | images s | cores busy | questions s | both, times as fast | whole run s | same bytes |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for size in arguments.sizes:
         make_world(people=size, seed=SEED, cache=cache_folder() / "worlds").face(size - 1)
         alone = measured(size, arguments.shard, 0)
         for workers, found in ((0, alone), (arguments.workers, measured(size, arguments.shard, arguments.workers))):
             heavy, base = (sum(float(run[stage]) for stage in HEAVY) for run in (found, alone))
-            stages = " | ".join(f"{float(found[stage]):.1f}" for stage in HEAVY)
+            images, questions = (f"{float(found[stage]):.1f}" for stage in HEAVY)
             same = "yes" if found["bytes"] == alone["bytes"] else "NO"
             name = workers or "one process"
             print(
-                f"| {size:,} | {name} | {stages} | {base / heavy:.2f} | {float(found['all']):.0f} | {same} |",
+                f"| {size:,} | {name} | {images} | {float(found['cores']):.2f} | {questions} "
+                f"| {base / heavy:.2f} | {float(found['all']):.0f} | {same} |",
                 flush=True,
             )
 

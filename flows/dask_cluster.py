@@ -102,7 +102,7 @@ def dask_cluster(runner: DaskRunner, folder: Path) -> Iterator[str]:
             LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=runner.workers or os.cpu_count(),
                 threads_per_worker=THREADS,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # not 8787, which another build may have
                 silence_logs=logging.ERROR,
             ) as cluster,
         ):
