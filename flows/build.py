@@ -130,12 +130,19 @@ def _require_ours(folder: Path, recipe: BuildRecipe) -> None:
                 f"holds a build of recipe {found.name!r} ({found.source}), not of {ours.name!r} ({ours.source})",
                 "choose another --out, or delete the folder",
             )
-    elif any(entry.name not in OURS and entry.suffix != PART for entry in folder.iterdir()):
+    elif any(not _may_be_ours(entry.name) for entry in folder.iterdir()):
         raise BadInput(str(folder), "is not empty and not a build", "choose another --out")
 
 
+def _may_be_ours(name: str) -> bool:
+    """Whether we give that name in a build's folder; a kill may have left a file half written."""
+    return name in OURS or (name.endswith(PART) and any(name.startswith(f"{own}.") for own in OURS))
+
+
 def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | None) -> None:
-    """Write down whose folder this is."""
+    """Write down whose folder this is; what an earlier kill left half written goes."""
+    for cut_off in [entry for entry in folder.glob(f"*{PART}") if _may_be_ours(entry.name) and entry.is_file()]:
+        cut_off.unlink()
     write_atomically(folder / RECIPE, recipe_text)
     if roster is not None:
         write_atomically(folder / ROSTER, roster)

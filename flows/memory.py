@@ -5,8 +5,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from schemas.words import Stage
+
+OF_PYTHON = (700, 10, 10)
+"""Thresholds at which Python 3.11 and 3.12 start (gc.set_threshold)."""
 COLLECT_AFTER = (10_000, 20, 100)
-"""Thresholds of Python's collector (gc.set_threshold) while shards are done; its defaults are (700, 10, 10)."""
+"""The same while shards are done."""
+WITH_MODELS: frozenset[Stage] = frozenset({"probe"})
 
 
 def give_back_memory() -> None:
@@ -20,20 +25,22 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def collect_less() -> None:
-    """Have this process look for reference cycles less often.
+def collect_for(stage: Stage) -> None:
+    """Have this process look for reference cycles as often as suits a stage.
 
-    A shard makes a hundred thousand records, which have no cycles and are gone with it; at the default thresholds the
-    collector walks through them, and through a large world beside them, for a tenth of the time.
+    A shard makes a hundred thousand records, which have no cycles and are gone with it; at Python's own thresholds the
+    collector walks through them, and through a large world beside them, for a tenth of the time. Where a model
+    answers, cycles may hold its tensors: nothing is changed there.
     """
-    gc.set_threshold(*COLLECT_AFTER)
+    gc.set_threshold(*(OF_PYTHON if stage in WITH_MODELS else COLLECT_AFTER))
 
 
 @contextmanager
-def fewer_collections() -> Iterator[None]:
-    """`collect_less` for as long as the context lasts."""
+def collecting_for(stage: Stage) -> Iterator[None]:
+    """`collect_for` a stage as long as the context lasts."""
     before = gc.get_threshold()
-    collect_less()
+    if stage not in WITH_MODELS:
+        collect_for(stage)
     try:
         yield
     finally:

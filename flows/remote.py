@@ -17,7 +17,7 @@ from flows.batches import batches_of
 from flows.build import open_build
 from flows.dask_cluster import running_versions
 from flows.folders import BuildFolder, make_room
-from flows.memory import collect_less
+from flows.memory import collect_for
 from flows.resources import Resources
 from flows.sharing import (
     REPLYING,
@@ -183,7 +183,7 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> _Phase:
     """A phase, by running its stage until there."""
     if store is not None:
         fetch_build(store, folder)
-    collect_less()
+    collect_for(order.stage)
     build = batches_of(folder, open_build(folder).recipe)[order.batch]
     resources = _resources_of(build)
     table = stage_table(resources)

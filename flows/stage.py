@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from pydantic import JsonValue
 
 from flows.folders import MARKS, BuildFolder, check_bytes, make_room, standing_manifest, tally
-from flows.memory import fewer_collections, give_back_memory
+from flows.memory import collecting_for, give_back_memory
 from schemas.artifacts import (
     FileEntry,
     Manifest,
@@ -264,7 +264,7 @@ def run_stage(
     make_room(folder, key)
     started, clock = datetime.now(UTC), time.monotonic()
     run = StageRun(build, spec, key, inputs, execute, progress)
-    with fewer_collections():
+    with collecting_for(spec.name):
         spec.work(run)
     files, rows, drops, rows_in = tally(folder)
     files += _published(run)

@@ -283,6 +283,18 @@ def test_a_folder_with_other_things_in_it_is_refused(home: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock") == ["small.toml"]
 
 
+def test_a_folder_in_which_the_first_file_was_cut_off_is_taken(home: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "recipe.toml.0123456789ab.part").write_text("name =")  # killed while it claimed the folder
+    done = ppubench(home, "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "select")
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path / "b").rglob("*.part"))
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "holiday.mp4.part").write_bytes(b"of a browser")
+    assert "is not empty and not a build" in refused(home, "build", str(recipe), "--out", str(tmp_path / "c"))
+
+
 def test_two_builds_on_one_folder_are_refused(home: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path)
     (tmp_path / "b").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.folders import BuildFolder
-from flows.memory import COLLECT_AFTER
+from flows.memory import COLLECT_AFTER, OF_PYTHON, collect_for, collecting_for
 from flows.stage import Rows, StageRun, StageSpec, Tables, expected_key, run_stage
 from schemas.artifacts import MANIFEST, Manifest, file_entry, read_manifest, write_manifest
 from schemas.origin_recipes import SandboxSource
@@ -70,13 +70,27 @@ def test_a_stage_looks_for_garbage_less_often_and_then_as_before(build: BuildFol
         run.map("rows", [0], one)
 
     at_first = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)  # Python's own, which a Dask worker's code in this process may have changed
+    gc.set_threshold(*OF_PYTHON)  # which a Dask worker's code in this process may have changed
     try:
         run(build, spec(work))
-        assert gc.get_threshold() == (700, 10, 10)
+        assert gc.get_threshold() == OF_PYTHON
     finally:
         gc.set_threshold(*at_first)
     assert seen == [COLLECT_AFTER]
+
+
+def test_where_a_model_answers_garbage_is_looked_for_as_ever() -> None:
+    at_first = gc.get_threshold()
+    gc.set_threshold(600, 9, 9)
+    try:
+        with collecting_for("probe"):
+            assert gc.get_threshold() == (600, 9, 9)
+        collect_for("questions")
+        assert gc.get_threshold() == COLLECT_AFTER
+        collect_for("probe")  # a Dask worker goes from one stage to the next
+        assert gc.get_threshold() == OF_PYTHON
+    finally:
+        gc.set_threshold(*at_first)
 
 
 def test_a_file_that_is_still_being_written_is_no_output(build: BuildFolder) -> None:
