@@ -271,8 +271,8 @@ def _run_flow(
         progress("start", 0, 1)
         os.environ.update(stack.enter_context(running_server(home)))
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)
-        stack.enter_context(without_heartbeats())
         progress("start", 1, 1)
+    stack.enter_context(without_heartbeats())
     from flows.prefect_flows import build_flow, on_this_machine
 
     run_one: StageFlow = on_this_machine

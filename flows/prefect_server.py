@@ -19,6 +19,7 @@ from schemas.problems import BadInput
 
 START_TIMEOUT_S = 120.0
 WATCH_S = 0.5
+HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 
 def prefect_settings(home: Path) -> dict[str, str]:
@@ -77,12 +78,16 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
 
 @contextmanager
 def without_heartbeats() -> Iterator[None]:
-    """Flow runs send no heartbeats: nobody can have an automation on a server that ends with the build.
+    """Flow runs send no heartbeats, unless the environment says how often.
 
-    At its end a flow waits for the thread that sends them, which looks up once a second: half a second a stage.
+    At its end a flow waits for the thread that sends them, which looks up once a second: up to a second a stage. They
+    serve automations of a server of one's own.
     """
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+    if HEARTBEATS in os.environ:
+        yield
+        return
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_server import without_heartbeats
+from flows.prefect_server import HEARTBEATS, without_heartbeats
 from flows.prefect_ui import RUNNING, ui_address
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,15 +24,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_flows_of_our_own_server_wait_for_no_heartbeat() -> None:
+def test_flows_wait_for_no_heartbeat_unless_it_is_wished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefect's engine joins at the end of each flow a thread that sleeps a second at a time."""
     from prefect import flow
     from prefect.flow_engine import FlowRunEngine
 
+    monkeypatch.delenv(HEARTBEATS, raising=False)
     engine = FlowRunEngine[[], None](flow=flow(lambda: None, name="nothing"))
     with without_heartbeats():
         assert engine.heartbeat_seconds is None
     assert isinstance(engine.heartbeat_seconds, int)
+    monkeypatch.setenv(HEARTBEATS, "45")
+    with without_heartbeats():
+        assert isinstance(engine.heartbeat_seconds, int)  # as often as Prefect read when it was imported
 
 
 def test_without_a_server_there_is_no_address(tmp_path: Path) -> None:
