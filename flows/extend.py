@@ -144,7 +144,7 @@ def _refuse_merged(people: Collection[str], standing: Mapping[str, _Standing], s
     """
     beside = min(people)
     for block in blocks(sorted(standing), BLOCK - 1):
-        for answer in source.entities([beside, *block]):
+        for answer in source.leads([beside, *block]):
             if isinstance(answer, Entity) and answer.requested_id in standing and answer.qid in people:
                 moved = f" ({answer.requested_id} leads to {answer.qid} now)"
                 raise _stands_already(standing[answer.requested_id], moved)

@@ -83,6 +83,10 @@ class Source(Protocol):
         """One result per id, in the order given; redirects are followed and show in `requested_id`."""
         ...
 
+    def leads(self, qids: Sequence[str]) -> Iterator[Entity | MissingEntity | BrokenEntity]:
+        """Where ids lead now, cheaply: as `entities`, of which only the ids may be used."""
+        ...
+
     def search(self, name: str) -> list[PersonMatch]:
         """Entities whose label or alias is the name, best first."""
         ...

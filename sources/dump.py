@@ -50,6 +50,10 @@ class DumpSource:
                 stored = found.get(items[qid]) if qid in items else None
                 yield MissingEntity(requested_id=qid) if stored is None else read_stored(stored)
 
+    def leads(self, qids: Sequence[str]) -> Iterator[Result]:
+        """Where ids lead."""
+        return self.entities(qids)
+
     def search(self, name: str) -> list[PersonMatch]:
         """Extracted people whose label or alias is the name: by label first, then by sitelinks."""
         found = [

@@ -62,6 +62,10 @@ class RecordedSource:
         for qid in qids:
             yield self._results.get(qid, MissingEntity(requested_id=qid))
 
+    def leads(self, qids: Sequence[str]) -> Iterator[Result]:
+        """Where ids lead."""
+        return self.entities(qids)
+
     def search(self, name: str) -> list[PersonMatch]:
         """Recorded items whose label or alias is the name: by label first, then by sitelinks."""
         found = [

@@ -17,6 +17,8 @@ from sources.wire import as_int, as_list, as_object, as_text, folded, text_at
 
 logger = logging.getLogger(__name__)
 
+PROPS = "info|labels|aliases|descriptions|claims|sitelinks"
+"""What is asked of an entity, of wbgetentities."""
 BATCH = 50
 """Ids a `wbgetentities` call may name."""
 SEARCH_LIMIT = 50
@@ -45,22 +47,23 @@ LIMIT {limit}"""
 
 
 def fetch_entities(
-    client: PoliteClient, qids: Sequence[str], *, host: str
+    client: PoliteClient, qids: Sequence[str], *, host: str, props: str = PROPS
 ) -> Iterator[Entity | MissingEntity | BrokenEntity]:
     """One result per id, in the order given; each id is asked for once per call, fifty at a time.
 
     Where the answer to a batch is unusable, its ids are asked for one by one, so that one bad entity costs no
-    other. Raises FetchProblem if the host cannot be reached.
+    other. `props` are those of the API; what is not asked for is empty. Raises FetchProblem if the host cannot be
+    reached.
     """
     for start in range(0, len(qids), BATCH):
         batch = qids[start : start + BATCH]
-        found = _fetch_batch(client, list(dict.fromkeys(batch)), host=host)
+        found = _fetch_batch(client, list(dict.fromkeys(batch)), host=host, props=props)
         for qid in batch:
             yield found[qid]
 
 
 def _fetch_batch(
-    client: PoliteClient, qids: Sequence[str], *, host: str
+    client: PoliteClient, qids: Sequence[str], *, host: str, props: str
 ) -> dict[str, Entity | MissingEntity | BrokenEntity]:
     found: dict[str, Entity | MissingEntity | BrokenEntity] = {
         qid: BrokenEntity(requested_id=qid, problem="is not an entity id") for qid in qids if not ENTITY_ID.match(qid)
@@ -71,7 +74,7 @@ def _fetch_batch(
     params = {
         "action": "wbgetentities",
         "ids": "|".join(asked),
-        "props": "info|labels|aliases|descriptions|claims|sitelinks",
+        "props": props,
         "languages": "en|mul",
         "languagefallback": "1",
         "redirects": "yes",
@@ -91,7 +94,7 @@ def _fetch_batch(
     if left:
         logger.warning("%d of %d entities are asked for one by one: %s", len(left), len(asked), problem)
     for qid in left:
-        found.update(_fetch_batch(client, [qid], host=host))
+        found.update(_fetch_batch(client, [qid], host=host, props=props))
     return found
 
 

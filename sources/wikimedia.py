@@ -49,6 +49,10 @@ class WikimediaSource:
         """One result per id, in the order given; raises FetchProblem if the host cannot be reached."""
         return fetch_entities(self._client, qids, host=self._wikidata_host)
 
+    def leads(self, qids: Sequence[str]) -> Iterator[Entity | MissingEntity | BrokenEntity]:
+        """Where ids lead now: as `entities`, but nothing else of them is asked for, a hundredth of the bytes."""
+        return fetch_entities(self._client, qids, host=self._wikidata_host, props="info")
+
     def search(self, name: str) -> list[PersonMatch]:
         """Entities whose label or alias is the name, best first."""
         return search_people(self._client, name, limit=SEARCH_LIMIT, host=self._wikidata_host)

@@ -203,6 +203,9 @@ class Merging:
             here = isinstance(entity, Entity) and qid in (MERGED, self._moved)
             yield entity.model_copy(update={"qid": MERGED, "requested_id": qid}) if here else entity
 
+    def leads(self, qids: Sequence[str]) -> Iterator[Entity | MissingEntity | BrokenEntity]:
+        return self.entities(qids)
+
 
 @pytest.mark.parametrize("asked", [MERGED, OLD, "Yara Yarborough-Lund", "Y. Yarborough-Lund"])
 def test_a_subject_whose_item_was_merged_into_another_since_is_not_added_again(build: Path, asked: str) -> None:

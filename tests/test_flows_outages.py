@@ -147,6 +147,9 @@ class Wrapped:
         for found in self._inner.entities(list(qids)):
             yield self._answers.get(found.requested_id, found)
 
+    def leads(self, qids: Iterable[str]) -> Iterator[Entity | MissingEntity | BrokenEntity]:
+        return self.entities(qids)
+
     def search(self, name: str) -> list[PersonMatch]:
         return self._inner.search(name)
 
