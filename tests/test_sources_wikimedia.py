@@ -132,6 +132,17 @@ def test_a_redirect_is_followed_and_a_deleted_entity_is_missing(source: Wikimedi
     assert gone == MissingEntity(requested_id=DELETED)
 
 
+def test_where_ids_lead_is_told_without_what_is_stated_of_them(source: WikimediaSource, world: World) -> None:
+    moved, gone, stays = source.leads([REDIRECT, DELETED, world.subjects[1]])
+    assert isinstance(moved, Entity)
+    assert isinstance(stays, Entity)
+    assert (moved.requested_id, moved.qid) == (REDIRECT, world.subjects[0])
+    assert (stays.requested_id, stays.qid) == (world.subjects[1], world.subjects[1])
+    assert gone == MissingEntity(requested_id=DELETED)
+    assert not moved.statements
+    assert not stays.label
+
+
 def test_a_subject_is_found_by_name(source: WikimediaSource, world: World) -> None:
     entity = entity_of(source, world.subjects[0])
     assert entity.qid in [match.qid for match in source.search(entity.label)]
