@@ -305,7 +305,9 @@ class Copycat:
 
     def __init__(self, world: Source, *, who: str, owner: Subject) -> None:
         self._world, self._who, self._owner = world, who, owner
-        self.identity, self.entities, self.search = world.identity, world.entities, world.search
+        self.identity, self.entities, self.leads, self.search = (
+            world.identity, world.entities, world.leads, world.search,
+        )  # fmt: skip
         self.people, self.pageviews, self.download = world.people, world.pageviews, world.download
 
     def files(self, subject: Subject, *, limit: int) -> tuple[list[CommonsFile], list[str]]:
