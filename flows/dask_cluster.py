@@ -30,8 +30,8 @@ THREADS = 2
 OF_OUR_WORKERS = {
     # Nobody sees its profiles, and a sampler that wants the interpreter every 10 ms slows what draws and decodes.
     "distributed.worker.profile.enabled": False,
-    # Dask's own also has MALLOC_TRIM_THRESHOLD_, with which glibc maps and unmaps the pages of every picture anew: a
-    # sixth of the processor's time. A shard gives its memory back at its end (flows.memory).
+    # Dask's own also has MALLOC_TRIM_THRESHOLD_, with which glibc maps and unmaps the pages of every picture anew: an
+    # eighth of the processor's time. A shard gives its memory back at its end (flows.memory).
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
 """Settings of Dask for the workers of our own cluster."""

@@ -85,7 +85,7 @@ def cluster(*, workers: int) -> Iterator["Client"]:
 
 @pytest.mark.slow
 def test_our_own_workers_map_no_picture_anew(tmp_path: Path) -> None:
-    """Dask's default has glibc give every freed picture back at once, a sixth of the time in page faults."""
+    """Dask's default has glibc give every freed picture back at once, an eighth of the time in page faults."""
     from distributed import Client
 
     with dask_cluster.dask_cluster(DaskRunner(workers=1), tmp_path) as address, Client(address) as client:

@@ -1,7 +1,6 @@
 """What a build that people were added to refuses: being made anew, and taking anybody up a second time."""
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,16 +58,15 @@ def add_from(source: Source, build: Path, *asked: str) -> BuildReport:
     return add(build, asked, source=source, responders={"hf:sandbox": InstantResponder(build, share=0.8, batch=2)})
 
 
+def edit_manifest(build: Path, stage: Stage, batch: int = 0, **cells: object) -> None:
+    """Have a stage look as if it had been made otherwise."""
+    path = build / stage / str(batch) / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | cells))
+
+
 def of_version(build: Path, stage: Stage, version: int, batch: int = 0) -> None:
     """Have a stage look as if other code had made it."""
-    path = build / stage / str(batch) / MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
-
-
-def of_key(build: Path, stage: Stage, key: str, batch: int = 0) -> None:
-    """Have a stage look as if it had been made from something else."""
-    path = build / stage / str(batch) / MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"key": key}))
+    edit_manifest(build, stage, batch, version=version)
 
 
 @pytest.mark.parametrize("asked", [(WAITING,), (JOINED, FEW_VIEWS)])
@@ -138,7 +136,7 @@ def test_older_code_in_a_grown_build_is_made_anew_only_by_naming_the_stage(
         with pytest.raises(BadInput, match=message):
             run()
     assert hashes(build) == before
-    assert re.search("--from split`", state_of(build).to_do)  # and not the export, which would be refused
+    assert "--from split`" in state_of(build).to_do  # and not the export, which would be refused
     found = open_build(build)
     resources = Resources(build, found.recipe, responders={"hf:sandbox": InstantResponder(build, share=0.8)})
     building.bring_up_to_date(build, found.recipe, resources, start="split", progress=lambda stage, done, total: None)
@@ -147,7 +145,7 @@ def test_older_code_in_a_grown_build_is_made_anew_only_by_naming_the_stage(
 
 
 def test_a_grown_build_whose_export_alone_is_stale_needs_the_export(build: Path) -> None:
-    of_key(build, "export", "0" * 32, batch=1)
+    edit_manifest(build, "export", 1, key="0" * 32)
     assert state_of(build).to_do == f"run `ppubench export {build}`"
 
 
