@@ -2,14 +2,19 @@
 
 import logging
 import os
+import signal
 import sys
-from typing import NoReturn
+import threading
+from typing import TYPE_CHECKING, NoReturn
 
 from typer import TyperException
 
 from flows import build_commands, dump_commands, judge_commands, model_commands, publish_commands
 from flows.terminal import app
 from schemas.problems import BadInput, Unfinished
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["build_commands", "dump_commands", "judge_commands", "main", "model_commands", "publish_commands"]
 
@@ -32,12 +37,31 @@ def _refuse_words(problem: TyperException, words: list[str]) -> NoReturn:
     _fail(f"{said.rstrip('.')} (see {shown})", 2)
 
 
+def heed_lost_interrupts() -> None:
+    """Interrupt again where Ctrl-C fell into a finalizer or a weak reference's callback: Python drops what these raise.
+
+    See https://docs.python.org/3/library/sys.html#sys.unraisablehook.
+    """
+
+    before = sys.unraisablehook
+
+    def again(lost: "UnraisableHookArgs") -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            # Later, so that it does not fall into this hook; a real signal, so that it ends a sleep.
+            threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = again
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 done; 2 wrong use or bad input; 1 failed after starting; 130 interrupted."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else its client tells of every retry
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     for package in ("flows", "sources", "curation", "unlearn", "eval"):
         logging.getLogger(package).setLevel(logging.INFO)
+    heed_lost_interrupts()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(words, standalone_mode=False)

@@ -73,7 +73,7 @@ def facts(run: StageRun, resources: Resources) -> None:
         run.took[shard] = statements
         return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
 
-    run.map("facts", run.shards(), work, parallel=resources.parallel_fetches)
+    run.map("facts", run.shards(), work, parallel=resources.parallel_fetches, stop=resources.stop_asking)
 
 
 def _lost(subject: Subject, answer: MissingEntity | BrokenEntity) -> Drop:
@@ -132,7 +132,7 @@ def images(run: StageRun, resources: Resources) -> None:
         run.took[shard] = listed
         return {"images": Rows(Image, kept), "drops": Rows(Drop, drops)}
 
-    run.map("images", run.shards(), work, parallel=resources.parallel_fetches)
+    run.map("images", run.shards(), work, parallel=resources.parallel_fetches, stop=resources.stop_asking)
 
 
 def _usable(subject: Subject, files: Sequence[CommonsFile]) -> tuple[list[CommonsFile], list[Drop]]:

@@ -79,6 +79,7 @@ class Resources(AbstractContextManager["Resources"]):
         """
         self.folder, self.recipe, self._offline = folder, recipe, offline
         self._client: PoliteClient | None = None
+        self._asked: list[PoliteClient] = []
         self._stack, self._lock = ExitStack(), Lock()
         self._source = source
         self._world: World | None = None
@@ -134,7 +135,7 @@ class Resources(AbstractContextManager["Resources"]):
 
             running = self._stack.enter_context(server.serve(self.world()))
             return WikimediaSource(
-                PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01),
+                self._asking(PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01)),
                 width=width,
                 wikidata_host=server.WIKIDATA_HOST,
                 commons_host=server.COMMONS_HOST,
@@ -154,8 +155,17 @@ class Resources(AbstractContextManager["Resources"]):
             limits={service: Limit(**limit.model_dump()) for service, limit in source.limits.items()},
             timeout_s=source.timeout_s,
         )
-        client = self._stack.enter_context(self._client)
-        return WikimediaSource(client, width=self.recipe.images.width, identity=_place(source))
+        return WikimediaSource(self._asking(self._client), width=self.recipe.images.width, identity=_place(source))
+
+    def _asking(self, client: PoliteClient) -> PoliteClient:
+        self._stack.enter_context(client)
+        self._asked.append(client)
+        return client
+
+    def stop_asking(self) -> None:
+        """Ask the source nothing more; a thread that would gets Unfinished. A caller's own source is let be."""
+        for client in self._asked:
+            client.stop()
 
     def requests_sent(self) -> int:
         """Requests that went to Wikimedia or its stand-ins so far."""

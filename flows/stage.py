@@ -187,8 +187,19 @@ class StageRun:
         manifests = [read_manifest(batch.artifact(stage)) for batch in (*self.build.earlier, self.build)]
         return sum(manifest.rows_out.get(table, 0) for manifest in manifests if manifest is not None)
 
-    def map(self, phase: str, shards: Sequence[int], work: Callable[[int], Tables], *, parallel: int = 1) -> None:
-        """Run `work` for every shard that is not done yet, and write its tables as it finishes."""
+    def map(
+        self,
+        phase: str,
+        shards: Sequence[int],
+        work: Callable[[int], Tables],
+        *,
+        parallel: int = 1,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run `work` for every shard that is not done yet, and write its tables as it finishes.
+
+        `stop` is called where the phase ends before its time, as with Ctrl-C: what other threads are at should end too.
+        """
         marks = self.folder / MARKS
         pending = [number for number in shards if not (marks / f"{phase}-{number:05d}.json").exists()]
         done = len(shards) - len(pending)
@@ -207,7 +218,11 @@ class StageRun:
 
         place = partial(ShardOrder, str(self.build.path.resolve()), self.build.batch, self.spec.name, phase)
         calls = {number: ShardCall(place(number, self.key), partial(one, number), count) for number in pending}
-        self.execute(f"{self.spec.name}-{phase}", calls, parallel=parallel)
+        try:
+            self.execute(f"{self.spec.name}-{phase}", calls, parallel=parallel)
+        except BaseException:
+            stop()
+            raise
 
     def _write(self, phase: str, number: int, tables: Tables) -> None:
         rows: dict[str, JsonValue] = {}

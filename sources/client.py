@@ -69,7 +69,8 @@ class PoliteClient:
 
     Cache keys, errors and everything handed out name logical hosts, never a stand-in's port. Real hosts need
     a `contact` and are asked at Wikimedia's limits, which `limits` can only tighten; a stand-in is asked at the
-    `limits` of its service, or without any. With `offline`, an answer that is not in the cache is Unfinished.
+    `limits` of its service, or without any. With `offline`, an answer that is not in the cache is Unfinished; after
+    `stop`, from whatever thread, so is every request that is not under way.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class PoliteClient:
         attempts: int = 8,
         backoff_s: float = 1.0,
         timeout_s: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
     ) -> None:
@@ -95,7 +96,8 @@ class PoliteClient:
         self._offline = offline
         self._limits = dict(limits or {})
         self._attempts, self._backoff_s, self._timeout_s = attempts, backoff_s, timeout_s
-        self._sleep, self._monotonic = sleep, monotonic
+        self._stopped = threading.Event()
+        self._sleep, self._monotonic = sleep or self._stopped.wait, monotonic
         self._jitter = jitter or random.Random("ppubench")
         self._lock = threading.Lock()
         self._gates: dict[tuple[Service, bool], Gate] = {}
@@ -106,6 +108,10 @@ class PoliteClient:
     def requests_sent(self) -> int:
         """Requests that went out, retries and redirects included; answers from the cache are not counted."""
         return self._sent
+
+    def stop(self) -> None:
+        """Ask nothing more: requests that wait for their turn, or would be made again, end at once with Unfinished."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -169,6 +175,7 @@ class PoliteClient:
                 host, reply = reply.host, replace(reply, answer=redact(reply.answer))
                 value = fresh_value_of(reply.answer, read)
             except Passing as passing:
+                self._require_going()
                 if attempt + 1 >= patience.attempts_for(passing):
                     self._keep(key, url, reply)
                     raise given_up(url, passing, patience) from passing
@@ -181,6 +188,14 @@ class PoliteClient:
                 self._keep(key, url, reply)
                 return value
         raise FetchProblem(url, "was not asked for")
+
+    def _wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+        self._require_going()
+
+    def _require_going(self) -> None:
+        if self._stopped.is_set():
+            raise Unfinished("the source is no longer asked, since the build is ending")
 
     def _keep(self, key: str, url: str, reply: _Reply | None) -> None:
         """Keep the last answer, good or bad: an offline build must meet the same failures."""
@@ -201,7 +216,7 @@ class PoliteClient:
         if passing.hold:
             self._gate(host).hold(backoff)
         else:
-            self._sleep(backoff)
+            self._wait(backoff)
 
     def _follow(self, url: str, params: Mapping[str, str], max_bytes: int) -> _Reply:
         target = f"{url}?{urlencode(params)}" if params else url
@@ -221,6 +236,7 @@ class PoliteClient:
             )
         gate = self._gate(host)
         with gate.slot():
+            self._require_going()
             with self._lock:
                 self._sent += 1
             try:
@@ -259,6 +275,7 @@ class PoliteClient:
         started, received = self._monotonic(), 0
         for block in response.iter_content(1 << 16):
             received += len(block)
+            self._require_going()
             if received > max_bytes:
                 raise FetchProblem(url, f"is larger than {max_bytes} bytes")
             if self._monotonic() - started > 10 * self._timeout_s:
@@ -274,7 +291,7 @@ class PoliteClient:
             if (service, routed) not in self._gates:
                 limit = self._limits.get(service, UNLIMITED)
                 limit = limit if routed else stricter(limit, LIMITS[service])
-                self._gates[service, routed] = Gate(limit, monotonic=self._monotonic, sleep=self._sleep)
+                self._gates[service, routed] = Gate(limit, monotonic=self._monotonic, sleep=self._wait)
             return self._gates[service, routed]
 
 

@@ -15,10 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 from filelock import FileLock
+from live_hosts import live_routes
 from oracle import oracle
+from waiting import wait_for
 
 from schemas.artifacts import MANIFEST
 from schemas.words import STAGES
+from sources.sandbox.server import serve
+from sources.sandbox.world import make_world
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = """
@@ -36,6 +40,21 @@ width = 330
 responder = "{responder}"
 [export]
 target = "small"
+"""
+
+SLOW_SOURCE = """
+name = "slow"
+[source]
+kind = "wikidata"
+contact = "tests@ppubench.example"
+[source.routes]
+{routes}
+[source.limits]
+media = {{ per_minute = 1, burst = 1 }}
+[select]
+min_sitelinks = 10
+[probe]
+responder = "openai:http://127.0.0.1:9/v1#none"
 """
 
 
@@ -181,6 +200,57 @@ def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
+
+
+@pytest.mark.slow
+def test_an_interrupted_build_does_not_wait_for_what_it_would_still_fetch(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "slow.toml"
+    with serve(make_world(people=6, seed=0)) as running:
+        routes = "\n".join(f'"{host}" = "{base}"' for host, base in live_routes(running).items())
+        recipe.write_text(SLOW_SOURCE.format(routes=routes))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "images"],
+            cwd=ROOT,
+            env=environment(home),
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
+        )
+        wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)  # the pictures would take their hour
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
+    assert running.count("/wikipedia/commons/") == 1
+    assert not list((tmp_path / "b" / "images").rglob("*.parquet"))
+
+
+def test_an_interrupt_that_python_drops_is_given_again() -> None:
+    script = """
+import signal, time
+from flows.cli import heed_lost_interrupts
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+heed_lost_interrupts()
+dying = Dying()
+del dying
+print("not yet interrupted", flush=True)
+time.sleep(60)
+print("never interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        preexec_fn=heed_interrupts,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert done.stdout == "not yet interrupted\n"
+    assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.slow

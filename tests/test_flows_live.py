@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from live_hosts import live_routes
 
 from benchmarks.fault_storm import RATES, STORM, broken_limits
 from benchmarks.world_server import Seen
@@ -26,10 +27,9 @@ from schemas.rosters import Resolution
 from schemas.tables import file_sha256, read_records
 from schemas.words import STAGES, Service, Stage
 from sources.limits import LIMITS
-from sources.sandbox.server import UPLOAD_HOST, Faults, RunningServer, serve
+from sources.sandbox.server import Faults, RunningServer, serve
 from sources.sandbox.world import BAND, DELETED, NAMESAKE, NO_LABEL, NO_STATEMENTS, REDIRECT, World, make_world
 
-HOSTS = ("www.wikidata.org", "commons.wikimedia.org", "query.wikidata.org", "wikimedia.org", UPLOAD_HOST)
 SERVICES: tuple[Service, ...] = ("action", "query", "media")
 FIRST, SECOND = "Q900000001", "Q900000002"
 
@@ -47,15 +47,13 @@ def running(world: World) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def recipe(running: RunningServer) -> Callable[..., BuildRecipe]:
-    base = next(iter(running.routes.values()))
-
     def made(*, source: dict[str, object] | None = None, **sections: object) -> BuildRecipe:
         content = {
             "name": "live",
             "source": {
                 "kind": "wikidata",
                 "contact": "tests@ppubench.example",
-                "routes": dict.fromkeys(HOSTS, base),
+                "routes": live_routes(running),
                 **(source or {}),
             },
             "images": {"width": 120},

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import wait_for
 
 from schemas.origins import FetchProblem
 from schemas.problems import BadInput, Unfinished
@@ -455,6 +456,59 @@ def test_bytes_are_limited_after_the_burst(clock: Clock) -> None:
     gate.spend_bytes(8000)  # eight seconds' worth, of which five may be owed
     with gate.slot():
         assert clock.now == pytest.approx(1003.0)
+
+
+def stopped_while(client: PoliteClient, script: Script, *, asked: int) -> list[Unfinished]:
+    """What a thread gets that asks, and is stopped once the server was asked so often."""
+    got: list[Unfinished] = []
+
+    def ask() -> None:
+        try:
+            client.get_json(URL, {"action": "x"})
+        except Unfinished as problem:
+            got.append(problem)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    wait_for(lambda: len(script.requests) == asked)
+    client.stop()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    return got
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(503), id="before-it-asks-again"),
+        pytest.param(reply(429, Retry_After="600"), id="while-it-is-told-to-wait"),
+    ],
+)
+def test_a_stopped_client_waits_for_nothing(script: Script, answer: bytes) -> None:
+    script.answers = [answer]
+    with PoliteClient(contact=None, routes={HOST: script.base}, backoff_s=600) as client:
+        assert len(stopped_while(client, script, asked=1)) == 1
+    assert len(script.requests) == 1
+
+
+def test_a_stopped_client_does_not_wait_for_its_turn(script: Script) -> None:
+    script.answers = [ok({"success": 1})]
+    limits: dict[Service, Limit] = {"action": Limit(per_minute=1, burst=1)}
+    with PoliteClient(contact=None, routes={HOST: script.base}, limits=limits) as client:
+        assert client.get_json(URL, {"action": "x"}) == {"success": 1}
+        assert len(stopped_while(client, script, asked=1)) == 1
+    assert len(script.requests) == 1
+
+
+def test_a_stopped_client_asks_nothing_but_has_what_it_kept(script: Script, clock: Clock, tmp_path: Path) -> None:
+    script.answers = [ok({"success": 1})]
+    with client_of(script, clock, cache=tmp_path) as client:
+        client.get_json(URL, {"action": "x"})
+        client.stop()
+        assert client.get_json(URL, {"action": "x"}) == {"success": 1}
+        with pytest.raises(Unfinished, match="no longer asked"):
+            client.get_json(URL, {"action": "y"})
+    assert len(script.requests) == 1
 
 
 def test_pictures_and_wikis_have_their_own_limits() -> None:

@@ -4,13 +4,18 @@ import gzip
 import hashlib
 import io
 import json
+import logging
+import socket
+import struct
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from PIL import Image
 from pydantic import JsonValue
+from waiting import wait_for
 
 from sources.sandbox.server import HOSTS, Faults, RunningServer, serve
 from sources.sandbox.world import BAND, DELETED, EXTRA, NAMESAKE, REDIRECT, World, make_world
@@ -277,6 +282,20 @@ def test_a_cut_body_ends_before_its_stated_length(world: World) -> None:
     broken_off = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
     with serve(world, faults=Faults(forced={"api.php": ("cut_body",)})) as broken, pytest.raises(broken_off):
         get(broken, "/w/api.php", action="wbgetentities", ids=world.subjects[0]).json()
+
+
+def test_a_client_that_breaks_off_is_not_told_of(
+    world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serve(world) as server, caplog.at_level(logging.DEBUG, logger="sources.sandbox.server"):
+        connection = HTTPConnection(urlsplit(server.routes[HOSTS[0]]).netloc)
+        connection.request("GET", "/nowhere")
+        assert b"Not found" in connection.getresponse().read()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset at its end
+        connection.close()
+        wait_for(lambda: "broke off" in caplog.text)
+    assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+    assert capfd.readouterr().err == ""
 
 
 def test_seeded_faults_are_the_same_every_time_and_end(world: World) -> None:

@@ -6,6 +6,7 @@ import logging
 import re
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -234,6 +235,13 @@ class _Server(ThreadingHTTPServer):
 
     def set_faults(self, faults: Faults) -> None:
         self.plan = FaultPlan(faults)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that breaks off its connection, as an interrupted build does, is nothing to tell of."""
+        if isinstance(sys.exception(), ConnectionError):
+            logger.debug("%s broke off", client_address)
+        else:
+            logger.exception("the connection of %s failed", client_address)
 
 
 @contextmanager
