@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectConcurrentFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.folders import BuildFolder
@@ -16,6 +16,8 @@ from schemas.artifacts import Manifest
 from schemas.words import Stage
 
 MAX_THREADS = 4
+LOOK_EVERY_S = 0.5
+"""How long at most a wait takes: Ctrl-C that comes just as one begins is seen only when it is over."""
 
 
 @task(name="shard", cache_policy=NO_CACHE, persist_result=False)
@@ -25,19 +27,34 @@ def shard(call: Callable[[], None]) -> None:
 
 
 def run_as_tasks(name: str, calls: Mapping[int, ShardCall], *, parallel: int) -> None:
-    """The Prefect executor: each shard a task run named `<stage>-<phase>-<number>`."""
+    """The Prefect executor: each shard a task run named `<stage>-<phase>-<number>`.
+
+    The flow's end waits for shards that still run: so these are told to stop where one failed, or Ctrl-C came.
+    """
     named = [(calls[number], shard.with_options(task_run_name=f"{name}-{number:05d}")) for number in sorted(calls)]
     if parallel == 1:
         for call, run in named:
             run(call)
         return
-    running: deque[PrefectFuture[None]] = deque()
-    for call, run in named:
-        if len(running) == parallel:
-            running.popleft().result()
-        running.append(run.submit(call))
-    for future in running:
-        future.result()
+    running: deque[PrefectConcurrentFuture[None]] = deque()
+    try:
+        for call, run in named:
+            if len(running) == parallel:
+                _await(running.popleft())
+            running.append(run.submit(call))  # type: ignore[arg-type]  # the flow has a pool of threads
+        for future in running:
+            _await(future)
+    except BaseException:
+        for call, _ in named:
+            call.stop()
+        raise
+
+
+def _await(future: PrefectConcurrentFuture[None]) -> None:
+    """Raise what the task raised, once it has ended."""
+    while not future.wrapped_future.done():
+        future.wait(LOOK_EVERY_S)
+    future.result()
 
 
 @flow(name="stage", flow_run_name="{build.recipe.name}-{name}", validate_parameters=False, persist_result=False)

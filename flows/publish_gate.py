@@ -1,8 +1,11 @@
 """The gate's rules about the build behind a release: finished, up to date, every drop explained, loadable."""
 
+import gc
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from io import FileIO
 from pathlib import Path
 
 from curation.hub_layout import config_record
@@ -21,6 +24,10 @@ from schemas.records import Drop
 from schemas.releases import Fault
 from schemas.tables import file_sha256, read_records
 from schemas.words import STAGES, Stage
+
+LOADED_AT_ONCE = 256
+"""Rows of a config in memory at once, with their pictures."""
+LET_GO_S = 5.0
 
 
 def build_faults(folder: Path) -> Iterator[Fault]:
@@ -94,17 +101,34 @@ def _drop_faults(folder: Path, manifest: Manifest, where: str) -> Iterator[Fault
 
 
 def loading_faults(folder: Path, release: ReleaseFile) -> Iterator[Fault]:
-    """Configs that `datasets` does not load, or loads with other columns."""
+    """Configs that `datasets` does not load to their ends, or loads with other columns or another number of rows."""
     from datasets import load_dataset
 
     for config in release.summary.configs:
         wanted = list(config_record(config.name, target=release.card.target).model_fields)
         try:
-            rows = load_dataset(str(folder), config.name, split=config.split, streaming=True)
-            found = list(next(iter(rows)))
+            rows = load_dataset(str(folder), config.name, split=config.split, streaming=True).with_format("arrow")
+            tables = [(table.column_names, table.num_rows) for table in rows.iter(batch_size=LOADED_AT_ONCE)]
         except Exception as error:  # noqa: BLE001  # whatever the library raises is why the config does not load
             reason = f"does not load: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
             yield Fault(rule="datasets-load", where=f"config {config.name}", found=reason)
             continue
+        found, count = tables[0][0] if tables else [], sum(rows for _, rows in tables)
         if found != wanted:
             yield Fault(rule="datasets-load", where=f"config {config.name}", found=f"has columns {', '.join(found)}")
+        if count != config.rows:
+            said = f"loads {count} rows, and release.json counts {config.rows}"
+            yield Fault(rule="datasets-load", where=f"config {config.name}", found=said)
+    _await_closed()
+
+
+def _await_closed() -> None:
+    """Return when pyarrow's threads have let go of the files that `datasets` opened for them, or after a few seconds.
+
+    A thread that does so while the interpreter ends aborts the process (https://github.com/apache/arrow/issues/45214).
+    """
+    end = time.monotonic() + LET_GO_S
+    while time.monotonic() < end and any(
+        type(each) is FileIO and str(each.name).endswith(".parquet") for each in gc.get_objects()
+    ):
+        time.sleep(0.01)

@@ -80,6 +80,8 @@ class ShardCall:
     order: ShardOrder
     work: Callable[[], None]
     finished: Callable[[], None]
+    stop: Callable[[], None] = lambda: None
+    """Called from another thread, has the shard, and all others of the phase, end soon with Unfinished."""
 
     def __call__(self) -> None:
         self.work()
@@ -198,7 +200,7 @@ class StageRun:
     ) -> None:
         """Run `work` for every shard that is not done yet, and write its tables as it finishes.
 
-        `stop` is called where the phase ends before its time, as with Ctrl-C: what other threads are at should end too.
+        `stop` is for executors with threads: called when one shard failed, or Ctrl-C came, it has the others end soon.
         """
         marks = self.folder / MARKS
         pending = [number for number in shards if not (marks / f"{phase}-{number:05d}.json").exists()]
@@ -217,12 +219,8 @@ class StageRun:
             self.progress(self.spec.name, finished[0], len(shards))
 
         place = partial(ShardOrder, str(self.build.path.resolve()), self.build.batch, self.spec.name, phase)
-        calls = {number: ShardCall(place(number, self.key), partial(one, number), count) for number in pending}
-        try:
-            self.execute(f"{self.spec.name}-{phase}", calls, parallel=parallel)
-        except BaseException:
-            stop()
-            raise
+        calls = {number: ShardCall(place(number, self.key), partial(one, number), count, stop) for number in pending}
+        self.execute(f"{self.spec.name}-{phase}", calls, parallel=parallel)
 
     def _write(self, phase: str, number: int, tables: Tables) -> None:
         rows: dict[str, JsonValue] = {}

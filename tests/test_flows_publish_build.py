@@ -128,6 +128,17 @@ def test_a_config_that_datasets_does_not_load_is_a_fault(tmp_path: Path) -> None
     assert (fault.rule, fault.where) == ("datasets-load", "config ppu_eval_cloze")
 
 
+def test_a_config_of_which_not_every_row_loads_is_a_fault(tmp_path: Path) -> None:
+    hub = write_release(tmp_path / "hub", people=2)
+    release = as_published(hub)
+    [path] = (hub / "data" / "ppu_eval_cloze").glob("*.parquet")
+    whole = pq.read_table(path)
+    pq.write_table(whole.slice(1), path)
+    [fault] = loading_faults(hub, release)
+    assert (fault.rule, fault.where) == ("datasets-load", "config ppu_eval_cloze")
+    assert fault.found == f"loads {whole.num_rows - 1} rows, and release.json counts {whole.num_rows}"
+
+
 @pytest.mark.slow
 def test_a_build_is_published_compared_and_unlearned_on_by_commands(
     build: Path,
