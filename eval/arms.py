@@ -1,4 +1,7 @@
-"""What a report calls a run: runs are seeds of one arm only where all that they are made of, but the seed, is equal."""
+"""What a report calls what was evaluated: the untouched target, arms of runs, and models from outside.
+
+Runs are seeds of one arm only where all that they are made of, but the seed, is equal.
+"""
 
 import json
 from collections import Counter
@@ -7,6 +10,12 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from schemas.results import EvaluationRecord
+from schemas.studies import Curve
+from schemas.words import Setting
+
+TARGET = "untouched target"
+"""The model that was evaluated as it is, without a run and without a label."""
 SHORT = 8
 """Digits of a digest that a label shows."""
 MOST_NAMED = 4
@@ -22,6 +31,52 @@ class ReportedRun:
     method: str
     seed: int | None
     made_of: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class ArmNames:
+    """The names of the arms of one setting (and ratio)."""
+
+    runs: Mapping[str, str]
+    """By the run's identity."""
+    outside: Mapping[str, str]
+    """By the user's label: models that no run of ppubench made. Models of one label are seeds of one arm."""
+    elsewhere: frozenset[str]
+    """Names of arms whose runs unlearned another forget set than the one asked about."""
+
+    def of(self, record: EvaluationRecord) -> str:
+        """The name of the arm that an evaluation belongs to."""
+        if record.run:
+            return self.runs[record.run]
+        return self.outside[record.label] if record.label else TARGET
+
+    def family(self, arm: str, method: str) -> str:
+        """Arms of one family are one method with other numbers, of which a report shows the best."""
+        return arm if arm in self.elsewhere or arm in self.outside.values() else method
+
+
+def arm_names(
+    curves: Sequence[Curve], records: Sequence[EvaluationRecord], setting: Setting, ratio: int | None
+) -> ArmNames:
+    """Names for all runs, and models from outside, that were probed or evaluated under a setting."""
+    here = (setting, ratio)
+    trained = {each.run: (each.trained_setting, each.trained_ratio) for each in records if each.trained_setting}
+    runs = {each.run: ReportedRun(each.run, each.method, each.seed, each.made_of) for each in records if each.run}
+    runs |= {
+        each.run: ReportedRun(each.run, each.method, each.seed, each.made_of or {"lr": each.lr}) for each in curves
+    }
+    names, elsewhere = dict[str, str](), set[str]()
+    for place in sorted({trained.get(run, here) for run in runs}, key=str):
+        labels = arm_labels(each for run, each in runs.items() if trained.get(run, here) == place)
+        if place != here:
+            words = f"{place[0]} {place[1]} %" if place[1] else place[0]
+            labels = {run: f"{label} trained on {words}" for run, label in labels.items()}
+            elsewhere.update(labels.values())
+        names |= labels
+    taken = {TARGET, *names.values()}
+    given = sorted({each.label for each in records if each.label and not each.run})
+    outside = {label: f"{label} (outside)" if label in taken else label for label in given}
+    return ArmNames(names, outside, frozenset(elsewhere))
 
 
 def arm_labels(runs: Iterable[ReportedRun]) -> dict[str, str]:

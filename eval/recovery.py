@@ -51,6 +51,11 @@ def attacked(record: EvaluationRecord, rows: Sequence[Prediction]) -> Attacked:
     return Attacked(record, {sys.intern(row.key): row.correct for row in rows if answered(row)})
 
 
+def asked_model(record: EvaluationRecord) -> str:
+    """What tells one asked model from another, with and without attack: its weights, and the run that made them."""
+    return f"{record.model} {record.run}"
+
+
 def attack_rows(
     found: Sequence[tuple[str, Attacked]],
     plain: Mapping[str, Sequence[Prediction]],
@@ -59,20 +64,20 @@ def attack_rows(
 ) -> Iterator[AttackRow]:
     """Recovery and loss of each arm under each attack, in the order of `found`, [label, evaluation].
 
-    `plain` has the rows without attack by run (an untouched model's run is ""), `known` the keys that the untouched
+    `plain` has the rows without attack by `asked_model`, `known` the keys that the untouched
     target answers (None: it was not evaluated, and what it did not know counts as forgotten). Only questions of the
-    compared task count; of generation where the attack has no others. A run without plain rows is left out.
+    compared task count; of generation where the attack has no others. A model without plain rows is left out.
     """
     groups: dict[tuple[str, str], list[Attacked]] = {}
     for label, each in found:
-        if each.record.run in plain:
+        if asked_model(each.record) in plain:
             groups.setdefault((label, str(each.record.attack)), []).append(each)
     for (arm, attack), runs in groups.items():
         asked: Task = task if any(task in each.record.tasks for each in runs) else "generation"
         for metric in METRICS:
             for modality in MODALITIES_AND_BOTH:
                 samples = [
-                    _turned(each, plain[each.record.run], known, metric=metric, task=asked, modality=modality)
+                    _turned(each, plain[asked_model(each.record)], known, metric=metric, task=asked, modality=modality)
                     for each in runs
                 ]
                 samples = [sample for sample in samples if sample.values]

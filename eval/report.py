@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eval.arms import TARGET
 from eval.charts import OUTCOME_WORDS, plotly_script
 from eval.failures import MOST_FAILED
 from eval.intervals import FEWEST_SUBJECTS
 from eval.report_charts import Chart, charts
-from eval.report_data import TARGET, Condition, Findings, conditions
+from eval.report_data import Condition, Findings, conditions
 from eval.report_figures import all_arms, figure_tables, further_table, pair_table, pair_table_of_all
 from eval.report_rows import curve_rows, figures, outcome_rows
 from eval.report_tables import (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from eval.arms import TARGET
 from eval.charts import (
     CONSISTENCY,
     Bar,
@@ -14,7 +15,7 @@ from eval.charts import (
     forget_retain_chart,
     outcome_chart,
 )
-from eval.report_data import TARGET, Condition
+from eval.report_data import Condition
 from eval.report_rows import ConsistencyRow, OutcomeRow, consistency_rows, curve_rows, outcome_rows
 from eval.report_tables import attack_chart_table, consistency_table, curve_table, outcome_table
 from eval.shell import Download, csv_download

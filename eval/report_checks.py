@@ -11,14 +11,22 @@ ASKED = ("tasks", "modalities", "prompts", "max_new_tokens", "target")
 
 def check_evaluations(found: Sequence[tuple[EvaluationRecord, Sequence[Prediction]]]) -> None:
     """Raise BadInput if two evaluations without attack, [record, rows], cannot be compared; it names the key."""
-    untouched = {record.model: record for record, _ in found if not record.run}
+    untouched = {record.model: record for record, _ in found if not record.run and not record.label}
     if len(untouched) > 1:
         one, other = list(untouched.values())[:2]
         raise BadInput(
             f"evaluations of {one.name} and {other.name}",
             "differ in model, and neither is a run of ppubench unlearn",
-            "report one untouched model with its runs",
+            "report one untouched model; others belong beside it if ppubench evaluate gave them a --label",
         )
+    labelled: dict[str, EvaluationRecord] = {}
+    for record, _ in found:
+        if record.run and (first := labelled.setdefault(record.run, record)).label != record.label:
+            raise BadInput(
+                f"evaluations {first.folder} and {record.folder}",
+                f"are of one run, once with the label {first.label!r} and once with {record.label!r}",
+                "report one of them",
+            )
     for record, rows in found[1:]:
         first, first_rows = found[0]
         # General questions and those about names are no tasks of a record, but change the digest of the questions.

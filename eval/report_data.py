@@ -1,23 +1,22 @@
 """What a report says, worked out from curves and evaluations before anything is drawn."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from eval.arms import ReportedRun, arm_labels
+from eval.arms import TARGET, arm_names
 from eval.curves import check_comparable, kept_score, matched_rows
 from eval.duels import DuelRow, duel_rows
 from eval.failures import answered, why_not_compared
 from eval.pairs import PairRow, pair_rows
 from eval.ranking import Arm, rank_arms
-from eval.recovery import Attacked, AttackRow, attack_rows
+from eval.recovery import Attacked, AttackRow, asked_model, attack_rows
 from eval.report_checks import check_attacked, check_evaluations
 from schemas.results import EvaluationRecord, MetricRow, Prediction
 from schemas.studies import ArmRow, ComparedMetric, Curve, MatchedRow, UnitRecord
 from schemas.words import MODALITIES, SETTINGS, Modality, Role, Setting, Task
 
-TARGET = "untouched target"
 SAMPLES: Mapping[Role, int] = {"forget": 6, "retain": 3}
 """Sample answers shown under each setting."""
 
@@ -93,6 +92,8 @@ class Condition:
     pairs: tuple[PairRow, ...] = ()
     duels: tuple[DuelRow, ...] = ()
     recoveries: tuple[AttackRow, ...] = ()
+    outside: tuple[str, ...] = ()
+    """Of `labels` the models that no run of ppubench made."""
 
     @property
     def name(self) -> str:
@@ -139,20 +140,19 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     attacked = [each for each in findings.attacked if here(each.record)]
     check_evaluations([(each.record, each.rows) for each in evaluated])
     check_attacked([each.record for each in attacked], [each.record for each in evaluated])
-    label = _labeller(curves, [*(each.record for each in evaluated), *(each.record for each in attacked)])
-    named_curves = sorted(
-        ((label(each.run, each.method, each.method), each) for each in curves), key=_by_label_and_seed
-    )
-    named = [(label(each.record.run, each.record.method, each.record.name), each) for each in evaluated]
+    records = [*(each.record for each in evaluated), *(each.record for each in attacked)]
+    names = arm_names(curves, records, setting, ratio)
+    named_curves = sorted(((names.runs[each.run], each) for each in curves), key=_by_label_and_seed)
+    named = [(names.of(each.record), each) for each in evaluated]
     named.sort(key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.seed or 0))
-    under_attack = [(label(each.record.run, each.record.method, each.record.name), each) for each in attacked]
+    under_attack = [(names.of(each.record), each) for each in attacked]
     under_attack.sort(
         key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.attack or "", pair[1].record.seed or 0)
     )
     labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
     best_of = _chosen(named_curves)
     methods = {name: each.record.method for name, each in named} | {name: each.method for name, each in named_curves}
-    chosen = tuple(name for name in labels if best_of.get(methods[name], name) == name)
+    chosen = tuple(name for name in labels if best_of.get(names.family(name, methods[name]), name) == name)
     runs = {arm: [curve for name, curve in named_curves if name == arm] for arm in labels}
     curved = {arm: found for arm, found in runs.items() if found}
     matched = tuple(row for left in findings.matched for row in matched_rows(curved, left=left, chosen=chosen))
@@ -174,6 +174,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
         pairs=tuple(pairs),
         duels=tuple(duels),
         recoveries=tuple(_recoveries(under_attack, named, findings.task)),
+        outside=tuple(sorted({name for name, each in named if name != TARGET and not each.record.run})),
     )
 
 
@@ -182,23 +183,7 @@ def _recoveries(
 ) -> Iterator[AttackRow]:
     target = next((each.rows for name, each in named if name == TARGET), None)
     known = None if target is None else frozenset(row.key for row in target if row.correct and answered(row))
-    return attack_rows(under_attack, {each.record.run: each.rows for _, each in named}, known, task)
-
-
-def _labeller(curves: Sequence[Curve], records: Sequence[EvaluationRecord]) -> Callable[[str, str, str], str]:
-    """A function from run, method and name to the arm's label, which names what differs between a method's runs."""
-    runs = {each.run: ReportedRun(each.run, each.method, each.seed, each.made_of) for each in records if each.run}
-    runs |= {
-        each.run: ReportedRun(each.run, each.method, each.seed, each.made_of or {"lr": each.lr}) for each in curves
-    }
-    labels = arm_labels(runs.values())
-
-    def label(run: str, method: str, name: str) -> str:
-        if not run:
-            return name if method else TARGET
-        return labels[run]
-
-    return label
+    return attack_rows(under_attack, {asked_model(each.record): each.rows for _, each in named}, known, task)
 
 
 def _by_label_and_seed(pair: tuple[str, Curve]) -> tuple[str, int]:
@@ -222,11 +207,7 @@ def _compared(
     }
     whole = {name: [each.rows for each in runs] for name, runs in groups.items() if name not in reasons}
     target = whole.pop(TARGET, None)
-    arms = [
-        Arm(name, groups[name][0].record.method, tuple(runs))
-        for name, runs in whole.items()
-        if groups[name][0].record.run
-    ]
+    arms = [Arm(name, groups[name][0].record.method or name, tuple(runs)) for name, runs in whole.items()]
     ranking, duels = [], []
     if target is not None:
         by = partial(rank_arms, setting=setting, ratio=ratio, metric=findings.metric, task=findings.task)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from eval.arms import TARGET
 from eval.figures import ArmAnswers, Wanted, arm_answers, arm_figure, chance, why_not_able
 from eval.intervals import FEWEST_SUBJECTS, Interval
 from eval.metrics import METRICS
 from eval.pairs import PairRow
-from eval.report_data import TARGET, Condition
+from eval.report_data import Condition
 from eval.tables import Table, percent, signed_points, with_interval
 from schemas.results import MetricRow
 from schemas.words import MODALITIES, ROLES

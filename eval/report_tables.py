@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from eval.arms import TARGET
 from eval.charts import CONSISTENCY, OUTCOME_WORDS
 from eval.duels import DuelRow
 from eval.intervals import FEWEST_SUBJECTS
 from eval.recovery import AttackRow
-from eval.report_data import TARGET, Condition
+from eval.report_data import Condition
 from eval.report_rows import ConsistencyRow, CurveRow, OutcomeRow
 from eval.tables import Table, percent, points, signed_points, with_interval
 from eval.verdicts import standing
@@ -32,7 +33,12 @@ def ranking_table(condition: Condition) -> Table:
         for row in condition.ranking
     )
     columns = ("method", "seeds", "forgotten", "retained", "score", "behind the highest", "standing")
-    return Table("Which method is better", columns, rows)
+    note = ""
+    if condition.outside:
+        note = (
+            f"From outside (evaluated with a --label; how it was made is not recorded): {', '.join(condition.outside)}."
+        )
+    return Table("Which method is better", columns, rows, note)
 
 
 def duel_table(condition: Condition) -> Table:

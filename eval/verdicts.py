@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from eval.arms import TARGET
 from eval.figures import BY_LIKELIHOOD, LETTER_CHANCE, arm_answers, arm_figure, why_not_able
 from eval.intervals import Interval
 from eval.pairs import PairRow
-from eval.report_data import TARGET, Condition
+from eval.report_data import Condition
 from eval.tables import percent, points
 from schemas.results import Prediction
 from schemas.studies import ArmRow, MatchedRow
@@ -75,7 +76,7 @@ def _without_ranking(condition: Condition) -> tuple[str, list[str]]:
     if len(shown) != 2:
         if condition.not_compared:
             return "Nothing can be compared: too many questions got no answer.", []
-        return "Nothing to compare: evaluate the untouched target and at least one run.", []
+        return "Nothing to compare: evaluate the untouched target (without --label) and at least one run.", []
     forget, retain = shown["forget"], shown["retain"]
     headline = (
         f"Of what should be forgotten {forget.b} still gives {_more(forget)} than {forget.a}, "

@@ -81,7 +81,7 @@ def run_evaluation(
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
     `model` is a folder, a Hub id or `openai:<base-url>#<model>`; `adapter` a run folder of `ppubench unlearn` or an
-    adapter's folder; `label` tells apart what cannot be told from here, such as which weights a server has.
+    adapter's folder; `label` names a model that was unlearned elsewhere, or tells apart which weights a server has.
     `utility` is the number of general questions, asked only of the embedded world's target and of what was made of it;
     of `identity` people it is asked who is shown; `metrics` are figures of a user's own, each FILE.py:NAME; `lmms_eval`
     names tasks of that tool. Replies are kept as they come, for all evaluations of one model in one file. Raises

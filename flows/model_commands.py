@@ -148,8 +148,8 @@ def evaluate_command(
     label: Annotated[
         str,
         typer.Option(
-            help="A word of yours that tells this model from others, and names its folder: say it where a server was "
-            "restarted with other weights under the same address and name, which cannot be seen from here."
+            help="Your name for a model that was unlearned elsewhere: it becomes an arm of the report beside the runs. "
+            "Also for a server that was restarted with other weights, which cannot be seen from here."
         ),
     ] = "",
     lmms_eval: Annotated[

@@ -26,7 +26,7 @@ from flows.terminal import app
 from schemas.recipes import BuildRecipe
 from schemas.studies import EvaluateConfig, StudyRecipe
 
-NEEDS = frozenset({"network", "gpu", "server", "postgres", "cron", "cluster", "dump"})
+NEEDS = frozenset({"network", "gpu", "server", "postgres", "cron", "cluster", "dump", "weights"})
 LANGUAGES = frozenset({"sh", "python", "toml", "text", "json", "csv"})
 ALL = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in ALL if block.language == "sh"]

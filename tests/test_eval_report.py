@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from eval.recovery import attacked
 from eval.report import write_files
 from eval.report_data import Evaluated, Findings, conditions
-from eval.report_tables import MATCHED_CAPTION, OTHERS_CAPTION
+from eval.report_tables import MATCHED_CAPTION, OTHERS_CAPTION, ranking_table
 from eval.tables import Table, csv_text, markdown_table, plain, with_interval
 from eval.verdicts import verdict
 from schemas.problems import BadInput
+from schemas.results import Prediction
 from schemas.studies import UnitRecord
 from schemas.tables import Record
 from tests.synthetic_results import answers, choices, curve, evaluation, failing, metric, under_attack
@@ -150,6 +152,77 @@ def test_the_tables_beside_the_page_hold_every_arm(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "comparison.csv").open()))
     assert [row["arm"] for row in rows] == ["npo", "gd"]
     assert "| npo |" in files.markdown.read_text()
+
+
+def from_outside(label: str, rows: list[Prediction], *, weights: str = "") -> Evaluated:
+    """An evaluation with a label of a model that no run made."""
+    told = {"model": f"hf:theirs{weights} label {label}", "name": f"theirs-{label}", "label": label}
+    return Evaluated(evaluation("", rows).record.model_copy(update=told), rows)
+
+
+def test_a_labelled_model_is_an_arm_beside_the_runs() -> None:
+    theirs = from_outside("theirs", answers(forget=0.0, retain=1.0))
+    found = conditions(findings(evaluated=[*findings().evaluated, theirs]))[0]
+    assert [row.arm for row in found.ranking] == ["theirs", "npo", "gd"]
+    assert [row.method for row in found.ranking] == ["theirs", "npo", "gd"]
+    assert found.outside == ("theirs",)
+    assert "From outside (evaluated with a --label; how it was made is not recorded): theirs." in (
+        ranking_table(found).note
+    )
+    assert {row.label for row in found.samples[0].replies} == {"untouched target", "theirs", "npo", "gd"}
+
+
+def test_models_of_one_label_are_seeds_and_no_label_takes_a_methods_name(tmp_path: Path) -> None:
+    theirs = [from_outside("gd", answers(forget=0.1, retain=0.9, seed=seed), weights=seed) for seed in ("a", "b")]
+    found = conditions(findings(evaluated=[*findings().evaluated, *theirs]))[0]
+    seeds = {row.arm: row.seeds for row in found.ranking}
+    assert seeds == {"gd (outside)": 2, "npo": 1, "gd": 1}
+    page = write_files(findings(evaluated=[*findings().evaluated, *theirs]), out=tmp_path).html.read_text()
+    assert "gd (outside)" in page
+
+
+def test_what_an_attack_brings_back_is_read_beside_the_same_models_own_answers() -> None:
+    theirs = from_outside("theirs", answers(forget=0.0, retain=1.0))
+    attack = {"attack": "paraphrase", "dataset": "a" * 32}
+    under = attacked(theirs.record.model_copy(update=attack), answers(forget=1.0, retain=0.0))
+    known = findings()
+    found = conditions(findings(evaluated=[*known.evaluated, theirs], attacked=[*known.attacked, under]))[0]
+    turned = {row.metric: row.value for row in found.recoveries if row.arm == "theirs" and row.modality == ""}
+    assert turned == {"recovery": 1.0, "lost": 1.0}
+
+
+def test_a_label_is_no_name_for_the_untouched_target() -> None:
+    theirs = from_outside("theirs", answers(forget=0.0, retain=1.0))
+    runs = [each for each in findings().evaluated if each.record.run]
+    found = conditions(findings(evaluated=[*runs, theirs]))[0]
+    assert found.ranking == ()
+    assert set(found.labels) == {"gd", "npo", "theirs"}
+
+
+def test_a_run_that_unlearned_another_forget_set_is_an_arm_of_its_own() -> None:
+    rows = answers(forget=0.0, retain=1.0)
+    elsewhere = evaluation("npo", rows, seed=7).record.model_copy(
+        update={"trained_setting": "complete", "trained_ratio": 10, "made_of": {"data": "f" * 32}}
+    )
+    here = [
+        Evaluated(
+            each.record.model_copy(update={"trained_setting": "personalized"} if each.record.run else {}), each.rows
+        )
+        for each in findings().evaluated
+    ]
+    found = conditions(findings(evaluated=[*here, Evaluated(elsewhere, rows)]))[0]
+    assert {row.arm: (row.method, row.seeds) for row in found.ranking} == {
+        "npo trained on complete 10 %": ("npo", 1), "npo": ("npo", 1), "gd": ("gd", 1),
+    }  # fmt: skip
+
+
+def test_one_run_with_two_labels_is_refused() -> None:
+    first = findings().evaluated[1]
+    again = Evaluated(first.record.model_copy(update={"label": "bf16", "model": "hf:target label bf16"}), first.rows)
+    with pytest.raises(
+        BadInput, match="are of one run, once with the label '' and once with 'bf16'; report one of them"
+    ):
+        conditions(findings(evaluated=[*findings().evaluated, again]))
 
 
 def test_evaluations_of_different_datasets_are_refused_by_name_of_the_key() -> None:

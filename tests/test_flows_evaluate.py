@@ -1,5 +1,6 @@
 """Whole evaluations: what is asked, kept, resumed and refused, and that what is evaluated is what was named."""
 
+import csv
 import json
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from eval.store import find_evaluations, read_evaluation
 from flows.evaluate import run_evaluation
 from flows.evaluated import identify, open_evaluated
 from flows.general_benchmarks import check_lmms_eval
+from flows.reporting import write_report
 from flows.unlearning import run_unlearning
 from flows.weight_attacks import quantise, relearn
 from schemas.problems import BadInput
@@ -498,6 +500,21 @@ def command(hub: Path, base: Path, out: Path, *more: str) -> int:
               "--out", str(out), *more])  # fmt: skip
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+def test_a_model_that_was_unlearned_elsewhere_is_reported_under_its_label(
+    hub: Path, base: Path, run: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    known = knows(hub)
+    scripted(Scripted(known))
+    assert command(hub, base, tmp_path / "e") == 0
+    scripted(Scripted(lambda _: "I do not know."))
+    assert command(hub, base, tmp_path / "e", "--label", "theirs") == 0
+    assert command(hub, base, tmp_path / "e", "--adapter", str(run / "adapter"), "--label", "their LoRA") == 0
+    write_report([tmp_path / "e"], out=tmp_path / "report")
+    with (tmp_path / "report" / "comparison.csv").open() as file:
+        rows = {row["arm"]: float(row["forgotten"]) for row in csv.DictReader(file)}
+    assert rows == {"theirs": 1.0, "their LoRA": 1.0}
 
 
 def test_a_command_whose_questions_failed_says_so_and_exits_1_and_the_same_command_mends_it(
