@@ -157,6 +157,7 @@ def evaluate_command(
         typer.Option("--lmms-eval", help="General benchmarks by lmms-eval, if it is installed; commas between."),
     ] = None,
     prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer; evaluations compare only if equal.")] = 48,
     batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
     target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
     device: Device = "cpu",
@@ -187,6 +188,7 @@ def evaluate_command(
             label=label.strip(),
             lmms_eval=_words(lmms_eval),
             prompts="published" if prompts == "published" else "probe",
+            max_new_tokens=max_new_tokens,
             batch=batch,
             target=target,
             device=device,
@@ -250,7 +252,11 @@ def study_command(
 
 @app.command("report", short_help="Write an HTML file about a build or a study.")
 def report_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A build, a study, or runs or evaluations.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="A build; or studies, runs and evaluations, reported together."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default="the first DIR")] = None,
     as_json: Json = False,
 ) -> None:
     """Write one HTML file that opens without a network: of a build, to look inside; of a study, who is better."""
@@ -258,11 +264,15 @@ def report_command(
     from flows.reporting import write_report
     from flows.show_study import print_explorer, print_report
 
-    if is_build(folder):
+    builds = [folder for folder in folders if is_build(folder)]
+    if builds and (len(folders) > 1 or out is not None):
+        found = "is a build, whose explorer lies in it and shows nothing else"
+        raise BadInput(str(builds[0]), found, "report it alone, without --out")
+    if builds:
         with progress_bars() as progress:
-            explored = explore(folder, progress=progress)
+            explored = explore(builds[0], progress=progress)
         where = {"html": str(explored.html), "funnel": str(explored.funnel)}
         print_json(where) if as_json else print_explorer(explored)
         return
-    files = write_report([folder], out=folder)
+    files = write_report(folders, out=out or folders[0])
     print_json({"html": str(files.html), "markdown": str(files.markdown)}) if as_json else print_report(files)

@@ -18,7 +18,6 @@ from eval.store import find_evaluations, read_evaluation
 from flows.evaluate import run_evaluation
 from flows.evaluated import identify, open_evaluated
 from flows.general_benchmarks import check_lmms_eval
-from flows.reporting import write_report
 from flows.unlearning import run_unlearning
 from flows.weight_attacks import quantise, relearn
 from schemas.problems import BadInput
@@ -492,29 +491,46 @@ def test_a_reply_with_another_kind_of_line_end_is_read_as_one(
     assert {row.reply for row in rows_of(tmp_path, record)} == {"one\u2028two\x85three"}
 
 
-def command(hub: Path, base: Path, out: Path, *more: str) -> int:
+def ppubench(*words: str) -> int:
     from flows.cli import main
 
     with pytest.raises(SystemExit) as ended:
-        main(["evaluate", str(hub), "--model", str(base), "--setting", "selective", "--tasks", "generation",
-              "--out", str(out), *more])  # fmt: skip
+        main(list(words))
     assert isinstance(ended.value.code, int)
     return ended.value.code
 
 
+def command(hub: Path, base: Path, out: Path, *more: str) -> int:
+    where = ("--model", str(base), "--setting", "selective", "--tasks", "generation", "--out", str(out))
+    return ppubench("evaluate", str(hub), *where, *more)
+
+
 def test_a_model_that_was_unlearned_elsewhere_is_reported_under_its_label(
-    hub: Path, base: Path, run: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+    hub: Path,
+    base: Path,
+    run: Path,
+    tmp_path: Path,
+    scripted: Callable[[Scripted], Scripted],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    known = knows(hub)
-    scripted(Scripted(known))
-    assert command(hub, base, tmp_path / "e") == 0
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    scripted(Scripted(knows(hub)))
+    assert command(hub, base, ours, "--max-new-tokens", "24") == 0
     scripted(Scripted(lambda _: "I do not know."))
-    assert command(hub, base, tmp_path / "e", "--label", "theirs") == 0
-    assert command(hub, base, tmp_path / "e", "--adapter", str(run / "adapter"), "--label", "their LoRA") == 0
-    write_report([tmp_path / "e"], out=tmp_path / "report")
+    for weights in ([], ["--adapter", str(run / "adapter")]):
+        label = "their LoRA" if weights else "theirs"
+        assert command(hub, base, theirs, *weights, "--label", label, "--max-new-tokens", "24") == 0
+    before = sorted(ours.rglob("*"))
+    assert ppubench("report", str(ours), str(theirs), "--out", str(tmp_path / "report")) == 0
     with (tmp_path / "report" / "comparison.csv").open() as file:
         rows = {row["arm"]: float(row["forgotten"]) for row in csv.DictReader(file)}
     assert rows == {"theirs": 1.0, "their LoRA": 1.0}
+    assert sorted(ours.rglob("*")) == before
+    assert command(hub, base, theirs, "--label", "longer") == 0
+    capsys.readouterr()
+    assert ppubench("report", str(ours), str(theirs), "--out", str(tmp_path / "again")) == 2
+    assert "differ in max_new_tokens: 24 and 48" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_command_whose_questions_failed_says_so_and_exits_1_and_the_same_command_mends_it(

@@ -55,6 +55,20 @@ def test_the_report_of_a_build_is_its_explorer(build: Path) -> None:
     assert "Build small" in (build / "explorer.html").read_text()
 
 
+def test_a_build_is_reported_alone_and_in_its_own_folder(build: Path, tmp_path: Path) -> None:
+    for more in (["--out", str(tmp_path / "out")], [str(tmp_path)]):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows", "report", str(build), *more],
+            cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"ppubench: {build}: is a build, whose explorer lies in it and shows nothing else; "
+            "report it alone, without --out\n"
+        )
+    assert not (build / "explorer.html").exists()
+
+
 def test_exploring_changes_nothing_but_its_two_files(build: Path) -> None:
     before = {path: path.read_bytes() for path in build.rglob("*") if path.is_file()}
     explore(build)
