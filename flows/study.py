@@ -4,10 +4,13 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUDY, UNITS, RUNS, EVALUATIONS = "study.json", "units", "runs", "evaluations"
+LOOK_EVERY_S = 0.5
+"""How long at most a wait takes: Ctrl-C that comes just as one begins is seen only when it is over."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -90,12 +95,13 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage
                 todo.append(Work(recipe, unit, slices_of(recipe, unit), keys[unit.name], out))
         progress("runs", len(done), len(units))
         record = _write(recipe, units, done, out)
-        for finished in _results(todo, jobs=recipe.jobs):
-            done[finished.name] = finished
-            if finished.status == "failed":
-                log.warning("%s failed: %s", finished.name, finished.reason)
-            record = _write(recipe, units, done, out)
-            progress("runs", len(done), len(units))
+        with closing(_results(todo, jobs=recipe.jobs)) as results:
+            for finished in results:
+                done[finished.name] = finished
+                if finished.status == "failed":
+                    log.warning("%s failed: %s", finished.name, finished.reason)
+                record = _write(recipe, units, done, out)
+                progress("runs", len(done), len(units))
         files: ReportFiles | None = None
         if any(unit.evaluations for unit in record.units):
             progress("report", 0, 1)
@@ -139,7 +145,7 @@ def _write(recipe: StudyRecipe, units: Sequence[Unit], done: dict[str, UnitRecor
     return record
 
 
-def _results(todo: Sequence[Work], *, jobs: int) -> Iterator[UnitRecord]:
+def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
     """Each unit's record as it ends. A process that dies costs only the unit that killed it."""
     if jobs == 1 or len(todo) < 2:
         for work in todo:
@@ -154,7 +160,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Iterator[UnitRecord]:
             except BrokenProcessPool:
                 orphans.append(work)
         while running:
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            ended, _ = wait(running, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED)
             for future in ended:
                 work = running.pop(future)
                 try:
@@ -169,18 +175,40 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Iterator[UnitRecord]:
                 yield _failed(work, "its process died, perhaps for lack of memory")
 
 
-def _pool(workers: int, *, share: int) -> ProcessPoolExecutor:
+@contextmanager
+def _pool(workers: int, *, share: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes for units. Where the block ends by an exception, such as Ctrl-C, they end at once, as by a kill."""
     threads = max(1, (os.cpu_count() or 1) // share)
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,))
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
+            raise
 
 
 def _start_worker(threads: int) -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends Ctrl-C to all; what follows is for the parent to say
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"  # the bars of several processes would overwrite one another
     import torch
+    from tqdm import tqdm
 
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which would outlive a kill
     torch.set_num_threads(threads)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+def _end_with_parent() -> None:
+    """Where the parent was killed, nobody takes the results, and the memory of the device is wanted."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def do_unit(work: Work) -> UnitRecord:
