@@ -16,7 +16,9 @@ _DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, ZeroDivisionError, NotImplementedError, struct.error, zlib.error, MemoryError,
 )  # fmt: skip
-"""What Pillow's decoders raise on damaged files."""
+"""What Pillow's decoders raise on damaged files; MemoryError also where there is no room: see _require_memory."""
+_BYTES_A_PIXEL = 12
+"""Room for a picture as Pillow holds it (4 bytes a pixel), turned upright and converted."""
 
 # Pillow warns of damaged tags, which do not matter if the pixels decode, and of sizes that are checked below. Set once
 # and not around each call, because filters belong to the whole process and pictures are decoded in threads.
@@ -68,6 +70,8 @@ def decode_picture(
 ) -> Picture | Refusal:
     """The upright picture without letterbox bars, or why it is refused; never raises on damaged files.
 
+    Raises MemoryError where the machine has no room for a picture of `max_pixels`, whatever the file is.
+
     Size is checked on the header, before any pixel is decoded. `min_side` is compared after trimming.
     With `draft_side` the result is grey and JPEGs are decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 whose
     sides are at least that long (Image.draft), which is what hashing needs.
@@ -88,7 +92,14 @@ def decode_picture(
     except UnidentifiedImageError:
         return Refusal("broken_file", f"{file_format}: the header is damaged")
     except _DECODE_ERRORS as error:
+        if isinstance(error, MemoryError):
+            _require_memory(max_pixels)
         return Refusal("broken_file", f"{file_format}: {' '.join(str(error).split())[:120] or type(error).__name__}")
+
+
+def _require_memory(pixels: int) -> None:
+    """Raise MemoryError where a picture of so many pixels has no room: a sound one must not be called broken then."""
+    bytearray(_BYTES_A_PIXEL * pixels)
 
 
 def _header_refusal(opened: Image.Image, file_format: str, *, max_pixels: int, min_side: int) -> Refusal | None:

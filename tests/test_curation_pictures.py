@@ -2,7 +2,10 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from PIL import Image
 
 from curation.pictures import Picture, decode_picture, letterbox_bars
 from curation.refusals import Refusal
+
+ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 
@@ -97,6 +102,33 @@ def test_a_webp_bomb_is_refused_by_its_header() -> None:
     canvas = (16383).to_bytes(3, "little")
     content = b"RIFF" + (22).to_bytes(4, "little") + b"WEBPVP8X" + (10).to_bytes(4, "little") + bytes(4) + canvas * 2
     assert refused(content).reason in ("too_large", "broken_file")
+
+
+def test_a_file_that_asks_for_more_memory_than_a_picture_takes_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asks(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", asks)
+    found = decode_picture(b"\xff\xd8\xff", max_bytes=100, max_pixels=1_000, min_side=1)
+    assert found == Refusal("broken_file", "JPEG: MemoryError")
+
+
+def test_a_machine_without_memory_calls_no_sound_picture_broken() -> None:
+    script = """
+import io, resource
+from PIL import Image
+from curation.pictures import decode_picture
+content = io.BytesIO()
+Image.new("L", (5000, 4000)).save(content, "PNG")
+used = 4096 * int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (used + 30_000_000, used + 30_000_000))
+try:
+    print(decode_picture(content.getvalue(), max_bytes=10**8, max_pixels=60_000_000, min_side=1))
+except MemoryError:
+    print("no memory")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "no memory\n", done.stderr
 
 
 def test_more_bytes_than_allowed_are_refused_undecoded() -> None:
