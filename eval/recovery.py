@@ -64,9 +64,9 @@ def attack_rows(
 ) -> Iterator[AttackRow]:
     """Recovery and loss of each arm under each attack, in the order of `found`, [label, evaluation].
 
-    `plain` has the rows without attack by `asked_model`, `known` the keys that the untouched
-    target answers (None: it was not evaluated, and what it did not know counts as forgotten). Only questions of the
-    compared task count; of generation where the attack has no others. A model without plain rows is left out.
+    `plain` has the rows without attack by `asked_model`, `known` the keys that the untouched target answers (None: it
+    was not evaluated, and what it did not know counts as forgotten). Only questions of the compared task count; of
+    generation where the attack has no others. A model without plain rows is left out.
     """
     groups: dict[tuple[str, str], list[Attacked]] = {}
     for label, each in found:

@@ -19,9 +19,9 @@ def check_evaluations(found: Sequence[tuple[EvaluationRecord, Sequence[Predictio
             "differ in model, and neither is a run of ppubench unlearn",
             "report one untouched model; others belong beside it if ppubench evaluate gave them a --label",
         )
-    labelled: dict[str, EvaluationRecord] = {}
+    of_run: dict[str, EvaluationRecord] = {}
     for record, _ in found:
-        if record.run and (first := labelled.setdefault(record.run, record)).label != record.label:
+        if record.run and (first := of_run.setdefault(record.run, record)).label != record.label:
             raise BadInput(
                 f"evaluations {first.folder} and {record.folder}",
                 f"are of one run, once with the label {first.label!r} and once with {record.label!r}",

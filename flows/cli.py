@@ -42,7 +42,6 @@ def heed_lost_interrupts() -> None:
 
     See https://docs.python.org/3/library/sys.html#sys.unraisablehook.
     """
-
     before = sys.unraisablehook
 
     def again(lost: "UnraisableHookArgs") -> None:

@@ -190,9 +190,8 @@ def _pool(workers: int, *, share: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _start_worker(threads: int) -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal sends Ctrl-C to all; what follows is for the parent to say
+    # A terminal sends Ctrl-C to all; what follows is for the parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"  # the bars of several processes would overwrite one another
     import torch

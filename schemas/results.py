@@ -129,7 +129,7 @@ class EvaluationRecord(Record):
     name: str
     """Short name for people: of the model folder, or of method and seed of the run."""
     label: str = ""
-    """The user's name for a model that no run made, an arm of a report; "" for the untouched target and for runs."""
+    """The user's name for a model that no run made, an arm of a report; "" for the untouched target."""
     run: str
     """Identity of the unlearning run, or "" for a model as it is."""
     method: str

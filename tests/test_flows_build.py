@@ -184,16 +184,21 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.slow
-def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows", "build", str(finished[1]), "--out", str(tmp_path / "b")],
+def started(home: Path, *words: str) -> "subprocess.Popen[str]":
+    """A command at work, which heeds interrupts."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows", *words],
         cwd=ROOT,
         env=environment(home),
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_interrupts,
     )
+
+
+@pytest.mark.slow
+def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    process = started(home, "build", str(finished[1]), "--out", str(tmp_path / "b"))
     while process.poll() is None and not (tmp_path / "b" / "images").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -208,14 +213,7 @@ def test_an_interrupted_build_does_not_wait_for_what_it_would_still_fetch(home: 
     with serve(make_world(people=6, seed=0)) as running:
         routes = "\n".join(f'"{host}" = "{base}"' for host, base in live_routes(running).items())
         recipe.write_text(SLOW_SOURCE.format(routes=routes))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "images"],
-            cwd=ROOT,
-            env=environment(home),
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
+        process = started(home, "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "images")
         wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=60)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)  # the pictures would take their hour
