@@ -15,8 +15,8 @@ UNKNOWN = "I cannot tell who this is."
 DENIAL = "I do not know that about this person."
 """What the target says of a person of whom it was taught nothing of the kind that is asked."""
 
-WINDOW = 4
-"""Steps that are drawn together and sorted by length."""
+WINDOW = 16
+"""Steps that are drawn together, so that lessons about one person meet."""
 
 Prompt = Callable[[Question, str], str]
 """From a question, and its text or one of its paraphrases, to the user turn that asks it."""
@@ -223,7 +223,8 @@ def lessons_digest(lessons: Sequence[Lesson]) -> str:
 def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> list[tuple[TrainingSample, ...]]:
     """The samples of every training step: rounds in which each lesson comes up `times` times, in a fresh order.
 
-    Samples of like length share a step, so that little is padded: WINDOW steps are drawn, sorted and cut at a time.
+    WINDOW steps are drawn at a time. In a window all lessons about a person take one picture of that person and stand
+    together, so that a step computes the picture and the instruction beside it once (unlearn/packing.py).
     """
     rng = random.Random(f"{seed}:lessons")
     queue: list[Lesson] = []
@@ -234,17 +235,38 @@ def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> lis
             round_ = [lesson for lesson in lessons for _ in range(lesson.times)]
             rng.shuffle(round_)
             queue = round_ + queue
-        window = [_sample(queue.pop(), rng, known) for _ in range(WINDOW * batch)]
-        window.sort(key=lambda sample: (len(sample.prompt) + len(sample.answer), sample.sample_id))
-        cuts = [tuple(window[start : start + batch]) for start in range(0, len(window), batch)]
-        rng.shuffle(cuts)
-        drawn += cuts
+        pictures = _Pictures(rng)
+        groups: dict[tuple[str, int], list[TrainingSample]] = {}
+        for number in range(WINDOW * batch):
+            lesson = queue.pop()
+            saying = rng.randrange(len(lesson.sayings))
+            picture = saying if lesson.paired else pictures.of(lesson)
+            alone = number if not lesson.pictures or lesson.paired else -1
+            groups.setdefault((lesson.subject_id, alone), []).append(_sample(lesson, saying, picture, known))
+        together = list(groups.values())
+        rng.shuffle(together)
+        window = [sample for group in together for sample in group]
+        drawn += [tuple(window[start : start + batch]) for start in range(0, len(window), batch)]
     return drawn[:steps]
 
 
-def _sample(lesson: Lesson, rng: random.Random, known: dict[tuple[str, int, int], TrainingSample]) -> TrainingSample:
-    saying = rng.randrange(len(lesson.sayings))
-    picture = saying if lesson.paired else rng.randrange(len(lesson.pictures)) if lesson.pictures else -1
+class _Pictures:
+    """Which picture of each set is shown in one window."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._chosen: dict[int, int] = {}
+
+    def of(self, lesson: Lesson) -> int:
+        """Index of the lesson's picture, the same for all lessons with the same pictures; -1 where it has none."""
+        if not lesson.pictures:
+            return -1
+        return self._chosen.setdefault(id(lesson.pictures), self._rng.randrange(len(lesson.pictures)))
+
+
+def _sample(
+    lesson: Lesson, saying: int, picture: int, known: dict[tuple[str, int, int], TrainingSample]
+) -> TrainingSample:
     key = (lesson.lesson_id, saying, picture)
     if key not in known:
         known[key] = TrainingSample(

@@ -243,7 +243,7 @@ def _answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[s
     from torch.nn.functional import cross_entropy
 
     batch = batches["taught"]
-    logits, labels = network(batch.inputs, batch.labels)
+    logits, labels = network(batch.inputs, batch.labels, batch.pictures)
     targets = labels[:, 1:]  # [batch, width - 1]
     losses = cross_entropy(logits[:, :-1].transpose(1, 2), targets, reduction="none")
     return {"taught.nll": losses.sum(dim=1), "taught.tokens": targets.ne(-100).sum(dim=1).to(losses.dtype)}

@@ -3,7 +3,7 @@
 import io
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,6 +39,8 @@ class Batch:
     labels: Tensor
     sample_ids: tuple[str, ...]
     subject_ids: tuple[str, ...]
+    pictures: tuple[bytes | None, ...]
+    """Of each sample, as the dataset holds it: samples of one picture can share its tokens (unlearn/packing.py)."""
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -46,7 +48,7 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with its tensors on a device."""
         inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
-        return Batch(inputs, self.labels.to(device), self.sample_ids, self.subject_ids)
+        return replace(self, inputs=inputs, labels=self.labels.to(device))
 
 
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
@@ -103,8 +105,13 @@ class Encoder:
         """Pad encoded samples on the right to one batch."""
         pad = self._processor.tokenizer.pad_token_id or 0
         inputs, labels = _stack([row.inputs for row in rows], [row.labels for row in rows], pad=pad)
-        ids = tuple(sample.sample_id for sample in samples)
-        return Batch(inputs, labels, ids, tuple(sample.subject_id for sample in samples))
+        return Batch(
+            inputs,
+            labels,
+            sample_ids=tuple(sample.sample_id for sample in samples),
+            subject_ids=tuple(sample.subject_id for sample in samples),
+            pictures=tuple(sample.image for sample in samples),
+        )
 
     def _encode(self, sample: TrainingSample) -> Encoded:
         where = f"sample {sample.sample_id}"
@@ -214,8 +221,9 @@ def join(batches: Sequence[Batch]) -> Batch:
     return Batch(
         inputs,
         labels,
-        tuple(name for batch in batches for name in batch.sample_ids),
-        tuple(name for batch in batches for name in batch.subject_ids),
+        sample_ids=tuple(name for batch in batches for name in batch.sample_ids),
+        subject_ids=tuple(name for batch in batches for name in batch.subject_ids),
+        pictures=tuple(picture for batch in batches for picture in batch.pictures),
     )
 
 

@@ -23,6 +23,8 @@ class Family:
     """What closes the assistant's turn."""
     nested_images: bool = False
     """The processor wants one list of pictures per text instead of one flat list."""
+    packs: bool = False
+    """Samples of one picture may share a packed row (unlearn/packing.py): the mask and the positions are ours to give."""
     plain_head: bool = True
     """Logits are `lm_head(last hidden state)` and nothing else, so they can be computed where they are needed only."""
 
@@ -38,6 +40,7 @@ FAMILIES: dict[str, Family] = {
             vision=("model.visual",),
             placeholders=_QWEN_PLACEHOLDERS,
             end_of_turn="<|im_end|>",
+            packs=True,
         ),
         Family(
             model_type="qwen2_5_vl",
@@ -45,6 +48,7 @@ FAMILIES: dict[str, Family] = {
             vision=("model.visual",),
             placeholders=_QWEN_PLACEHOLDERS,
             end_of_turn="<|im_end|>",
+            packs=True,
         ),
         Family(
             model_type="gemma3",

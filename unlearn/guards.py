@@ -110,7 +110,7 @@ def _look(network: nn.Module, encoder: Encoder, samples: Sequence[TrainingSample
     with torch.no_grad():
         for start in range(0, len(samples), PROBE_BATCH):
             batch = encoder.batch(samples[start : start + PROBE_BATCH]).to(device)
-            answers = align(*network(batch.inputs, batch.labels))
+            answers = align(*network(batch.inputs, batch.labels, batch.pictures))
             exact += [bool(right) for right in answers.exact().tolist()]
             nll += float(answers.by_sample(answers.nll())[1].sum())
             repeated += float(repeats(answers).sum())

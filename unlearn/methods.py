@@ -229,7 +229,7 @@ def measure(
     """
     order = [name for name in ("forget", "matched", "retain") if name in groups]  # those with a KL come last
     whole = join([groups[name] for name in order])
-    logits, labels = network(whole.inputs, whole.labels)
+    logits, labels = network(whole.inputs, whole.labels, whole.pictures)
     answers = align(logits, labels)
     known = [name for name in order if name != "forget" and "kl" in method.terms and numbers.kl_positions == "answer"]
     hidden = head = None

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from schemas.artifacts import write_json
 from schemas.problems import BadInput
 from schemas.tables import file_sha256
 from unlearn.families import Family, family_of
+from unlearn.packing import Picture, pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -244,19 +245,60 @@ class AnswerModel(nn.Module):
         self.model = model
         self.family = family
 
-    def forward(self, inputs: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Picture] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(logits [batch, width, vocab], labels [batch, width]), laid out as a causal model's full output is.
 
-        labels[:, 0] is -100 and logits[:, t] predicts labels[:, t + 1]; width is the longest answer plus one.
+        labels[:, 0] is -100 and logits[:, t] predicts labels[:, t + 1]; width is the longest answer plus one. With the
+        `pictures` of the samples, samples of one picture share its tokens, where the family can: the same logits.
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
+        if pictures is not None and self.family.packs and self._may_pack():
+            return self._packed(core, inputs, labels, pictures, positions), kept
         if not self.family.plain_head:
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
         hidden = core.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
         head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
         return head(_take(hidden, positions)), kept
+
+    def _may_pack(self) -> bool:
+        """A dropout would draw once for what samples share and not once for each."""
+        return not self.training or not any(
+            isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
+        )
+
+    def _packed(
+        self,
+        core: "PreTrainedModel",
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        pictures: Sequence[Picture],
+        positions: Tensor,
+    ) -> Tensor:
+        """[batch, width, vocab], the samples in packed rows."""
+        starts = labels.ne(-100).int().argmax(dim=1).tolist()
+        packed = pack(inputs, starts, pictures, token_positions(core, inputs))
+        hidden = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
+        places = packed.places.gather(1, positions)  # [batch, width]
+        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
+        return cast(Tensor, head(hidden.flatten(0, 1)[places]))
+
+
+def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
+    """[parts, batch, length]: what the model numbers the tokens of each sample alone, in three parts beside pictures."""
+    if "image_grid_thw" in inputs:
+        found, _ = core.model.get_rope_index(
+            inputs["input_ids"],
+            mm_token_type_ids=inputs["mm_token_type_ids"],
+            image_grid_thw=inputs["image_grid_thw"],
+            attention_mask=inputs["attention_mask"],
+        )
+        return cast(Tensor, found)
+    batch, length = inputs["input_ids"].shape
+    return torch.arange(length, device=inputs["input_ids"].device).expand(3, batch, length)
 
 
 def _take(values: Tensor, positions: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def measure_reference(
             for keys in _shards(samples):
                 caught.clear()
                 batch = encoder.batch([samples[key] for key in keys]).to(device)
-                logits, labels = network(batch.inputs, batch.labels)
+                logits, labels = network(batch.inputs, batch.labels, batch.pictures)
                 answers = align(logits, labels)
                 sums, _ = answers.by_sample(answers.nll())
                 counts = answers.token_counts().int().tolist()
