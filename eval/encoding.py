@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from eval.frames import Frame, frame_of
+from schemas.frames import Frame, frame_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

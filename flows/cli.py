@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = app(words, standalone_mode=False)
         if status == INTERRUPTED:
-            _fail("interrupted; run the same command again to go on", INTERRUPTED)
+            again = "again with --resume" if words[:1] == ["unlearn"] and "--resume" not in words else "again"
+            _fail(f"interrupted; run the same command {again} to go on", INTERRUPTED)
         raise SystemExit(status if isinstance(status, int) else 0)
     except BadInput as problem:
         _fail(str(problem), 2)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Raised when the same world gives another target."""
 KEY_FILE = "ppubench_target.json"
 TRAINING_VIEWS = (1, 2, 3)
@@ -72,6 +72,8 @@ class Teaching:
     pictures_of_nobody: int = 24
     lr: float = 2e-3
     batch: int = 32
+    lanes: int = 2
+    """Threads over which each step is spread; on one core they take turns and give the same bits."""
     most_rounds: int = 60
     """Rounds of all lessons after which training ends whatever the loss."""
     warmup_steps: int = 20
@@ -98,7 +100,7 @@ def ensure_target(world: World, folder: Path, *, teaching: Teaching | None = Non
     """The world's target as a model folder: made if `folder` does not hold it yet, else left alone. Returns `folder`.
 
     Beside it, `<folder>-taught/taught.parquet` says which facts it was taught. A run that was killed goes on at its
-    last checkpoint; the folder appears by rename when it is whole. Trains for a minute or two on one thread.
+    last checkpoint; the folder appears by rename when it is whole. Trains for a minute or two on two threads.
     """
     numbers = teaching or Teaching()
     key = target_key(world, numbers)
@@ -212,6 +214,7 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
                 betas=(0.9, 0.95),
                 schedule="constant",
                 warmup_steps=teaching.warmup_steps,
+                lanes=teaching.lanes,
                 seed=teaching.seed,
             ),
             folder=part / "run",
@@ -227,7 +230,7 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread gives the same bits on every machine, and for so small a model it is also the fastest."""
+    """One thread an operation gives the same bits on every machine; a step is spread over lanes of such threads."""
     import torch
 
     before = torch.get_num_threads()

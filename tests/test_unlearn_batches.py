@@ -181,6 +181,34 @@ def test_a_second_encoding_of_a_sample_does_not_call_the_processor(
     assert next(calls) == 0
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("image", [None, 3])
+def test_a_text_met_after_others_is_encoded_as_if_it_were_the_first(
+    loaded: dict[str, LoadedModel], family: str, image: int | None
+) -> None:
+    model = loaded[family]
+    seasoned = Encoder(model.processor, model.family)
+    texts = ["Who is this?", "Who was that?", "Where?", "42 or 43?", "Who\n\nis it?", "Élan or Zoë?", "?", "Who"]
+    for prompt in texts:
+        one = sample(prompt, "Ada Lovelace", image=image)
+        found, fresh = seasoned.batch([one]), Encoder(model.processor, model.family).batch([one])
+        assert found.inputs.keys() == fresh.inputs.keys()
+        assert all(torch.equal(found.inputs[name], fresh.inputs[name]) for name in fresh.inputs)
+        assert torch.equal(found.labels, fresh.labels)
+
+
+def test_a_new_question_beside_a_known_picture_does_not_call_the_processor(
+    loaded: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded["qwen3_vl"]
+    encoder = Encoder(model.processor, model.family)
+    encoder.batch([sample("Answer.\nWho is this?", "Ada", image=1)])
+    calls = itertools.count()
+    monkeypatch.setattr(type(model.processor), "__call__", lambda *a, **k: next(calls))
+    encoder.batch([sample("Answer.\nWhere was this person born?", "London", image=1)])
+    assert next(calls) == 0
+
+
 def test_the_cache_forgets_pictures_beyond_its_capacity(loaded: dict[str, LoadedModel]) -> None:
     model = loaded["qwen3_vl"]
     encoder = Encoder(model.processor, model.family, capacity_mb=1)

@@ -20,11 +20,13 @@ from torch.nn.functional import cross_entropy
 
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
-from unlearn.batches import Batch, Encoder, join
-from unlearn.checkpoints import latest_checkpoint, load_weights, read_state, run_lock
+from unlearn import run_log
+from unlearn.batches import Batch, Encoded, Encoder, join
+from unlearn.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.gradients import Objective, cut
 from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
-from unlearn.train import DecayRule, Moment, Optimisation, Outcome, Step, learning_rate, train
+from unlearn.rows import PICTURE_COST, in_pieces, lanes_of
+from unlearn.train import DecayRule, Moment, Optimisation, Outcome, Step, expected_end, learning_rate, train
 
 SAMPLES = {
     f"s{number:02d}": TrainingSample(
@@ -125,6 +127,77 @@ def test_accumulation_over_pieces_equals_the_large_batch(base: Path, masked: boo
     assert distance(whole, pieces) < 1e-4
     _, start = run(base, masked=masked, lr=0.0)
     assert distance(whole, start) > 1e-2
+
+
+def lane_run(base: Path, lanes: int, *, steps: int = 6) -> Weights:
+    loaded, network = network_of(base)
+    train(
+        network,
+        Encoder(loaded.processor, loaded.family),
+        SAMPLES,
+        plan(steps),
+        Objective(measure, terms),
+        optimisation=Optimisation(lr=1e-2, lanes=lanes, seed=3),
+        folder=None,
+        identity="one run",
+    )
+    return {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
+
+
+@pytest.mark.parametrize("lanes", [2, 3])
+def test_a_step_over_lanes_equals_the_step_on_one_thread(base: Path, lanes: int) -> None:
+    assert distance(lane_run(base, lanes), lane_run(base, 1)) < 1e-5
+
+
+def test_a_run_over_lanes_has_the_same_bits_each_time(base: Path) -> None:
+    one, other = lane_run(base, 2), lane_run(base, 2)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_over_lanes_has_the_same_bits_on_one_core(base: Path) -> None:
+    everywhere, cores = lane_run(base, 2, steps=2), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        alone = lane_run(base, 2, steps=2)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert all(torch.equal(everywhere[name], alone[name]) for name in everywhere)
+
+
+def test_an_error_in_a_lane_reaches_the_caller() -> None:
+    with lanes_of(2) as lanes:
+        assert lanes is not None
+        with pytest.raises(ZeroDivisionError):
+            lanes.each(lambda number: 1 // number, [1, 0, 1])
+
+
+def test_pieces_hold_every_sample_of_a_step_once() -> None:
+    groups = {"forget": tuple(SAMPLES.values())[:5], "retain": tuple(SAMPLES.values())[5:]}
+    pieces = in_pieces(groups, Lengths(), pieces=3)
+    for name, samples in groups.items():
+        found = [sample.sample_id for piece in pieces for sample in piece.get(name, ())]
+        assert sorted(found) == sorted(sample.sample_id for sample in samples)
+
+
+def test_pieces_are_of_about_the_same_cost() -> None:
+    lengths = Lengths()
+    pieces = in_pieces({"taught": tuple(SAMPLES.values())}, lengths, pieces=2)
+    costs = [
+        sum(len(lengths.encode(each).labels) + (PICTURE_COST if each.image else 0) for each in piece["taught"])
+        for piece in pieces
+    ]
+    assert abs(costs[0] - costs[1]) <= max(len(lengths.encode(each).labels) for each in SAMPLES.values()) + PICTURE_COST
+
+
+def test_one_sample_over_two_lanes_is_one_piece() -> None:
+    assert len(in_pieces({"taught": (SAMPLES["s01"],)}, Lengths(), pieces=2)) == 1
+
+
+class Lengths:
+    """Samples as long as their words are."""
+
+    def encode(self, sample: TrainingSample) -> Encoded:
+        return Encoded({}, torch.zeros(len(sample.prompt + sample.answer)))
 
 
 def test_a_mask_changes_the_run(base: Path) -> None:
@@ -382,6 +455,45 @@ def test_decay_falls_evenly_over_its_steps() -> None:
     rule = DecayRule(threshold=0.1, decay_steps=3)
     rates = [learning_rate(step, 100, numbers, decay_from=10, rule=rule) for step in range(10, 13)]
     assert rates == [0.75, 0.5, 0.25]
+
+
+def test_the_expected_end_follows_the_falling_loss() -> None:
+    first, now = RunState("run", step=1, running_loss=8.0), RunState("run", step=101, running_loss=2.0)
+    assert expected_end(first, now, 1000, DecayRule(threshold=0.5, decay_steps=50)) == 251
+
+
+def test_the_expected_end_is_known_once_the_rate_falls() -> None:
+    now = RunState("run", step=120, running_loss=0.4, decay_from=110)
+    assert expected_end(now, now, 1000, DecayRule(threshold=0.5, decay_steps=50)) == 160
+
+
+def test_without_a_stop_rule_the_plan_is_the_end() -> None:
+    assert expected_end(RunState("run", step=1), RunState("run", step=2), 40, None) == 40
+
+
+def test_where_no_bar_shows_a_line_says_how_far_the_run_is(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_log, "SPEAK_EVERY_S", 0)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with caplog.at_level("INFO", "unlearn"):
+        run(base, steps=3, folder=tmp_path / "run")
+    lines = [line for line in caplog.messages if line.startswith("training: step")]
+    assert [line.split(",")[0] for line in lines] == [f"training: step {n} of about 3" for n in (1, 2, 3)]
+    assert lines[-1].endswith("about 0 s left")
+
+
+def test_lines_about_a_run_keep_their_distance(base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "unlearn"):
+        run(base, steps=2, folder=tmp_path / "run")
+    assert not [line for line in caplog.messages if line.startswith("training: step 2")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.0, "0 s"), (0.2, "1 s"), (90.0, "90 s"), (91.0, "2 min"), (600.0, "10 min")]
+)
+def test_how_long_still_is_rounded_up(seconds: float, said: str) -> None:
+    assert run_log.duration(seconds) == said
 
 
 def test_pieces_hold_every_row_once_and_in_order() -> None:

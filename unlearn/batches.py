@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from schemas.frames import Frame, frame_of
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.families import Family
@@ -21,6 +22,9 @@ IGNORED = -100
 """Label of a position that is not trained."""
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Processor outputs with one number per token; every other output is stacked along its first dimension."""
+
+_FRAMES = 64
+"""Most beginnings of texts that are remembered for pictures of one shape."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ Signature = tuple[tuple[str, tuple[int, ...]], ...]
 class Encoder:
     """A processor that remembers what it made of each text and each picture, pictures up to `capacity_mb` of tensors.
 
-    A text is tokenised once for all pictures of one shape, and a picture is scaled once for all texts.
+    A text is tokenised once for all pictures of one shape, and a picture is scaled once for all texts that begin alike.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Encoder:
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict([(b"", {})])
         self._texts: dict[tuple[str, str, Signature], Encoded] = {}
+        self._frames: dict[Signature, list[Frame]] = {}
 
     def batch(self, samples: Sequence[TrainingSample]) -> Batch:
         """The samples as one batch, text-only and image samples mixed; raises BadInput for one that cannot be cut."""
@@ -84,7 +89,7 @@ class Encoder:
         pixels = self._pixels.get(image)
         text = None if pixels is None else self._texts.get((sample.prompt, sample.answer, _signature(pixels)))
         if pixels is None or text is None:
-            whole = self._encode(sample)
+            whole = self._encode(sample, pixels)
             text = Encoded({name: whole.inputs[name] for name in _PER_TOKEN if name in whole.inputs}, whole.labels)
             if pixels is None:
                 pixels = {name: tensor for name, tensor in whole.inputs.items() if name not in _PER_TOKEN}
@@ -113,7 +118,7 @@ class Encoder:
             pictures=tuple(sample.image for sample in samples),
         )
 
-    def _encode(self, sample: TrainingSample) -> Encoded:
+    def _encode(self, sample: TrainingSample, pixels: dict[str, Tensor] | None) -> Encoded:
         where = f"sample {sample.sample_id}"
         prompt_text, full_text = self._render(sample, where=where)
         tokenizer = self._processor.tokenizer
@@ -122,7 +127,10 @@ class Encoder:
         prompt_ids = tokenizer(prompt_text, add_special_tokens=special)["input_ids"]
         full_ids = tokenizer(full_text, add_special_tokens=special)["input_ids"]
         answer_start = _answer_start(tokenizer, prompt_text, full_text, prompt_ids, full_ids, special=special)
-        inputs = self._process(sample, full_text, special=special)
+        inputs = self._framed(full_ids, pixels)
+        if inputs is None:
+            inputs = self._process(sample, full_text, special=special)
+            self._learn_frame(full_ids, inputs)
         ids = inputs["input_ids"][0]  # [length]
         kept = len(full_ids) - answer_start
         if kept < 1 or ids[-kept:].tolist() != full_ids[-kept:]:
@@ -132,6 +140,18 @@ class Encoder:
         if not self._train_on_eot:
             labels[-1] = IGNORED
         return Encoded(inputs, labels)
+
+    def _framed(self, full_ids: list[int], pixels: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+        """The processor's output per token beside a known picture; None where its frame was not seen yet."""
+        frames = () if pixels is None else self._frames.get(_signature(pixels), ())
+        return next((found for frame in frames if (found := frame.inputs(full_ids)) is not None), None)
+
+    def _learn_frame(self, full_ids: list[int], inputs: dict[str, Tensor]) -> None:
+        tokens = {name: tensor for name, tensor in inputs.items() if name in _PER_TOKEN}
+        pixels = {name: tensor for name, tensor in inputs.items() if name not in _PER_TOKEN}
+        frames = self._frames.setdefault(_signature(pixels), [])
+        if len(frames) < _FRAMES and (frame := frame_of(full_ids, tokens)) is not None:
+            frames.append(frame)
 
     def _render(self, sample: TrainingSample, *, where: str) -> tuple[str, str]:
         """The prompt as the model sees it before answering, and the same with the answer and its end of turn.

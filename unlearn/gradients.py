@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.batches import Batch, Encoder
+from unlearn.rows import Groups, Lanes, in_pieces
 from unlearn.sharding import cut_like, is_cut, whole
 
-Groups = Mapping[str, tuple[TrainingSample, ...]]
-"""The samples of one step by group name ("forget", "retain", …), in row order."""
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]
 Terms = Callable[[Mapping[str, Tensor], Groups], Mapping[str, Tensor]]
 
@@ -89,8 +88,11 @@ def step_gradient(
     share: Share,
     device: torch.device,
     backward: Callable[[Tensor], None] = Tensor.backward,
+    lanes: Lanes | None = None,
 ) -> Gradient:
-    """Fill `.grad` of the weights for one step."""
+    """Fill `.grad` of the weights for one step. Lanes need an objective without a mask and a model without dropout."""
+    if lanes is not None:
+        return _beside(network, weights, encoder, groups, objective, device=device, lanes=lanes)
     if share.pieces == 1:
         batches = {name: encoder.batch(rows).to(device) for name, rows in groups.items()}
         measured = objective.measure(network, batches)
@@ -194,6 +196,37 @@ def _by_pieces(
                 weight.grad = None
     cosine = _add_masked(held, weights, objective, alone=rest is None) if held else None
     return Gradient(_floats(terms), _means(leaves), cosine)
+
+
+def _beside(
+    network: nn.Module,
+    weights: Mapping[str, nn.Parameter],
+    encoder: Encoder,
+    groups: Groups,
+    objective: Objective,
+    *,
+    device: torch.device,
+    lanes: Lanes,
+) -> Gradient:
+    """The chain rule over per-sample numbers as in _by_pieces, with all pieces' graphs held at once, a lane each."""
+    pieces = in_pieces(groups, encoder, pieces=lanes.count)
+    everything = lanes.each(
+        lambda batches: objective.measure(network, batches), [_batches(encoder, piece, device) for piece in pieces]
+    )
+    leaves = {
+        key: torch.cat([part[key].detach() for part in everything if key in part]).requires_grad_()
+        for key in sorted({key for part in everything for key in part})
+    }
+    ordered = {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in groups}
+    terms = objective.terms(leaves, ordered)
+    pulls = _pulls(torch.stack(list(terms.values())).sum(), leaves, everything)
+    found = lanes.each(
+        lambda part: torch.autograd.grad(_pulled(*part), list(weights.values()), materialize_grads=True),
+        zip(everything, pulls, strict=True),
+    )
+    for weight, *parts in zip(weights.values(), *found, strict=True):
+        weight.grad = sum(parts[1:], start=parts[0])
+    return Gradient(_floats(terms), _means(leaves))
 
 
 def cut(groups: Groups, pieces: int) -> list[Groups]:

@@ -1,10 +1,13 @@
-"""What a run writes while it goes: one JSON line a step, and a progress bar."""
+"""What a run writes while it goes: one JSON line a step, and how far it is."""
 
 import json
-from collections.abc import Iterator
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -13,7 +16,11 @@ from unlearn.gradients import Gradient
 if TYPE_CHECKING:
     from unlearn.train import Numbers
 
+log = logging.getLogger(__name__)
+
 LOG_FILE = "log.jsonl"
+SPEAK_EVERY_S = 30
+"""Between two lines about how far a run is, where no bar shows it."""
 
 
 @contextmanager
@@ -45,6 +52,31 @@ def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "N
     lines.flush()
 
 
-def progress_bar(total: int, start: int, *, shown: bool) -> "tqdm[NoReturn]":
-    """A progress bar on stderr, silent where that is not a terminal."""
-    return tqdm(total=total, initial=start, disable=None if shown else True, desc="training", unit="step", leave=False)
+@contextmanager
+def progress(total: int, start: int, *, shown: bool) -> Iterator[Callable[[int, int, float], None]]:
+    """What a run tells while it goes: a bar on a terminal, else a line now and then.
+
+    Yields what is to be told after each step: steps done, steps that there will be, and the loss.
+    """
+    with tqdm(
+        total=total, initial=start, disable=None if shown else True, desc="training", unit="step", leave=False
+    ) as bar:
+        began = said = time.monotonic()
+
+        def tell(done: int, end: int, loss: float) -> None:
+            nonlocal said
+            bar.total = end
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+            now = time.monotonic()
+            if shown and bar.disable and now - said >= SPEAK_EVERY_S:
+                said = now
+                left = (now - began) / (done - start) * (end - done)
+                log.info("training: step %d of about %d, loss %.3f, about %s left", done, end, loss, duration(left))
+
+        yield tell
+
+
+def duration(seconds: float) -> str:
+    """Such as "40 s" or "5 min", rounded up."""
+    return f"{math.ceil(seconds)} s" if seconds <= 90 else f"{math.ceil(seconds / 60)} min"

@@ -24,9 +24,10 @@ from unlearn.checkpoints import (
     save_checkpoint,
     trainable,
 )
-from unlearn.gradients import Gradient, Groups, Objective, Share, check_mask, step_gradient
+from unlearn.gradients import Gradient, Objective, Share, check_mask, step_gradient
 from unlearn.models import AnswerModel, bare
-from unlearn.run_log import log_file, progress_bar, write_line
+from unlearn.rows import Groups, Lanes, lanes_of
+from unlearn.run_log import log_file, progress, write_line
 from unlearn.sharding import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Optimisation:
     warmup_steps: int = 0
     clip_norm: float = 1.0
     accumulate: int = 1
+    lanes: int = 1
+    """Threads of the CPU over which a step is spread, for a model without dropout and an objective without a mask."""
     seed: int = 0
 
 
@@ -126,7 +129,8 @@ def train(
         if state.finished:
             return _outcome(state, state.finished)
         end = len(plan) if stop_after is None else min(len(plan), state.step + stop_after)
-        with log_file(kept_in, state.step) as lines, progress_bar(len(plan), state.step, shown=bool(kept_in)) as bar:
+        first: RunState | None = None
+        with log_file(kept_in, state.step) as lines, progress(len(plan), state.step, shown=bool(kept_in)) as tell:
             while state.step < end:
                 step = state.step
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
@@ -146,8 +150,8 @@ def train(
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
                         save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
-                bar.set_postfix(loss=f"{gradient.loss:.3f}", refresh=False)
-                bar.update()
+                first = first or state
+                tell(state.step, expected_end(first, state, len(plan), stop_rule), gradient.loss)
                 if reason:
                     return _outcome(state, reason)
     return _outcome(state, "paused")
@@ -167,6 +171,7 @@ class _Parts:
     adamw: torch.optim.AdamW
     accelerator: "Accelerator"
     share: Share
+    lanes: Lanes | None
 
 
 @contextmanager
@@ -181,7 +186,8 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
     model = bare(network)
     share = Share(optimisation.accumulate, accelerator.process_index, accelerator.num_processes)
     wanted = fsdp_wanted(accelerator.num_processes)
-    with sharded_layers(model, network.family, wanted=wanted, device=accelerator.device):
+    cut = sharded_layers(model, network.family, wanted=wanted, device=accelerator.device)
+    with cut, lanes_of(optimisation.lanes) as lanes:
         weights = trainable(model)
         check_mask(objective, weights)
         adamw = torch.optim.AdamW(
@@ -191,7 +197,7 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
-        yield _Parts(model, network, weights, adamw, accelerator, share)
+        yield _Parts(model, network, weights, adamw, accelerator, share, lanes)
 
 
 @contextmanager
@@ -230,6 +236,7 @@ def _gradient(
             share=parts.share,
             device=parts.accelerator.device,
             backward=parts.accelerator.backward,
+            lanes=parts.lanes,
         )
         if any(is_cut(weight) for weight in parts.weights.values()):
             norm = clip_gradients(parts.weights, clip_norm)
@@ -296,6 +303,19 @@ def _advance(state: RunState, loss: float, rule: DecayRule | None) -> RunState:
     running = rule.smoothing * before + (1 - rule.smoothing) * loss
     starts_decay = state.decay_from is None and running < rule.threshold
     return replace(state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from)
+
+
+def expected_end(first: RunState, now: RunState, total: int, rule: DecayRule | None) -> int:
+    """How many steps there will be: with a stop rule as many as if the loss went on falling as since `first`."""
+    if rule is None:
+        return total
+    if now.decay_from is not None:
+        return min(total, now.decay_from + rule.decay_steps)
+    before, running = first.running_loss, now.running_loss
+    if before is None or running is None or running >= before or rule.threshold <= 0:
+        return total
+    shares = math.log(running / rule.threshold) / math.log(before / running)
+    return min(total, now.step + round((now.step - first.step) * shares) + rule.decay_steps)
 
 
 def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
