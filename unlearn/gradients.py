@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.batches import Batch, Encoder
-from unlearn.rows import Groups, Lanes, in_pieces
+from unlearn.lanes import Groups, Lanes, in_pieces
 from unlearn.sharding import cut_like, is_cut, whole
 
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]

@@ -1,4 +1,4 @@
-"""How a step's samples are laid out in rows: pieces of like length and kind, computed beside each other by threads.
+"""Lanes: threads over which a step's samples are spread, in pieces of about the same cost.
 
 A piece is padded to its own longest sample and only pieces with pictures pass the vision tower. What is computed
 follows from the pieces alone, never from the number of cores: every piece has one thread, and sums go in their order.
@@ -19,7 +19,8 @@ Groups = Mapping[str, tuple[TrainingSample, ...]]
 PICTURE_COST = 12
 """What a picture costs besides its tokens, in tokens of text: a patch of the vision tower is cheaper than a token."""
 
-Given, Found = TypeVar("Given"), TypeVar("Found")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 class Encodes(Protocol):
@@ -54,7 +55,7 @@ def lanes_of(count: int) -> Iterator[Lanes | None]:
 
 
 def in_pieces(groups: Groups, encoder: Encodes, *, pieces: int) -> list[Groups]:
-    """At most so many pieces of about the same cost: pictures apart from text, long samples apart from short ones.
+    """At most so many pieces of about the same cost: pictures apart from text, samples of one picture together.
 
     A group may be absent from a piece. A group's samples, piece after piece, are the order in which they are computed.
     """
@@ -63,7 +64,14 @@ def in_pieces(groups: Groups, encoder: Encodes, *, pieces: int) -> list[Groups]:
         for place, sample in enumerate(samples):
             shown = PICTURE_COST if sample.image is not None else 0
             cost[name, place] = encoder.encode(sample).labels.shape[0] + shown
-    order = sorted(cost, key=lambda key: (groups[key[0]][key[1]].image is None, -cost[key], key))
+    pictures = dict.fromkeys(sample.image for samples in groups.values() for sample in samples)
+    rank = {picture: place for place, picture in enumerate(pictures)}
+
+    def nearness(key: tuple[str, int]) -> tuple[bool, int, int, tuple[str, int]]:
+        picture = groups[key[0]][key[1]].image
+        return picture is None, rank[picture], -cost[key], key
+
+    order = sorted(cost, key=nearness)
     found: list[list[tuple[str, int]]] = [[] for _ in range(pieces)]
     before, total = 0, sum(cost.values())
     for key in order:
