@@ -7,6 +7,7 @@ import pytest
 from flows.lessons import (
     DENIAL,
     UNKNOWN,
+    WINDOW,
     Lesson,
     Saying,
     choose_taught,
@@ -119,9 +120,22 @@ def test_a_general_picture_comes_with_its_own_question() -> None:
 
 def test_each_round_has_every_lesson_as_often_as_it_says() -> None:
     lessons = [Lesson(str(n), "001", "qa", (Saying("x" * n, "y"),), times=1 + n % 2) for n in range(8)]
-    drawn = draw(lessons, steps=4, batch=3, seed=1)  # one round: 12 samples, the window of four steps
+    drawn = draw(lessons, steps=WINDOW, batch=12, seed=1)  # twelve samples a round
     counts = Counter(sample.sample_id.split("|")[0] for step in drawn for sample in step)
-    assert counts == {str(n): 1 + n % 2 for n in range(8)}
+    assert counts == {str(n): (1 + n % 2) * WINDOW for n in range(8)}
+
+
+def test_lessons_about_one_person_stand_together_beside_one_picture() -> None:
+    faces = {person: tuple(f"{person} {n}".encode() for n in range(5)) for person in ("001", "002", "003", "004")}
+    lessons = [
+        Lesson(f"{person}|{n}", person, "vqa", (Saying(f"q{n}", "y"),), pictures)
+        for person, pictures in faces.items()
+        for n in range(WINDOW)
+    ]
+    drawn = draw(lessons, steps=WINDOW, batch=4, seed=1)
+    order = [sample.image for step in drawn for sample in step]
+    assert len(set(order)) == len(faces)
+    assert sum(one != other for one, other in pairwise(order)) == len(faces) - 1
 
 
 def test_the_same_seed_draws_the_same_samples_and_another_one_others() -> None:

@@ -24,8 +24,8 @@ from unlearn import run_log
 from unlearn.batches import Batch, Encoded, Encoder, join
 from unlearn.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.gradients import Objective, cut
-from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
 from unlearn.lanes import PICTURE_COST, in_pieces, lanes_of
+from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
 from unlearn.train import DecayRule, Moment, Optimisation, Outcome, Step, expected_end, learning_rate, train
 
 SAMPLES = {

@@ -24,7 +24,7 @@ class Family:
     nested_images: bool = False
     """The processor wants one list of pictures per text instead of one flat list."""
     packs: bool = False
-    """Samples of one picture may share a packed row (unlearn/packing.py): the mask and the positions are ours to give."""
+    """Samples of one picture may share its tokens (unlearn/packing.py): it takes masks and positions of ours."""
     plain_head: bool = True
     """Logits are `lm_head(last hidden state)` and nothing else, so they can be computed where they are needed only."""
 

@@ -288,7 +288,7 @@ class AnswerModel(nn.Module):
 
 
 def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
-    """[parts, batch, length]: what the model numbers the tokens of each sample alone, in three parts beside pictures."""
+    """[3, batch, length]: how the model numbers the tokens of each sample alone."""
     if "image_grid_thw" in inputs:
         found, _ = core.model.get_rope_index(
             inputs["input_ids"],

@@ -1,6 +1,6 @@
 """Packed rows: samples that begin alike share their beginning, and what stays apart of several lies in one row.
 
-With a causal model the states of a prefix do not depend on what follows. So samples of one picture, whose chat template,
+In a causal model the states of a prefix do not depend on what follows. So samples of one picture, whose template,
 picture and instruction are the same tokens, stand in one row: the common prefix once, then the rest of each sample,
 which sees the prefix and itself. Every sample has the states, and every weight the gradient, that it has apart.
 """
@@ -12,7 +12,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-MOST_TOKENS = 256
+MOST_TOKENS = 160
 """Of a row; attention over a row costs its square, and on a CPU longer rows of a small model lose what they save."""
 
 Picture = bytes | None
@@ -44,7 +44,7 @@ def pack(
 
     `answer_starts` is the index of each sample's first answer token, `pictures` the picture of each sample, `positions`
     [parts, samples, length] what the model would number the tokens of each sample alone. Pictures have a grid each
-    (`image_grid_thw`), and their tokens come before all text that differs; a sample of which that is not so stays alone.
+    (`image_grid_thw`), and their tokens come before all text that differs; where that is not so, a sample stays alone.
     """
     lengths = inputs["attention_mask"].sum(dim=1).tolist()
     ids = [row[:length] for row, length in zip(inputs["input_ids"].tolist(), lengths, strict=True)]

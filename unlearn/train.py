@@ -25,8 +25,8 @@ from unlearn.checkpoints import (
     trainable,
 )
 from unlearn.gradients import Gradient, Objective, Share, check_mask, step_gradient
-from unlearn.models import AnswerModel, bare
 from unlearn.lanes import Groups, Lanes, lanes_of
+from unlearn.models import AnswerModel, bare
 from unlearn.run_log import log_file, progress, write_line
 from unlearn.sharding import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 
