@@ -11,9 +11,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.folders import BuildFolder
 from flows.prefect_artifacts import show_build
+from flows.prefect_server import spare_proxies
 from flows.stage import Executor, ShardCall, StageSpec, run_stage
 from schemas.artifacts import Manifest
 from schemas.words import Stage
+
+spare_proxies()  # here, since Dask workers import this module too
 
 MAX_THREADS = 4
 LOOK_EVERY_S = 0.5

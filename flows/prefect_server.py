@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from schemas.loopback import on_loopback, opened, without_proxies
 from schemas.problems import BadInput
 
 START_TIMEOUT_S = 120.0
@@ -57,7 +57,7 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     with (home / "server.log").open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
-            env={**os.environ, **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
+            env={**without_proxies(os.environ), **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -92,12 +92,26 @@ def without_heartbeats() -> Iterator[None]:
         yield
 
 
+def spare_proxies() -> None:
+    """Prefect's clients take no proxy from the environment where the server is on this machine.
+
+    NO_PROXY alone does not do: httpx makes a connection pool for every proxy that is named, used or not, and fails at
+    those of kinds that it cannot speak to (socks://, or socks5:// without socksio).
+    """
+    from prefect.client import orchestration
+    from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
+
+    if on_loopback(os.environ.get("PREFECT_API_URL", "localhost")):
+        for client in (PrefectHttpxSyncClient, PrefectHttpxAsyncClient):
+            setattr(orchestration, client.__name__, partial(client, trust_env=False))
+
+
 def require_server(api_url: str) -> None:
     """Raise BadInput unless a Prefect server answers at the address that the user's PREFECT_API_URL names."""
     try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=10):  # noqa: S310 - the user's own server
+        with opened(f"{api_url}/health", timeout_s=10):
             return
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"PREFECT_API_URL={api_url}", f"does not answer ({error})", "start it, or unset it") from error
 
 
@@ -107,10 +121,9 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], api_url: str, server_l
         if process.poll() is not None:
             raise RuntimeError(f"the Prefect server ended with status {process.returncode}; see {server_log}")
         try:
-            with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310 - our own loopback
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+            with opened(f"{api_url}/health", timeout_s=2):
+                return
+        except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"the Prefect server did not answer within {START_TIMEOUT_S:.0f} s; see {server_log}")
 

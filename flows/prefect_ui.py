@@ -7,12 +7,11 @@ import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from flows.prefect_server import prefect_settings, serve_api
 from schemas.artifacts import write_json
+from schemas.loopback import opened
 from schemas.problems import BadInput
 
 PORT = 4200
@@ -25,9 +24,9 @@ def ui_address(home: Path) -> str | None:
     try:
         found = json.loads((home / RUNNING).read_text())
         address = str(found["api"])
-        with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310 - our own loopback
+        with opened(f"{address}/health", timeout_s=5):
             return address
-    except (OSError, ValueError, KeyError, TypeError, urllib.error.URLError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
