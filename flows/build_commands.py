@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json, progress_bars
+from flows.terminal import Json, app, print_json, showing_progress
 from schemas.problems import BadInput
 from schemas.words import STAGES, Stage
 
@@ -41,7 +41,7 @@ def build_command(
     from flows.dask_cluster import DaskRunner
     from flows.show import print_build
 
-    with progress_bars() as progress:
+    with showing_progress("build") as progress:
         report = build(
             recipe,
             out,
@@ -68,7 +68,7 @@ def add_command(
     from flows.show import print_build
 
     asked = [*(people or []), *(read_asked(roster) if roster is not None else [])]
-    with progress_bars() as progress:
+    with showing_progress("add") as progress:
         report = add(folder, asked, progress=progress)
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 
@@ -89,7 +89,7 @@ def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_
     from flows.build import rebuild
     from flows.show import print_build
 
-    with progress_bars() as progress:
+    with showing_progress("export") as progress:
         report = rebuild(folder, until="export", progress=progress)
     print_json(report.model_dump(mode="json")) if as_json else print_build(report)
 

@@ -16,13 +16,14 @@ from eval.store import standing, write_evaluation
 from eval.tasks import Slice, questions_digest, read_facts
 from flows.datasets import open_dataset
 from flows.evaluated import check_attack, identify, open_evaluated
-from flows.evaluation_asks import Asking, Progress, ask_all
+from flows.evaluation_asks import Asking, ask_all
 from flows.evaluation_request import Request, modalities_under, tasks_under, with_extras, with_questions
 from flows.general_benchmarks import check_lmms_eval, lmms_eval_scores
 from flows.own_code import find_metric
 from flows.weight_attacks import attack_key, weight_attack
 from schemas.artifacts import digest
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.responders import Decoding
 from schemas.results import (
     MODEL_ATTACKS,
@@ -76,7 +77,7 @@ def run_evaluation(
     allow_missing: bool = False,
     revision: str | None = None,
     splits: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> EvaluationRecord:
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from flows.stages import STAGE_LINES
 from schemas.artifacts import read_manifest
 from schemas.origin_recipes import SandboxSource
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.words import STAGES, Stage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def is_build(folder: Path) -> bool:
     return (folder / IDENTITY).is_file()
 
 
-def explore(folder: Path, *, progress: Callable[[str, int, int], None] = lambda stage, done, total: None) -> "Explored":
+def explore(folder: Path, *, progress: Progress = silent) -> "Explored":
     """Write `<build>/explorer.html` and `<build>/funnel.svg`; needs no network and changes no stage.
 
     Raises BadInput for a folder that is not a build, and for one at which another process is at work.

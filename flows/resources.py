@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from filelock import FileLock
 from schemas.origin_recipes import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
 from schemas.origins import Source
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.recipes import BuildRecipe
 from schemas.responders import Responder
 from schemas.workers import Worker
@@ -217,7 +218,7 @@ class Resources(AbstractContextManager["Resources"]):
         spec: str,
         where: str,
         *,
-        progress: Callable[[str, int, int], None] = lambda where, done, total: None,
+        progress: Progress = silent,
     ) -> Worker:
         """A language model that fills forms; `where` is the key of the recipe that names it."""
         from eval.workers import LanguageWorker

@@ -5,9 +5,10 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from flows.datasets import open_dataset
 from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
 from schemas.problems import BadInput
+from schemas.progress import Lines, Progress, report, reporting, silent
 from schemas.recipes import read_recipe
 from schemas.studies import StudyRecipe, StudyRecord, UnitRecord
 from schemas.tables import Record
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 STUDY, UNITS, RUNS, EVALUATIONS = "study.json", "units", "runs", "evaluations"
 LOOK_EVERY_S = 0.5
 """How long at most a wait takes: Ctrl-C that comes just as one begins is seen only when it is over."""
-Progress = Callable[[str, int, int], None]
 
 
 class _Finished(Record):
@@ -64,7 +65,7 @@ class StudyReport:
     files: "ReportFiles | None"
 
 
-def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage, done, total: None) -> StudyReport:
+def run_study(recipe_path: Path, out: Path, *, progress: Progress = silent) -> StudyReport:
     """Do what is left of a study's matrix and write its report; a run that fails is reported and the others are done.
 
     `out` gets study.json, runs/, evaluations/, units/ and the report. Raises BadInput before anything is done for a
@@ -156,7 +157,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
         running: dict[Future[UnitRecord], Work] = {}
         for work in todo:
             try:
-                running[pool.submit(do_unit, work)] = work
+                running[pool.submit(_do_beside_others, work)] = work
             except BrokenProcessPool:
                 orphans.append(work)
         while running:
@@ -170,7 +171,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
     for work in orphans:  # one of them killed its process: alone, each tells whether it was the one
         with _pool(1, share=1) as pool:
             try:
-                yield pool.submit(do_unit, work).result()
+                yield pool.submit(_do_beside_others, work).result()
             except BrokenProcessPool:
                 yield _failed(work, "its process died, perhaps for lack of memory")
 
@@ -208,6 +209,15 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _do_beside_others(work: Work) -> UnitRecord:
+    """The unit in a process of its own, whose lines about its progress bear its name."""
+    if sys.stderr.isatty():
+        return do_unit(work)
+    name = work.unit.name
+    with Lines("a unit", lambda line: log.warning("%s: %s", name, line)) as lines, reporting(lines):
+        return do_unit(work)
 
 
 def do_unit(work: Work) -> UnitRecord:
@@ -285,6 +295,7 @@ def _evaluate(work: Work, cut: Slice) -> str:
         metrics=asked.metrics,
         device=recipe.device,
         allow_missing=recipe.allow_missing,
+        progress=report,
     )
     return found.folder
 

@@ -1,13 +1,12 @@
-"""What a run writes while it goes: one JSON line a step, and a progress bar."""
+"""What a run writes while it goes: one JSON line a step, and how far it is."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
-from tqdm import tqdm
-
+from schemas.progress import report
 from unlearn.gradients import Gradient
 
 if TYPE_CHECKING:
@@ -45,6 +44,24 @@ def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "N
     lines.flush()
 
 
-def progress_bar(total: int, start: int, *, shown: bool) -> "tqdm[NoReturn]":
-    """A progress bar on stderr, silent where that is not a terminal."""
-    return tqdm(total=total, initial=start, disable=None if shown else True, desc="training", unit="step", leave=False)
+class StepCount:
+    """How far the loop is, told to whoever wants to know."""
+
+    def __init__(self, total: int, start: int, *, shown: bool) -> None:
+        self._total, self._done, self._shown = total, start, shown
+
+    def __enter__(self) -> "StepCount":
+        self._tell(self._done)
+        return self
+
+    def update(self) -> None:
+        """One more step is done."""
+        self._done += 1
+        self._tell(self._done)
+
+    def __exit__(self, *_: object) -> None:
+        self._tell(self._total)  # however the loop ended, it is over
+
+    def _tell(self, done: int) -> None:
+        if self._shown:
+            report("training", done, self._total)

@@ -26,7 +26,7 @@ from unlearn.checkpoints import (
 )
 from unlearn.gradients import Gradient, Groups, Objective, Share, check_mask, step_gradient
 from unlearn.models import AnswerModel, bare
-from unlearn.run_log import log_file, progress_bar, write_line
+from unlearn.run_log import StepCount, log_file, write_line
 from unlearn.sharding import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def train(
         if state.finished:
             return _outcome(state, state.finished)
         end = len(plan) if stop_after is None else min(len(plan), state.step + stop_after)
-        with log_file(kept_in, state.step) as lines, progress_bar(len(plan), state.step, shown=bool(kept_in)) as bar:
+        with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
@@ -146,7 +146,6 @@ def train(
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
                         save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
-                bar.set_postfix(loss=f"{gradient.loss:.3f}", refresh=False)
                 bar.update()
                 if reason:
                     return _outcome(state, reason)
