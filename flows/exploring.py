@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from flows.build import IDENTITY, locked, open_build, status
 from flows.build_report import BuildReport, StageReport
 from flows.folders import BuildFolder
-from flows.stages import STAGE_LINES
 from schemas.artifacts import read_manifest
 from schemas.origin_recipes import SandboxSource
 from schemas.problems import BadInput
 from schemas.progress import Progress, silent
-from schemas.words import STAGES, Stage
+from schemas.words import STAGE_LINES, STAGES, Stage
 
 if TYPE_CHECKING:
     from eval.explorer import Explored, StageLine

@@ -79,18 +79,18 @@ def unlearn_command(
     as_json: Json = False,
 ) -> None:
     """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
-    from flows.show import print_run
-    from flows.unlearning import run_unlearning
-
     if preset not in ("default", "published"):
         raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
     if modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
+    chosen = setting_named(setting)
+    from flows.unlearning import run_unlearning
+
     with showing_progress("unlearn"):
         record = run_unlearning(
             dataset=dataset,
             method=method,
-            setting=setting_named(setting),
+            setting=chosen,
             model=model,
             out=out,
             ratio=ratio,
@@ -109,6 +109,8 @@ def unlearn_command(
             revision=revision,
             splits=splits,
         )
+    from flows.show import print_run
+
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
     if record.broke_down:
         typer.echo(f"ppubench: {out}: {record.ending}", err=True)
@@ -169,21 +171,21 @@ def evaluate_command(
     as_json: Json = False,
 ) -> None:
     """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
-    from flows.evaluate import run_evaluation
-    from flows.show import print_evaluation
-
     if prompts not in ("probe", "published"):
         raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
+    chosen, asked, under = setting_named(setting), _tasks(tasks), _attack(attack)
+    from flows.evaluate import run_evaluation
+
     with showing_progress("evaluate") as progress:
         record = run_evaluation(
             dataset=dataset,
             model=model,
-            setting=setting_named(setting),
+            setting=chosen,
             out=out,
             ratio=ratio,
             adapter=adapter,
-            attack=_attack(attack),
-            tasks=_tasks(tasks),
+            attack=under,
+            tasks=asked,
             metrics=metric or (),
             identity=identity,
             label=label.strip(),
@@ -199,6 +201,8 @@ def evaluate_command(
             splits=splits,
             progress=progress,
         )
+    from flows.show import print_evaluation
+
     print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
     _warn_of_setting(record)
     _warn_of_failures(record)
@@ -238,11 +242,12 @@ def study_command(
     as_json: Json = False,
 ) -> None:
     """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
-    from flows.show_study import print_study
     from flows.study import run_study
 
     with showing_progress("study") as progress:
         report = run_study(recipe, out, progress=progress)
+    from flows.show_study import print_study
+
     if as_json:
         print_json(report.record.model_dump(mode="json"))
     else:

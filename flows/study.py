@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from eval.store import standing
 from flows.datasets import open_dataset
-from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
+from flows.study_plan import Slice, Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
 from schemas.problems import BadInput
 from schemas.progress import Lines, Progress, report, reporting, silent
@@ -74,6 +74,9 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = silent) -> S
     from flows.reporting import write_report
 
     recipe = read_recipe(recipe_path, StudyRecipe)
+    if out.exists() and not out.is_dir():
+        raise BadInput(str(out), "is a file", "choose another --out")
+    check_named(recipe)
     dataset = open_dataset(recipe.dataset, revision=recipe.revision, splits=recipe.splits)
     recipe = recipe.model_copy(update={"dataset": dataset})
     check_recipe(recipe)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from schemas.progress import report
-from unlearn.gradients import Gradient
 
 if TYPE_CHECKING:
+    from unlearn.gradients import Gradient
     from unlearn.train import Numbers
 
 LOG_FILE = "log.jsonl"
@@ -31,7 +31,7 @@ def log_file(folder: Path | None, step: int) -> Iterator[IO[str] | None]:
         yield handle
 
 
-def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "Numbers") -> None:
+def write_line(lines: IO[str] | None, step: int, gradient: "Gradient", numbers: "Numbers") -> None:
     """One line: step, loss, terms, means of what was measured, and further numbers."""
     if lines is None:
         return
