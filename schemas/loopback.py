@@ -5,7 +5,6 @@ and child processes that read the environment find it in NO_PROXY (`spare_loopba
 """
 
 import ipaddress
-import urllib.request
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import IO, cast
@@ -60,6 +59,8 @@ def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def opened(url: str, *, timeout_s: float) -> Iterator[IO[bytes]]:
     """What a server answers to a plain GET, asked directly where it is this machine. Raises OSError, ValueError."""
+    import urllib.request  # with much of the library behind it, and this is imported by every command
+
     direct = (urllib.request.ProxyHandler({}),) if on_loopback(url) else ()
     with urllib.request.build_opener(*direct).open(url, timeout=timeout_s) as answer:
         yield cast(IO[bytes], answer)
