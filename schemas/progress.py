@@ -75,11 +75,11 @@ class Lines:
         what: str,
         write: Callable[[str], None],
         *,
-        every_s: float = EVERY_S,
+        every_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`what` is at work until it is said how far something is; `write` gets the lines, one at a time."""
-        self._what, self._write, self._every_s, self._clock = what, write, every_s, clock
+        self._what, self._write, self._every_s, self._clock = what, write, every_s or EVERY_S, clock
         self._began = clock()
         self._phases: dict[str, _Phase] = {}
         self._lock, self._ended = threading.Lock(), threading.Event()
