@@ -33,11 +33,12 @@ def cache_folder() -> Path:
     """
     if named := os.environ.get("PPUBENCH_CACHE"):
         return Path(named).expanduser()
+    beside = Path(".cache/ppubench").resolve()
     try:
         at_home = Path("~/.cache/ppubench").expanduser()
     except RuntimeError:  # no HOME, and nobody of this number among the users
-        at_home = Path("/nonexistent")
-    return at_home if _takes_files(at_home) else Path(".cache/ppubench").resolve()
+        return beside
+    return at_home if _takes_files(at_home) else beside
 
 
 @cache
