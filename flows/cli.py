@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -39,6 +40,14 @@ def _again(words: list[str]) -> str:
     return "run the same command with --resume" if resumes else "run the same command again"
 
 
+def _on_disk(problem: OSError) -> tuple[str, str]:
+    """Where something went wrong with a file, and what; of the many of a copied folder the first."""
+    if isinstance(problem, shutil.Error) and isinstance(problem.args[0], list):
+        _, where, why = problem.args[0][0]
+        return str(where), str(why)
+    return str(problem.filename or "the disk"), str(problem.strerror or problem)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 done; 2 wrong use or bad input; 1 failed after starting; 130 interrupted."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else its client tells of every retry
@@ -69,7 +78,8 @@ def _run(words: list[str], *, again: str, interrupted: Callable[[], None]) -> No
     except TyperException as problem:
         _refuse_words(problem, words)
     except OSError as problem:
-        _fail(f"{problem.filename or 'the disk'}: {problem.strerror or problem}; mend it and {again}", 1)
+        where, why = _on_disk(problem)
+        _fail(f"{where}: {why}; mend it and {again}", 1)
     except Exception as problem:
         if os.environ.get("PPUBENCH_DEBUG"):
             raise

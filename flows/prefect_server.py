@@ -19,6 +19,8 @@ from schemas.problems import BadInput
 
 START_TIMEOUT_S = 120.0
 WATCH_S = 0.5
+END_S = 1.5
+"""How long the server may take to end in order: it holds nothing that a kill would spoil."""
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 
@@ -38,13 +40,6 @@ def prefect_settings(home: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     """Start a server on a free loopback port; yields the settings with PREFECT_API_URL, stops it on the way out.
@@ -52,15 +47,15 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     Raises RuntimeError if it does not answer within START_TIMEOUT_S seconds.
     """
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    with (home / "server.log").open("ab") as output:
+    with socket.create_server(("127.0.0.1", 0)) as bound, (home / "server.log").open("ab") as output:
+        settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/api"}
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
+            [sys.executable, "-m", "flows.prefect_server", str(bound.fileno()), str(os.getpid())],
             env={**without_proxies(os.environ), **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=[bound.fileno()],  # the port is held from here on: no other server can take it meanwhile
             start_new_session=True,  # Ctrl-C reaches the build, which then stops the server in order
             cwd=Path(__file__).resolve().parents[1],
         )
@@ -70,7 +65,7 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -135,11 +130,11 @@ def _leave_with(parent: int) -> None:
     os._exit(0)
 
 
-def serve_api(port: int) -> None:
-    """Serve Prefect's API on loopback in this process until it is told to end."""
+def serve_api(*, port: int = 0, bound: socket.socket | None = None) -> None:
+    """Serve Prefect's API on loopback in this process until it is told to end; on a port, or a socket that has one."""
     import uvicorn
 
-    uvicorn.run(
+    config = uvicorn.Config(
         "prefect.server.api.server:create_app",
         factory=True,
         host="127.0.0.1",
@@ -147,13 +142,14 @@ def serve_api(port: int) -> None:
         log_level="error",
         lifespan="on",
     )
+    uvicorn.Server(config).run(sockets=None if bound is None else [bound])
 
 
 def main() -> None:
-    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
-    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    """`python -m flows.prefect_server SOCKET PARENT_PID`: serve Prefect's API until the parent is gone."""
+    number, parent = int(sys.argv[1]), int(sys.argv[2])
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    serve_api(port)
+    serve_api(bound=socket.socket(fileno=number))
 
 
 if __name__ == "__main__":

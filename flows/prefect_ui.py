@@ -54,7 +54,8 @@ def main() -> None:
         port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
         _require_free(port)
     except (BadInput, ValueError) as problem:
-        sys.exit(f"ppubench: {problem}")
+        print(f"ppubench: {problem}", file=sys.stderr)
+        raise SystemExit(2) from None
     home.mkdir(parents=True, exist_ok=True)
     api = f"http://127.0.0.1:{port}/api"
     os.environ.update(prefect_settings(home))
@@ -63,7 +64,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
     threading.Thread(target=_say, args=(home, port), daemon=True).start()
     try:
-        serve_api(port)
+        serve_api(port=port)
     except KeyboardInterrupt:
         pass
     finally:

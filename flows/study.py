@@ -23,7 +23,7 @@ from eval.store import standing
 from flows.datasets import open_dataset
 from flows.study_plan import Slice, Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
 from schemas.progress import Lines, Progress, report, reporting, silent
 from schemas.recipes import read_recipe
 from schemas.studies import StudyRecipe, StudyRecord, UnitRecord
@@ -241,7 +241,7 @@ def do_unit(work: Work) -> UnitRecord:
     except Exception as problem:
         log.debug("%s failed", work.unit.name, exc_info=True)
         lines = str(problem).split("\n")
-        reason = lines[0] if isinstance(problem, BadInput) else f"{type(problem).__name__}: {lines[0]}"
+        reason = lines[0] if isinstance(problem, BadInput | Unfinished) else f"{type(problem).__name__}: {lines[0]}"
         record = record.model_copy(update={"status": "failed", "reason": reason[:500]})
     record = record.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
     _keep(work, record)

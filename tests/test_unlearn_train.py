@@ -18,7 +18,7 @@ from tiny_models import picture, tiny_qwen
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
 from schemas.training import TrainingSample
 from unlearn.batches import Batch, Encoder, join
 from unlearn.checkpoints import latest_checkpoint, load_weights, read_state, run_lock
@@ -236,7 +236,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BadInput, match="No space left"):
+    with pytest.raises(Unfinished, match="No space left"):
         run(base, folder=tmp_path, checkpoint_every=2, resume=True)
     monkeypatch.undo()
     checkpoint = latest_checkpoint(tmp_path)
@@ -258,7 +258,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_is_really_full_leaves_the_earlier_checkpoints_whole(base: Path, small_disk: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be written .*No space left on device.*make room and resume"):
+    with pytest.raises(Unfinished, match="cannot be written .*No space left on device.*make room, earlier ones stand"):
         run(base, steps=12, folder=small_disk, checkpoint_every=1, keep=None)
     checkpoint = latest_checkpoint(small_disk)
     assert checkpoint is not None

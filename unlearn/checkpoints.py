@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
 
 if TYPE_CHECKING:
     import torch
@@ -186,7 +186,7 @@ def _write(target: Path, tensors: "Mapping[str, Tensor]", state: RunState) -> No
 
 @contextmanager
 def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
-    """Where something cannot be written, a full disk for one: take away what was begun, and say what to do."""
+    """Where something cannot be written, a full disk for one: take away what was begun, and raise Unfinished."""
     from safetensors import SafetensorError
 
     try:
@@ -195,8 +195,7 @@ def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
         shutil.rmtree(leftover, ignore_errors=True)
         leftover.unlink(missing_ok=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        advice = "make room and resume; earlier ones stand"
-        raise BadInput(str(target), f"cannot be written ({reason})", advice) from error
+        raise Unfinished(f"{target}: cannot be written ({reason}); make room, earlier ones stand") from error
 
 
 def _flush(file: Path) -> None:
