@@ -28,10 +28,6 @@ ui: .venv/ready  ## Prefect's own pages over the runs of builds; PORT=4200
 clean:  ## remove what make made, but not builds
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .prefect
 
-# torch first and alone, by pip and at its exact version, so that no other build of it is pulled in.
 .venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ppubench needs Python 3.11 or newer")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ppubench needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2])'
+	"$(PYTHON)" -m flows.install

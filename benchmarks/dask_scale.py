@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.resources import cache_folder
+from flows.folders import cache_folder
 from schemas.tables import file_sha256
 from sources.sandbox.world import make_world
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from curation.prompts import probe_prompt
 from flows.build import open_build
-from flows.resources import TARGET, Resources, cache_folder
+from flows.folders import cache_folder
+from flows.resources import TARGET, Resources
 from flows.responders import open_responder
 from flows.target import TaughtFact, Teaching, target_key
 from schemas.answers import match

@@ -15,8 +15,8 @@ import torch
 
 from flows.unlearning import run_unlearning
 from schemas.words import SETTINGS
-from unlearn.guards import Probe
 from unlearn.methods import METHODS
+from unlearn.runs import Probe
 
 
 def shares(found: Probe | None, start: Probe) -> str:

@@ -25,8 +25,9 @@ from sources.sandbox.originals import jpeg_bytes
 from sources.sandbox.target import make_tiny_model
 from unlearn.batches import Encoder
 from unlearn.gradients import Objective, Share, step_gradient
-from unlearn.methods import METHODS, Measured, objective_for, token_mean
+from unlearn.methods import METHODS, Measured, token_mean
 from unlearn.models import AnswerModel, add_lora, bare, load_model
+from unlearn.objective import objective_for
 from unlearn.presets import Numbers
 from unlearn.reference import Reference, measure_reference
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from flows.resources import cache_folder
+from flows.folders import cache_folder
 from schemas.origins import Source
 from schemas.words import Service
 from sources.client import PoliteClient

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,11 +16,10 @@ from curation.hub_layout import config_record
 from curation.properties import load_properties
 from curation.release_files import CROISSANT, README, ReleaseFile
 from schemas.hub_folder import TRAIN_PREFIX
+from schemas.progress import Progress, silent
 from schemas.releases import Fault
 from schemas.split_reading import Roles
 from schemas.tables import Record, hub_features
-
-Progress = Callable[[str, int, int], None]
 
 
 def check_release(
@@ -28,7 +27,7 @@ def check_release(
     release: ReleaseFile,
     texts: Mapping[str, str],
     *,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> Iterator[Fault]:
     """Every fault of a release folder whose top-level text files are to be `texts` (by name).
 

@@ -1,11 +1,14 @@
 """The openai package as we use it: one client for each server, with no retries of its own and no redirects followed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from eval.chat import KEY_VARIABLE
 from eval.chat import without_credentials as shown
+from schemas.loopback import on_loopback
 from schemas.problems import BadInput
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ def blocking_client(base_url: str, *, timeout_s: float) -> "OpenAI":
     import openai
     from httpx2 import InvalidURL
 
-    http = openai.DefaultHttpxClient(follow_redirects=False, verify=_trusted())
+    with _proxies_understood():
+        http = openai.DefaultHttpxClient(follow_redirects=False, verify=_trusted(), trust_env=not on_loopback(base_url))
     try:
         return openai.OpenAI(
             base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
@@ -39,10 +43,25 @@ def client(base_url: str, *, timeout_s: float) -> "AsyncOpenAI":
 
     # How many are open at once is for eval.servers to say, and a connection is kept for each.
     limits = Limits(max_connections=None, max_keepalive_connections=None)
-    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, verify=_trusted(), limits=limits)
+    with _proxies_understood():
+        http = openai.DefaultAsyncHttpxClient(
+            follow_redirects=False, verify=_trusted(), trust_env=not on_loopback(base_url), limits=limits
+        )
     return openai.AsyncOpenAI(
         base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
     )
+
+
+@contextmanager
+def _proxies_understood() -> Iterator[None]:
+    """Raise BadInput for a proxy that the package cannot speak to, which it finds out when a client is made."""
+    from httpx2 import InvalidURL
+
+    try:
+        yield
+    except (ImportError, InvalidURL, ValueError) as error:  # their words hide a password that the address has
+        advice = "name an HTTP proxy in HTTPS_PROXY and unset ALL_PROXY; for socks5:// `pip install socksio`"
+        raise BadInput("the proxy of the environment", f"cannot be used ({error})", advice) from None
 
 
 def request_options() -> "RequestOptions":

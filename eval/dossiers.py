@@ -2,7 +2,7 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from eval.explorer_rows import (
 )
 from eval.thumbnails import strip, thumbnail
 from schemas.drops import REASONS
+from schemas.progress import Progress, silent
 from schemas.records import (
     Assignment,
     Drop,
@@ -67,9 +68,7 @@ class _Everywhere:
     drops: dict[str, list[Drop]] = field(default_factory=lambda: defaultdict(list))
 
 
-def dossiers(
-    tables: BuildTables, *, progress: Callable[[str, int, int], None] = lambda name, done, total: None
-) -> Iterator[Opened]:
+def dossiers(tables: BuildTables, *, progress: Progress = silent) -> Iterator[Opened]:
     """Every subject of the build in order of batch, shard and table."""
     shards = tables.shards()
     progress("read", 0, len(shards) + 1)

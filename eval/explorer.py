@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from eval.funnel import Funnel, funnels
 from eval.shell import Download, Link, csv_download, json_text, page_file, render
 from eval.tables import Table
 from schemas.artifacts import write_atomically
+from schemas.progress import Progress, silent
 from schemas.tables import Record
 
 EXPLORER, FUNNEL = "explorer.html", "funnel.svg"
@@ -98,7 +99,7 @@ def write_explorer(
     origin: Origin,
     *,
     out: Path,
-    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    progress: Progress = silent,
 ) -> Explored:
     """Write `explorer.html` and `funnel.svg` into `out`; a build with stages missing shows what it has."""
     tally, blobs = Tally(), []

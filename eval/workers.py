@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from eval.ledger import KeptAnswer, Ledger, tokens_of
 from schemas.artifacts import digest
 from schemas.problems import BadInput, Unfinished
+from schemas.progress import Progress, silent
 from schemas.responders import Ask, Completer, Decoding
 from schemas.workers import Effort, Estimate, F, Filled, Form, Request, WorkerAnswer
 
@@ -80,7 +81,7 @@ class LanguageWorker:
         *,
         fall_back: bool,
         where: str,
-        progress: Callable[[str, int, int], None] = lambda where, done, total: None,
+        progress: Progress = silent,
     ) -> None:
         """`where`: the key of the recipe that names this worker, for messages. `progress` is of one call of `fill`."""
         self._model, self._ledger, self._fall_back, self._where = model, ledger, fall_back, where

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from schemas.atomic import PART
 from schemas.origin_recipes import WikimediaEndpoints
 from schemas.origins import Source
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.recipes import BuildRecipe, read_build_recipe
 from schemas.responders import Responder
 from schemas.tables import Record
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
 RECIPE, IDENTITY, LOCK = "recipe.toml", "build.json", ".lock"
 ANSWERS = "answers"
 """Folder of the responders' replies as they arrived; kept, so that another judging rule asks nothing again."""
@@ -155,7 +155,7 @@ def build(
     *,
     start: Stage | None = None,
     until: Stage | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
     source: Source | None = None,
     responders: Mapping[str, Responder] | None = None,
     offline: bool = False,
@@ -195,7 +195,7 @@ def _say_estimate(folder: Path, recipe: BuildRecipe, source: WikimediaEndpoints)
         log.info("%s: %s; what is in the cache is not asked for", recipe.name, said)
 
 
-def rebuild(folder: Path, *, until: Stage, progress: Progress = lambda stage, done, total: None) -> BuildReport:
+def rebuild(folder: Path, *, until: Stage, progress: Progress = silent) -> BuildReport:
     """Bring an existing build up to date with its own recipe, up to one stage (`ppubench export`)."""
     found = open_build(folder)
     with locked(folder):

@@ -1,13 +1,16 @@
 """The commands about builds: build, status, export, stages."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json, progress_bars
+from flows.terminal import Json, app, print_json, showing_progress
 from schemas.problems import BadInput
-from schemas.words import STAGES, Stage
+from schemas.words import STAGE_LINES, STAGES, Stage
+
+if TYPE_CHECKING:
+    from flows.build_report import BuildReport
 
 
 def _stage(value: str | None) -> Stage | None:
@@ -17,6 +20,12 @@ def _stage(value: str | None) -> Stage | None:
         if stage == value:
             return stage
     raise BadInput(f"stage {value!r}", "is not a stage", f"the stages are {', '.join(STAGES)}")
+
+
+def _print_build(report: "BuildReport") -> None:
+    from flows.show import print_build  # Rich is not needed to refuse a recipe
+
+    print_build(report)
 
 
 @app.command("build", short_help="Build a benchmark from a recipe, or go on with it.")
@@ -37,21 +46,21 @@ def build_command(
     for option, value in (("--address", address), ("--store", store)):
         if value is not None and runner != "dask":
             raise BadInput(f"{option} {value}", "is of no use to --runner local", "add --runner dask")
+    first, last = _stage(start), _stage(until)
     from flows.build import build
     from flows.dask_cluster import DaskRunner
-    from flows.show import print_build
 
-    with progress_bars() as progress:
+    with showing_progress("build") as progress:
         report = build(
             recipe,
             out,
-            start=_stage(start),
-            until=_stage(until),
+            start=first,
+            until=last,
             progress=progress,
             offline=offline,
             dask=DaskRunner(address, store=store) if runner == "dask" else None,
         )
-    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+    print_json(report.model_dump(mode="json")) if as_json else _print_build(report)
 
 
 @app.command("add", short_help="Add people to a finished build.")
@@ -65,21 +74,21 @@ def add_command(
 ) -> None:
     """Add people to a finished build; nothing that stands is fetched, asked or assigned again."""
     from flows.extend import add, read_asked
-    from flows.show import print_build
 
     asked = [*(people or []), *(read_asked(roster) if roster is not None else [])]
-    with progress_bars() as progress:
+    with showing_progress("add") as progress:
         report = add(folder, asked, progress=progress)
-    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+    print_json(report.model_dump(mode="json")) if as_json else _print_build(report)
 
 
 @app.command("status", short_help="Show what a build holds, and what is stale.")
 def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
     """Show the stages of a build: counts, drops by reason, and what is stale."""
     from flows.build import status
-    from flows.show import print_status
 
     report = status(folder)
+    from flows.show import print_status
+
     print_json(report.model_dump(mode="json")) if as_json else print_status(report)
 
 
@@ -87,18 +96,15 @@ def status_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_
 def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_json: Json = False) -> None:
     """Bring a build's dataset (BUILD/hub) up to date, in the published layout."""
     from flows.build import rebuild
-    from flows.show import print_build
 
-    with progress_bars() as progress:
+    with showing_progress("export") as progress:
         report = rebuild(folder, until="export", progress=progress)
-    print_json(report.model_dump(mode="json")) if as_json else print_build(report)
+    print_json(report.model_dump(mode="json")) if as_json else _print_build(report)
 
 
 @app.command("stages", short_help="List the stages of a build.")
 def stages_command(as_json: Json = False) -> None:
     """List the stages of a build, one line each."""
-    from flows.stages import STAGE_LINES
-
     if as_json:
         print_json(STAGE_LINES)
     else:

@@ -2,23 +2,20 @@
 
 import logging
 import os
-import signal
+import shutil
 import sys
-import threading
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from functools import cache
+from typing import NoReturn
 
 from typer import TyperException
 
 from flows import build_commands, dump_commands, judge_commands, model_commands, publish_commands
+from flows.interrupts import INTERRUPTED, ending_soon, heed_lost_interrupts
 from flows.terminal import app
 from schemas.problems import BadInput, Unfinished
 
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
-
 __all__ = ["build_commands", "dump_commands", "judge_commands", "main", "model_commands", "publish_commands"]
-
-INTERRUPTED = 130
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -37,21 +34,18 @@ def _refuse_words(problem: TyperException, words: list[str]) -> NoReturn:
     _fail(f"{said.rstrip('.')} (see {shown})", 2)
 
 
-def heed_lost_interrupts() -> None:
-    """Interrupt again where Ctrl-C fell into a finalizer or a weak reference's callback: Python drops what these raise.
+def _again(words: list[str]) -> str:
+    """How a command that did not end goes on."""
+    resumes = words[:1] == ["unlearn"] and "--resume" not in words
+    return "run the same command with --resume" if resumes else "run the same command again"
 
-    See https://docs.python.org/3/library/sys.html#sys.unraisablehook.
-    """
-    before = sys.unraisablehook
 
-    def again(lost: "UnraisableHookArgs") -> None:
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            # Later, so that it does not fall into this hook; a real signal, so that it ends a sleep.
-            threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
-        else:
-            before(lost)
-
-    sys.unraisablehook = again
+def _on_disk(problem: OSError) -> tuple[str, str]:
+    """Where something went wrong with a file, and what; of the many of a copied folder the first."""
+    if isinstance(problem, shutil.Error) and isinstance(problem.args[0], list):
+        _, where, why = problem.args[0][0]
+        return str(where), str(why)
+    return str(problem.filename or "the disk"), str(problem.strerror or problem)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -62,24 +56,34 @@ def main(arguments: list[str] | None = None) -> None:
         logging.getLogger(package).setLevel(logging.INFO)
     heed_lost_interrupts()
     words = sys.argv[1:] if arguments is None else arguments
+    again = _again(words)
+    interrupted = cache(lambda: print(f"ppubench: interrupted; {again} to go on", file=sys.stderr, flush=True))
+    with ending_soon(interrupted):
+        _run(words, again=again, interrupted=interrupted)
+
+
+def _run(words: list[str], *, again: str, interrupted: Callable[[], None]) -> NoReturn:
     try:
         status = app(words, standalone_mode=False)
         if status == INTERRUPTED:
-            again = "again with --resume" if words[:1] == ["unlearn"] and "--resume" not in words else "again"
-            _fail(f"interrupted; run the same command {again} to go on", INTERRUPTED)
+            raise KeyboardInterrupt
         raise SystemExit(status if isinstance(status, int) else 0)
+    except KeyboardInterrupt:
+        interrupted()
+        raise SystemExit(INTERRUPTED) from None
     except BadInput as problem:
         _fail(str(problem), 2)
     except Unfinished as problem:
-        _fail(f"{problem}; what was done is kept: run the same command again to go on", 1)
+        _fail(f"{problem}; what was done is kept: {again} to go on", 1)
     except TyperException as problem:
         _refuse_words(problem, words)
     except OSError as problem:
-        _fail(f"{problem.filename or 'the disk'}: {problem.strerror or problem}; mend it and run the command again", 1)
+        where, why = _on_disk(problem)
+        _fail(f"{where}: {why}; mend it and {again}", 1)
     except Exception as problem:
         if os.environ.get("PPUBENCH_DEBUG"):
             raise
-        _fail(f"{type(problem).__name__}: {problem}; run again to go on, or with PPUBENCH_DEBUG=1 for details", 1)
+        _fail(f"{type(problem).__name__}: {problem}; {again} to go on, or with PPUBENCH_DEBUG=1 for details", 1)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flows.store import Store
 from schemas.artifacts import library_versions
+from schemas.loopback import on_loopback
 from schemas.problems import BadInput, Unfinished
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ OF_OUR_WORKERS = {
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
 """Settings of Dask for the workers of our own cluster."""
-LOOPBACK = ("localhost", "127.", "::1")
 PACKAGES = ("schemas", "sources", "curation", "unlearn", "eval", "flows")
 
 
@@ -166,7 +165,7 @@ def check_workers(client: "Client", address: str, folder: Path, *, store: str = 
 def _require_prefect_there(worker: str, host: str) -> None:
     """Raise BadInput if Prefect's server, which a shard reports to, is one that only this machine reaches."""
     server = os.environ.get("PREFECT_API_URL", "")
-    if (urlsplit(server).hostname or "").startswith(LOOPBACK):
+    if on_loopback(server):
         said = f"is on {host}, which does not reach the Prefect server of this machine ({server})"
         advice = "run `prefect server start --host ADDRESS` and set PREFECT_API_URL=http://ADDRESS:4200/api everywhere"
         raise BadInput(f"worker {worker}", said, advice)

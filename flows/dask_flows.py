@@ -27,6 +27,7 @@ from flows.stage import ShardCall, ShardOrder, StageSpec
 from flows.store import Store
 from schemas.artifacts import Manifest
 from schemas.problems import Unfinished
+from schemas.progress import Progress
 from schemas.recipes import BuildRecipe
 from schemas.words import Stage
 
@@ -152,7 +153,7 @@ def on_dask(address: str, store: Store | None = None) -> StageFlow:
         build: BuildFolder,
         spec: StageSpec,
         table: Mapping[Stage, StageSpec],
-        progress: Callable[[str, int, int], None],
+        progress: Progress,
     ) -> Manifest:
         if not worth_sending(spec.name, build.recipe):
             return on_this_machine(name, build, spec, table, progress)

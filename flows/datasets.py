@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from flows.resources import cache_folder
+from flows.folders import cache_folder
 from schemas.artifacts import digest
 from schemas.hub_folder import dataset_folder
 from schemas.problems import BadInput, Unfinished

@@ -13,13 +13,14 @@ from curation.values import further_values, needed_values
 from flows.build import LOCK, locked
 from schemas.entities import Entity
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.tables import Record
 from sources.dump import read_stored
 from sources.dump_entities import PeopleRule
 from sources.dump_extract import (
     COMMIT_BYTES,
     DumpManifest,
-    Progress,
+    RoundState,
     Wish,
     read_manifest,
     read_progress,
@@ -42,9 +43,6 @@ _LIKE_A_QID = re.compile(r"[Qq]?\d")
 _MEGABYTE = 1_000_000
 _BATCH = 50
 """Entities in memory at once: a person with their statements takes 0.1 MB."""
-
-Show = Callable[[str, int, int], None]
-"""Name of a round, done, total."""
 
 
 class DumpReport(Record):
@@ -74,7 +72,7 @@ def extract(
     rule: PeopleRule | None = None,
     qids: frozenset[str] = frozenset(),
     allow_cut: bool = False,
-    progress: Show = lambda stage, done, total: None,
+    progress: Progress = silent,
     threads: int | None = None,
     commit_bytes: int = COMMIT_BYTES,
 ) -> DumpReport:
@@ -221,14 +219,14 @@ def _still_needed(store: DumpStore, table: PropertyTable, round_: int) -> set[in
     return found
 
 
-def _megabytes(progress: Show, name: str) -> Callable[[int, int], None]:
+def _megabytes(progress: Progress, name: str) -> Callable[[int, int], None]:
     return lambda done, size: progress(f"{name} (MB)", done // _MEGABYTE, max(size // _MEGABYTE, 1))
 
 
 def _manifest(
     dump: str, size: int, store: DumpStore, request: str, rule: PeopleRule | None, numbers: frozenset[int]
 ) -> DumpManifest:
-    done: Progress = read_progress(store)
+    done: RoundState = read_progress(store)
     missing = set(numbers)
     store.discard_kept(missing, before=2)
     return DumpManifest(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json, progress_bars
+from flows.terminal import Json, app, print_json, showing_progress
 from schemas.problems import BadInput
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def dump_command(
     if asked.without_qid:
         count, first = len(asked.without_qid), asked.without_qid[0]
         log.warning("%s: %d people (%s first) have no QID there and are not looked for", qids, count, first)
-    with progress_bars() as progress:
+    with showing_progress("dump") as progress:
         found = extract(file, out, rule=rule, qids=asked.qids, allow_cut=allow_cut, progress=progress)
     report = found.model_copy(update={"without_qid": asked.without_qid})
     print_json(report.model_dump(mode="json")) if as_json else print_dump(report)

@@ -15,14 +15,15 @@ from eval.scoring import score
 from eval.store import standing, write_evaluation
 from eval.tasks import Slice, questions_digest, read_facts
 from flows.datasets import open_dataset
-from flows.evaluated import check_attack, identify, open_evaluated
-from flows.evaluation_asks import Asking, Progress, ask_all
+from flows.evaluated import check_attack, check_named, identify, open_evaluated
+from flows.evaluation_asks import Asking, ask_all
 from flows.evaluation_request import Request, modalities_under, tasks_under, with_extras, with_questions
 from flows.general_benchmarks import check_lmms_eval, lmms_eval_scores
 from flows.own_code import find_metric
 from flows.weight_attacks import attack_key, weight_attack
 from schemas.artifacts import digest
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.responders import Decoding
 from schemas.results import (
     MODEL_ATTACKS,
@@ -76,7 +77,7 @@ def run_evaluation(
     allow_missing: bool = False,
     revision: str | None = None,
     splits: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> EvaluationRecord:
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
@@ -87,20 +88,26 @@ def run_evaluation(
     names tasks of that tool. Replies are kept as they come, for all evaluations of one model in one file. Raises
     BadInput before anything is asked for wrong use, and for a dataset without the setting, ratio, task or attack.
     """
+    # Names and folders are looked at first, and only then torch is imported.
     from unlearn.processes import check_device
 
-    check_device(device)
+    check_named(model, adapter, label=label)
+    if lmms_eval and attack is not None:
+        raise BadInput("lmms-eval", f"is not run under attack {attack}", "leave out one of the two")
+    if out.exists() and not out.is_dir():
+        raise BadInput(str(out), "is a file", "choose another --out")
     hub = open_dataset(dataset, revision=revision, splits=splits)
+    cut = Slice(setting, ratio, read_roles(hub, setting, ratio))
+    own = tuple(find_metric(word) for word in metrics)
+    check_device(device)
     evaluated = identify(model, adapter, label=label, trust_remote_code=trust_remote_code)
     check_attack(evaluated, attack)
     if lmms_eval:
         check_lmms_eval(evaluated)
-        if attack is not None:
-            raise BadInput("lmms-eval", f"is not run under attack {attack}", "leave out one of the two")
     request = Request(
         hub=hub,
         evaluated=evaluated,
-        cut=Slice(setting, ratio, read_roles(hub, setting, ratio)),
+        cut=cut,
         attack=attack,
         tasks=tasks_under(attack, tasks),
         modalities=modalities_under(attack, modalities),
@@ -109,7 +116,7 @@ def run_evaluation(
         target=training_target(hub, target),
         likelihood=likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
         facts=read_facts(hub),
-        metrics=tuple(find_metric(word) for word in metrics),
+        metrics=own,
         lmms_eval=tuple(lmms_eval),
     )
     plain = with_questions(replace(request, attack=None), allow_missing=allow_missing)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.target import KEY_FILE
 from schemas.artifacts import digest
 from schemas.problems import BadInput
 from schemas.responders import ChoiceScorer, Responder
@@ -45,12 +44,41 @@ class Evaluated:
     @property
     def knows_general(self) -> bool:
         """It is the embedded world's target, which was taught general pictures too, or was made of it."""
+        from flows.target import KEY_FILE  # which brings the embedded world with it
+
         return self.local and (Path(self.spec) / KEY_FILE).is_file()
 
     @property
     def local(self) -> bool:
         """It runs in this process, so its weights can be attacked and its likelihoods read."""
         return not self.spec.startswith("openai:")
+
+
+def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
+    """Raise BadInput for a model or adapter that cannot be one by its name and files, before torch is imported."""
+    from eval.responders import parse_spec
+    from unlearn.model_folder import check_model_folder
+    from unlearn.runs import read_record
+
+    if len(label) > LONGEST_LABEL:
+        raise BadInput(f"label {label[:20]}…", f"has {len(label)} characters", f"use at most {LONGEST_LABEL}")
+    parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
+    overlay = overlay or parsed.adapter
+    if parsed.kind == "openai":
+        if overlay is not None:
+            found = "is laid over a model behind a server"
+            raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
+        return
+    check_model_folder(parsed.model)
+    if overlay is None:
+        return
+    record = read_record(overlay)
+    if record is None and not (overlay / "adapter_config.json").is_file():
+        found = "holds neither a run nor an adapter" if overlay.is_dir() else "no such folder"
+        raise BadInput(str(overlay), found, "name a run folder of ppubench unlearn, or a saved adapter")
+    if record is not None and not record.outcome:
+        advice = "finish it with ppubench unlearn --resume, or name another folder"
+        raise BadInput(str(overlay), "holds a run that has not finished", advice)
 
 
 def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_code: bool = False) -> Evaluated:
@@ -60,8 +88,7 @@ def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_
     be told from here. Raises BadInput for an unfinished run, a run or adapter on another base, for anything laid over
     a server's model, and for a label too long for a folder's name.
     """
-    if len(label) > LONGEST_LABEL:
-        raise BadInput(f"label {label[:20]}…", f"has {len(label)} characters", f"use at most {LONGEST_LABEL}")
+    check_named(model, overlay, label=label)
     found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code)
     if not label:
         return found
@@ -75,9 +102,6 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
     parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
     overlay = overlay or parsed.adapter
     if parsed.kind == "openai":
-        if overlay is not None:
-            found = "is laid over a model behind a server"
-            raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
         from eval.remote import model_name, served_model
 
         identity = served_model(parsed.base_urls, parsed.model)
@@ -133,10 +157,8 @@ def _base_identity(model: str, *, trust_remote_code: bool) -> str:
     """As flows.responders.load_local names it."""
     from transformers import AutoConfig
 
-    from unlearn.models import digest_of_weights
+    from unlearn.model_folder import digest_of_weights
 
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise BadInput(model, "has no config.json", "name a model folder as save_pretrained writes it, or a Hub id")
     try:
         config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
@@ -149,24 +171,17 @@ def _base_identity(model: str, *, trust_remote_code: bool) -> str:
 
 def _finished_run(folder: Path, base: str) -> "RunRecord | None":
     """The record if the folder is a run's; None if it is an adapter's."""
-    from unlearn.runs import base_digest, read_record
+    from unlearn.model_folder import base_digest
+    from unlearn.runs import read_record
 
     record = read_record(folder)
-    if record is None:
-        if not (folder / "adapter_config.json").is_file():
-            found = "holds neither a run nor an adapter" if folder.is_dir() else "no such folder"
-            raise BadInput(str(folder), found, "name a run folder of ppubench unlearn, or a saved adapter")
-        return None
-    if not record.outcome:
-        advice = "finish it with ppubench unlearn --resume, or name another folder"
-        raise BadInput(str(folder), "holds a run that has not finished", advice)
-    if record.base != (found_base := base_digest(base)):
+    if record is not None and record.base != (found_base := base_digest(base)):
         raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
     return record
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
-    from unlearn.models import digest_of_weights
+    from unlearn.model_folder import digest_of_weights
     from unlearn.runs import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:

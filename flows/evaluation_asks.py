@@ -11,13 +11,12 @@ from eval.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks import EvalQuestion
 from schemas.artifacts import digest
 from schemas.problems import BadInput
+from schemas.progress import Progress
 from schemas.responders import Ask, ChoiceScorer, Decoding, Reply, Responder
 from schemas.results import PromptSet
 from schemas.words import OPTION_LABELS
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -125,17 +124,19 @@ def _continuations(
 
 def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
     distinct = {ask.ask_id: ask for ask in asks}
-    for number, group in enumerate(_groups(list(distinct.values()), log_, together=asking.together)):
+    done = sum(log_.has(each) for each in distinct)
+    asking.progress("answers", done, len(distinct))
+    for group in _groups(list(distinct.values()), log_, together=asking.together):
         asked = {ask.ask_id for ask in group}
-        if number == 0:
-            asking.progress("answers", sum(log_.has(each) for each in distinct), len(distinct))
         responder, _ = asking.open()
         for reply in responder.answer(group, asking.decoding):
             if reply.ask_id not in asked:
                 log.warning("a reply to %s, which was not asked, is left out", reply.ask_id)
                 continue
+            answered = log_.has(reply.ask_id)
             log_.save(reply)
-        asking.progress("answers", sum(log_.has(each) for each in distinct), len(distinct))
+            done += log_.has(reply.ask_id) - answered
+            asking.progress("answers", done, len(distinct))
 
 
 def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:

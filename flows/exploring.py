@@ -2,18 +2,18 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.build import IDENTITY, locked, open_build, status
 from flows.build_report import BuildReport, StageReport
 from flows.folders import BuildFolder
-from flows.stages import STAGE_LINES
 from schemas.artifacts import read_manifest
 from schemas.origin_recipes import SandboxSource
 from schemas.problems import BadInput
-from schemas.words import STAGES, Stage
+from schemas.progress import Progress, silent
+from schemas.words import STAGE_LINES, STAGES, Stage
 
 if TYPE_CHECKING:
     from eval.explorer import Explored, StageLine
@@ -28,7 +28,7 @@ def is_build(folder: Path) -> bool:
     return (folder / IDENTITY).is_file()
 
 
-def explore(folder: Path, *, progress: Callable[[str, int, int], None] = lambda stage, done, total: None) -> "Explored":
+def explore(folder: Path, *, progress: Progress = silent) -> "Explored":
     """Write `<build>/explorer.html` and `<build>/funnel.svg`; needs no network and changes no stage.
 
     Raises BadInput for a folder that is not a build, and for one at which another process is at work.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curation.rosters import read_roster
 from flows.batches import BatchRequest, batches_of, fates_of, forget_request, read_requests, write_request
-from flows.build import Progress, bring_up_to_date, locked, open_build
+from flows.build import bring_up_to_date, locked, open_build
 from flows.build_report import BuildReport, stands
 from flows.folders import BuildFolder
 from flows.grown import refuse_remaking
@@ -22,6 +22,7 @@ from schemas.drops import explain
 from schemas.entities import Entity
 from schemas.origins import Source
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.records import Subject
 from schemas.responders import Responder
 from schemas.tables import read_records
@@ -32,7 +33,7 @@ def add(
     folder: Path,
     asked: Sequence[str],
     *,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
     source: Source | None = None,
     responders: Mapping[str, Responder] | None = None,
 ) -> BuildReport:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json
+from flows.terminal import Json, app, print_json, showing_progress
 from schemas.problems import BadInput
 
 
@@ -31,7 +31,8 @@ def judge_command(
     limits = WorkersConfig(
         max_tokens=max_tokens, max_cost=max_cost, price_in=price_in, price_out=price_out, fall_back=fall_back
     )
-    report, out = judge_evaluation(folder, model, workers=limits)
+    with showing_progress("judge"):
+        report, out = judge_evaluation(folder, model, workers=limits)
     if as_json:
         print_json(report.model_dump(mode="json"))
         return

@@ -10,6 +10,7 @@ from eval.store import read_evaluation
 from eval.workers import LanguageWorker
 from schemas.artifacts import digest, write_atomically, write_json
 from schemas.problems import BadInput
+from schemas.progress import report
 from schemas.recipes import ServersConfig, WorkersConfig
 
 log = logging.getLogger(__name__)
@@ -40,14 +41,14 @@ def judge_evaluation(
     out = folder / f"judge-{digest([model.identity, seed])[:8]}"
     budget = Budget(config.max_tokens, config.max_cost, config.price_in, config.price_out)
     with Ledger(out, budget) as ledger:
-        worker = LanguageWorker(model, ledger, fall_back=config.fall_back, where=WHERE)
+        worker = LanguageWorker(model, ledger, fall_back=config.fall_back, where=WHERE, progress=report)
         total = worker.estimate(judge_requests(rows), Ruling, effort=judge_effort(seed=seed))
         log.info(
             "judge: %d requests to %s (%d are answered already), about %d tokens in and at most %d out, at most %.4f",
             total.requests, worker.identity, total.kept, total.tokens_in, total.tokens_out, total.cost,
         )  # fmt: skip
         judged, answers = judge(rows, worker, seed=seed)
-    report = JudgeReport(
+    found = JudgeReport(
         evaluation=record.identity,
         judge=worker.identity,
         seed=seed,
@@ -57,5 +58,5 @@ def judge_evaluation(
         rows=tuple(agreement(judged)),
     )
     write_atomically(out / "judgements.jsonl", "".join(row.model_dump_json() + "\n" for row in judged))
-    write_json(out / "judge.json", report.model_dump(mode="json"))
-    return report, out
+    write_json(out / "judge.json", found.model_dump(mode="json"))
+    return found, out

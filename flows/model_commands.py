@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json, progress_bars, setting_named
+from flows.terminal import Json, app, print_json, setting_named, showing_progress
 from schemas.problems import BadInput
 from schemas.results import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.words import TASKS, Task
@@ -79,35 +79,38 @@ def unlearn_command(
     as_json: Json = False,
 ) -> None:
     """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
-    from flows.show import print_run
-    from flows.unlearning import run_unlearning
-
     if preset not in ("default", "published"):
         raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
     if modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
-    record = run_unlearning(
-        dataset=dataset,
-        method=method,
-        setting=setting_named(setting),
-        model=model,
-        out=out,
-        ratio=ratio,
-        preset="published" if preset == "published" else "default",
-        modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
-        target=target,
-        boundary=boundary,
-        resume=resume,
-        seed=seed,
-        steps=steps,
-        epochs=epochs,
-        lr=lr,
-        device=device,
-        trust_remote_code=trust_remote_code,
-        allow_missing=allow_missing,
-        revision=revision,
-        splits=splits,
-    )
+    chosen = setting_named(setting)
+    from flows.unlearning import run_unlearning
+
+    with showing_progress("unlearn"):
+        record = run_unlearning(
+            dataset=dataset,
+            method=method,
+            setting=chosen,
+            model=model,
+            out=out,
+            ratio=ratio,
+            preset="published" if preset == "published" else "default",
+            modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
+            target=target,
+            boundary=boundary,
+            resume=resume,
+            seed=seed,
+            steps=steps,
+            epochs=epochs,
+            lr=lr,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            allow_missing=allow_missing,
+            revision=revision,
+            splits=splits,
+        )
+    from flows.show import print_run
+
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
     if record.broke_down:
         typer.echo(f"ppubench: {out}: {record.ending}", err=True)
@@ -168,21 +171,21 @@ def evaluate_command(
     as_json: Json = False,
 ) -> None:
     """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
-    from flows.evaluate import run_evaluation
-    from flows.show import print_evaluation
-
     if prompts not in ("probe", "published"):
         raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
-    with progress_bars() as progress:
+    chosen, asked, under = setting_named(setting), _tasks(tasks), _attack(attack)
+    from flows.evaluate import run_evaluation
+
+    with showing_progress("evaluate") as progress:
         record = run_evaluation(
             dataset=dataset,
             model=model,
-            setting=setting_named(setting),
+            setting=chosen,
             out=out,
             ratio=ratio,
             adapter=adapter,
-            attack=_attack(attack),
-            tasks=_tasks(tasks),
+            attack=under,
+            tasks=asked,
             metrics=metric or (),
             identity=identity,
             label=label.strip(),
@@ -198,6 +201,8 @@ def evaluate_command(
             splits=splits,
             progress=progress,
         )
+    from flows.show import print_evaluation
+
     print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
     _warn_of_setting(record)
     _warn_of_failures(record)
@@ -237,11 +242,12 @@ def study_command(
     as_json: Json = False,
 ) -> None:
     """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
-    from flows.show_study import print_study
     from flows.study import run_study
 
-    with progress_bars() as progress:
+    with showing_progress("study") as progress:
         report = run_study(recipe, out, progress=progress)
+    from flows.show_study import print_study
+
     if as_json:
         print_json(report.record.model_dump(mode="json"))
     else:
@@ -269,10 +275,11 @@ def report_command(
         found = "is a build, whose explorer lies in it and shows nothing else"
         raise BadInput(str(builds[0]), found, "report it alone, without --out")
     if builds:
-        with progress_bars() as progress:
+        with showing_progress("report") as progress:
             explored = explore(builds[0], progress=progress)
         where = {"html": str(explored.html), "funnel": str(explored.funnel)}
         print_json(where) if as_json else print_explorer(explored)
         return
-    files = write_report(folders, out=out or folders[0])
+    with showing_progress("report"):
+        files = write_report(folders, out=out or folders[0])
     print_json({"html": str(files.html), "markdown": str(files.markdown)}) if as_json else print_report(files)

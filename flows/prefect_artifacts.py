@@ -10,9 +10,9 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.stages import STAGE_LINES
 from schemas.artifacts import Manifest
 from schemas.drops import REASONS
+from schemas.words import STAGE_LINES
 
 log = logging.getLogger(__name__)
 

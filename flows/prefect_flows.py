@@ -11,9 +11,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.folders import BuildFolder
 from flows.prefect_artifacts import show_build
+from flows.prefect_server import spare_proxies
 from flows.stage import Executor, ShardCall, StageSpec, run_stage
 from schemas.artifacts import Manifest
+from schemas.progress import Progress
 from schemas.words import Stage
+
+spare_proxies()  # here, since Dask workers import this module too
 
 MAX_THREADS = 4
 LOOK_EVERY_S = 0.5
@@ -63,7 +67,7 @@ def stage_flow(
     build: BuildFolder,
     spec: StageSpec,
     table: Mapping[Stage, StageSpec],
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
     execute: Executor,
 ) -> Manifest:
     """One stage, its shards as tasks."""
@@ -75,7 +79,7 @@ def on_this_machine(
     build: BuildFolder,
     spec: StageSpec,
     table: Mapping[Stage, StageSpec],
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> Manifest:
     """The flow of one stage with its shards in threads of this process."""
     return stage_flow(name, build, spec, table, progress, run_as_tasks)
@@ -91,7 +95,7 @@ class StageFlow(Protocol):
         build: BuildFolder,
         spec: StageSpec,
         table: Mapping[Stage, StageSpec],
-        progress: Callable[[str, int, int], None],
+        progress: Progress,
     ) -> Manifest: ...
 
 
@@ -107,7 +111,7 @@ def build_flow(
     build: BuildFolder,
     specs: Sequence[StageSpec],
     table: Mapping[Stage, StageSpec],
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
     finished: Callable[[Manifest], None],
     run_one: StageFlow,
 ) -> None:

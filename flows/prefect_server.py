@@ -9,16 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from schemas.loopback import on_loopback, opened, without_proxies
 from schemas.problems import BadInput
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 600.0
+"""Far more than a busy machine needs; a server that ends is seen at once."""
 WATCH_S = 0.5
+END_S = 1.5
+"""How long the server may take to end in order: it holds nothing that a kill would spoil."""
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 
@@ -38,13 +41,6 @@ def prefect_settings(home: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     """Start a server on a free loopback port; yields the settings with PREFECT_API_URL, stops it on the way out.
@@ -52,15 +48,15 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     Raises RuntimeError if it does not answer within START_TIMEOUT_S seconds.
     """
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    with (home / "server.log").open("ab") as output:
+    with socket.create_server(("127.0.0.1", 0)) as bound, (home / "server.log").open("ab") as output:
+        settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/api"}
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
-            env={**os.environ, **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
+            [sys.executable, "-m", "flows.prefect_server", str(bound.fileno()), str(os.getpid())],
+            env={**without_proxies(os.environ), **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=[bound.fileno()],  # the port is held from here on: no other server can take it meanwhile
             start_new_session=True,  # Ctrl-C reaches the build, which then stops the server in order
             cwd=Path(__file__).resolve().parents[1],
         )
@@ -70,7 +66,7 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -92,12 +88,26 @@ def without_heartbeats() -> Iterator[None]:
         yield
 
 
+def spare_proxies() -> None:
+    """Prefect's clients take no proxy from the environment where the server is on this machine.
+
+    NO_PROXY alone does not do: httpx makes a connection pool for every proxy that is named, used or not, and fails at
+    those of kinds that it cannot speak to (socks://, or socks5:// without socksio).
+    """
+    from prefect.client import orchestration
+    from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
+
+    if on_loopback(os.environ.get("PREFECT_API_URL", "localhost")):
+        for client in (PrefectHttpxSyncClient, PrefectHttpxAsyncClient):
+            setattr(orchestration, client.__name__, partial(client, trust_env=False))
+
+
 def require_server(api_url: str) -> None:
     """Raise BadInput unless a Prefect server answers at the address that the user's PREFECT_API_URL names."""
     try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=10):  # noqa: S310 - the user's own server
+        with opened(f"{api_url}/health", timeout_s=10):
             return
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"PREFECT_API_URL={api_url}", f"does not answer ({error})", "start it, or unset it") from error
 
 
@@ -107,10 +117,9 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], api_url: str, server_l
         if process.poll() is not None:
             raise RuntimeError(f"the Prefect server ended with status {process.returncode}; see {server_log}")
         try:
-            with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310 - our own loopback
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+            with opened(f"{api_url}/health", timeout_s=10):
+                return
+        except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"the Prefect server did not answer within {START_TIMEOUT_S:.0f} s; see {server_log}")
 
@@ -122,11 +131,11 @@ def _leave_with(parent: int) -> None:
     os._exit(0)
 
 
-def serve_api(port: int) -> None:
-    """Serve Prefect's API on loopback in this process until it is told to end."""
+def serve_api(*, port: int = 0, bound: socket.socket | None = None) -> None:
+    """Serve Prefect's API on loopback in this process until it is told to end; on a port, or a socket that has one."""
     import uvicorn
 
-    uvicorn.run(
+    config = uvicorn.Config(
         "prefect.server.api.server:create_app",
         factory=True,
         host="127.0.0.1",
@@ -134,13 +143,14 @@ def serve_api(port: int) -> None:
         log_level="error",
         lifespan="on",
     )
+    uvicorn.Server(config).run(sockets=None if bound is None else [bound])
 
 
 def main() -> None:
-    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
-    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    """`python -m flows.prefect_server SOCKET PARENT_PID`: serve Prefect's API until the parent is gone."""
+    number, parent = int(sys.argv[1]), int(sys.argv[2])
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    serve_api(port)
+    serve_api(bound=socket.socket(fileno=number))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from flows.prefect_server import prefect_settings, serve_api
 from schemas.artifacts import write_json
+from schemas.loopback import opened
 from schemas.problems import BadInput
 
 PORT = 4200
@@ -25,9 +24,9 @@ def ui_address(home: Path) -> str | None:
     try:
         found = json.loads((home / RUNNING).read_text())
         address = str(found["api"])
-        with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310 - our own loopback
+        with opened(f"{address}/health", timeout_s=5):
             return address
-    except (OSError, ValueError, KeyError, TypeError, urllib.error.URLError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -55,7 +54,8 @@ def main() -> None:
         port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
         _require_free(port)
     except (BadInput, ValueError) as problem:
-        sys.exit(f"ppubench: {problem}")
+        print(f"ppubench: {problem}", file=sys.stderr)
+        raise SystemExit(2) from None
     home.mkdir(parents=True, exist_ok=True)
     api = f"http://127.0.0.1:{port}/api"
     os.environ.update(prefect_settings(home))
@@ -64,7 +64,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
     threading.Thread(target=_say, args=(home, port), daemon=True).start()
     try:
-        serve_api(port)
+        serve_api(port=port)
     except KeyboardInterrupt:
         pass
     finally:

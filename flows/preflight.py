@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Collection
-from pathlib import Path
 
 from curation.properties import load_properties
 from eval.responders import parse_spec
@@ -12,6 +11,7 @@ from schemas.problems import BadInput
 from schemas.recipes import BuildRecipe
 from schemas.words import Stage
 from sources.contact import checked_contact
+from unlearn.model_folder import check_adapter_folder, check_model_folder
 
 BUILT_IN = "built-in"
 TEMPLATES = "templates"
@@ -74,6 +74,10 @@ def _check_spec(where: str, spec: str, *, other: str) -> None:
         parsed = parse_spec(spec)
     except BadInput as problem:
         raise BadInput(where, f"{spec!r} {problem.found}", f"{problem.advice}; or {other}") from None
-    # A path is told from a Hub id by its shape: Hub ids are "name" or "owner/name".
-    if parsed.kind == "hf" and (spec.startswith(("hf:/", "hf:.", "hf:~")) and not Path(parsed.model).is_dir()):
-        raise BadInput(where, f"{parsed.model} is no folder", "name the model's folder, or a Hub id")
+    if parsed.kind == "hf":
+        try:
+            check_model_folder(parsed.model)
+            if parsed.adapter is not None:
+                check_adapter_folder(parsed.adapter)
+        except BadInput as problem:
+            raise BadInput(where, f"{problem.where}: {problem.found}", problem.advice) from None

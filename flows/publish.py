@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.card import read_card
@@ -14,12 +14,12 @@ from flows.build import locked, open_build
 from flows.publish_gate import build_faults, loading_faults
 from flows.publish_plan import Plan, clear, plan_release, role_change_lines
 from schemas.problems import BadInput, Unfinished
+from schemas.progress import Progress, silent
 from schemas.releases import Fault, PublishedRepo, PublishReport
 from sources.hub_publishing import HubRepo
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
 WORK = ".publish"
 """Folder in a build for what publishing fetches; emptied at its beginning and end."""
 HUB, GATED = "hub", "hub_gated"
@@ -39,7 +39,7 @@ def publish(
     allow_role_changes: bool = False,
     endpoint: str | None = None,
     token: str | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> PublishReport:
     """Publish BUILD/hub to `repo`, and BUILD/hub_gated (if there is one) to `gated_repo`, by default `repo`-gated.
 
@@ -82,7 +82,7 @@ def publish_folder(
     endpoint: str | None = None,
     token: str | None = None,
     faults: Sequence[Fault] = (),
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> PublishReport:
     """The same for a folder with hub/ (and hub_gated/) whose build has been looked at, with the faults of that."""
     _check_version(version)

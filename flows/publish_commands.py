@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.terminal import Json, app, print_json, progress_bars
+from flows.terminal import Json, app, print_json, showing_progress
 from schemas.problems import BadInput
 
 
@@ -33,7 +33,7 @@ def publish_command(
     from sources.hub import quiet_unless_terminal
 
     quiet_unless_terminal()
-    with progress_bars() as progress:
+    with showing_progress("publish") as progress:
         report = publish(
             folder,
             repo,
@@ -71,5 +71,6 @@ def compare_command(
     from sources.hub import quiet_unless_terminal
 
     quiet_unless_terminal()
-    diff = compare(first, second)
+    with showing_progress("compare"):
+        diff = compare(first, second)
     print_json(diff.model_dump(mode="json")) if as_json else print_comparison(diff, first, second)

@@ -35,6 +35,7 @@ from flows.stage import ShardCall, ShardOrder, StageRun, StageSpec, expected_key
 from flows.stages import stage_table
 from flows.store import Store
 from schemas.problems import BadInput, Unfinished
+from schemas.progress import silent
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> _Phase:
             reached.append(_Phase(dict(calls), Semaphore(parallel)))
             raise _Reached
 
-    run = StageRun(build, spec, key, inputs, keep, lambda stage, done, total: None)
+    run = StageRun(build, spec, key, inputs, keep, silent)
     if store is not None:
         run.listed = Listing(store, build.path, build.artifact(spec.name))
     try:

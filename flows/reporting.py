@@ -17,8 +17,7 @@ from schemas.studies import CompareConfig, Curve, CurvePoint, StudyRecord, UnitR
 
 if TYPE_CHECKING:
     from eval.report import ReportFiles
-    from unlearn.guards import Probe
-    from unlearn.runs import RunRecord
+    from unlearn.runs import Probe, RunRecord
 
 STUDY, RUN, RUNS, EVALUATIONS = "study.json", "run.json", "runs", "evaluations"
 

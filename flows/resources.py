@@ -1,9 +1,8 @@
 """What a build needs besides its folder: its source, its target and its responders, opened when first asked for."""
 
 import logging
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from threading import Lock
@@ -13,9 +12,11 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from flows.folders import cache_folder
 from schemas.origin_recipes import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
 from schemas.origins import Source
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.recipes import BuildRecipe
 from schemas.responders import Responder
 from schemas.workers import Worker
@@ -33,11 +34,6 @@ log = logging.getLogger(__name__)
 
 SANDBOX = "hf:sandbox"
 TARGET = "target"
-
-
-def cache_folder() -> Path:
-    """Where what several builds share is kept: $PPUBENCH_CACHE, or ~/.cache/ppubench."""
-    return Path(os.environ.get("PPUBENCH_CACHE", "~/.cache/ppubench")).expanduser()
 
 
 def place_free(spec: str) -> str:
@@ -217,7 +213,7 @@ class Resources(AbstractContextManager["Resources"]):
         spec: str,
         where: str,
         *,
-        progress: Callable[[str, int, int], None] = lambda where, done, total: None,
+        progress: Progress = silent,
     ) -> Worker:
         """A language model that fills forms; `where` is the key of the recipe that names it."""
         from eval.workers import LanguageWorker
@@ -233,7 +229,7 @@ class Resources(AbstractContextManager["Resources"]):
             return f"sandbox:{self._target_key()}"
         kind, _, name = spec.partition(":")
         if kind == "hf" and Path(name).is_dir():
-            from unlearn.models import digest_of_weights
+            from unlearn.model_folder import digest_of_weights
 
             return f"hf:{digest_of_weights(Path(name))}"
         side = self.recipe.servers.image_side

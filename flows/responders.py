@@ -31,7 +31,8 @@ def load_local(
 ) -> "LocalModel":
     """A model folder or Hub id, with its adapter, as a responder wants it. Raises BadInput as unlearn.models does."""
     from eval.local import LocalModel
-    from unlearn.models import digest_of_weights, load_model
+    from unlearn.model_folder import digest_of_weights
+    from unlearn.models import load_model
 
     loaded = load_model(path, adapter=adapter, device=device, trust_remote_code=trust_remote_code)
     # A folder's place says nothing about its content, so its digest stands for it; a Hub id has a revision instead.

@@ -31,6 +31,7 @@ from schemas.artifacts import (
     write_timing,
 )
 from schemas.problems import BadInput
+from schemas.progress import Progress, silent
 from schemas.recipes import BuildRecipe
 from schemas.records import Drop
 from schemas.tables import Record, read_records, write_records
@@ -127,7 +128,7 @@ class StageRun:
     key: str
     inputs: dict[str, str]
     execute: Executor
-    progress: Callable[[str, int, int], None]
+    progress: Progress
     """Called as (stage, shards done, shards in all)."""
     took: dict[int, int] = field(default_factory=dict)
     """Rows that a shard's work has read, by shard, as the work counts them; kept in the shard's mark."""
@@ -259,7 +260,7 @@ def run_stage(
     table: Mapping[Stage, StageSpec],
     *,
     execute: Executor = run_in_process,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> Manifest:
     """Bring one stage up to date and return its manifest; an artifact whose key stands is left alone."""
     spec.prepare(build)

@@ -13,17 +13,6 @@ from flows.stage import StageRun, StageSpec
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
 
-STAGE_LINES: dict[Stage, str] = {
-    "select": "who becomes a subject",
-    "facts": "statements to facts, by the property table",
-    "images": "candidate pictures with their licences",
-    "screen": "pictures decoded, duplicates settled, views 001-004 assigned",
-    "questions": "every fact as generation, cloze and classification, in text and image form",
-    "probe": "what the target already knows, with every answer kept as evidence",
-    "split": "forget and retain roles under complete, selective and personalized",
-    "attack": "random prefixes, jailbreak-style prompts and paraphrases",
-    "export": "the dataset in the published layout",
-}
 VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2}
 """Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {

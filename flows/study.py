@@ -5,9 +5,10 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -20,9 +21,10 @@ from pydantic import ValidationError
 
 from eval.store import standing
 from flows.datasets import open_dataset
-from flows.study_plan import Slice, Unit, check_recipe, plan_units, slices_of, unit_keys
+from flows.study_plan import Slice, Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
 from schemas.artifacts import write_json
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
+from schemas.progress import Lines, Progress, report, reporting, silent
 from schemas.recipes import read_recipe
 from schemas.studies import StudyRecipe, StudyRecord, UnitRecord
 from schemas.tables import Record
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 STUDY, UNITS, RUNS, EVALUATIONS = "study.json", "units", "runs", "evaluations"
 LOOK_EVERY_S = 0.5
 """How long at most a wait takes: Ctrl-C that comes just as one begins is seen only when it is over."""
-Progress = Callable[[str, int, int], None]
 
 
 class _Finished(Record):
@@ -64,7 +65,7 @@ class StudyReport:
     files: "ReportFiles | None"
 
 
-def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage, done, total: None) -> StudyReport:
+def run_study(recipe_path: Path, out: Path, *, progress: Progress = silent) -> StudyReport:
     """Do what is left of a study's matrix and write its report; a run that fails is reported and the others are done.
 
     `out` gets study.json, runs/, evaluations/, units/ and the report. Raises BadInput before anything is done for a
@@ -73,6 +74,9 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = lambda stage
     from flows.reporting import write_report
 
     recipe = read_recipe(recipe_path, StudyRecipe)
+    if out.exists() and not out.is_dir():
+        raise BadInput(str(out), "is a file", "choose another --out")
+    check_named(recipe)
     dataset = open_dataset(recipe.dataset, revision=recipe.revision, splits=recipe.splits)
     recipe = recipe.model_copy(update={"dataset": dataset})
     check_recipe(recipe)
@@ -156,7 +160,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
         running: dict[Future[UnitRecord], Work] = {}
         for work in todo:
             try:
-                running[pool.submit(do_unit, work)] = work
+                running[pool.submit(_do_beside_others, work)] = work
             except BrokenProcessPool:
                 orphans.append(work)
         while running:
@@ -170,7 +174,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
     for work in orphans:  # one of them killed its process: alone, each tells whether it was the one
         with _pool(1, share=1) as pool:
             try:
-                yield pool.submit(do_unit, work).result()
+                yield pool.submit(_do_beside_others, work).result()
             except BrokenProcessPool:
                 yield _failed(work, "its process died, perhaps for lack of memory")
 
@@ -210,6 +214,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _do_beside_others(work: Work) -> UnitRecord:
+    """The unit in a process of its own, whose lines about its progress bear its name."""
+    if sys.stderr.isatty():
+        return do_unit(work)
+    name = work.unit.name
+    with Lines("a unit", lambda line: log.warning("%s: %s", name, line)) as lines, reporting(lines):
+        return do_unit(work)
+
+
 def do_unit(work: Work) -> UnitRecord:
     """Run and evaluate one unit; whatever goes wrong becomes the reason of a failed record.
 
@@ -228,7 +241,7 @@ def do_unit(work: Work) -> UnitRecord:
     except Exception as problem:
         log.debug("%s failed", work.unit.name, exc_info=True)
         lines = str(problem).split("\n")
-        reason = lines[0] if isinstance(problem, BadInput) else f"{type(problem).__name__}: {lines[0]}"
+        reason = lines[0] if isinstance(problem, BadInput | Unfinished) else f"{type(problem).__name__}: {lines[0]}"
         record = record.model_copy(update={"status": "failed", "reason": reason[:500]})
     record = record.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
     _keep(work, record)
@@ -285,6 +298,7 @@ def _evaluate(work: Work, cut: Slice) -> str:
         metrics=asked.metrics,
         device=recipe.device,
         allow_missing=recipe.allow_missing,
+        progress=report,
     )
     return found.folder
 

@@ -41,16 +41,13 @@ class Slice:
     attack: AttackName | None
 
 
-def check_recipe(recipe: StudyRecipe) -> None:
-    """Raise BadInput for a method, number, dataset, setting, ratio, task or attack that does not exist or cannot be
-    asked, before anything is run.
-    """
-    from unlearn.data import read_samples
+def check_named(recipe: StudyRecipe) -> None:
+    """Raise BadInput for a model, method, number or metric that cannot be meant, before the dataset is looked for."""
     from unlearn.methods import METHODS
+    from unlearn.model_folder import check_model_folder
     from unlearn.presets import numbers_for
-    from unlearn.processes import check_device
 
-    check_device(recipe.device)
+    check_model_folder(recipe.model)
     for method in recipe.methods:
         if is_own(method):
             own = find_method(method)
@@ -67,6 +64,14 @@ def check_recipe(recipe: StudyRecipe) -> None:
         raise BadInput(f"recipe {recipe.name}, methods", "two have the same name", "rename one of your own")
     for word in recipe.evaluate.metrics:
         find_metric(word)
+
+
+def check_recipe(recipe: StudyRecipe) -> None:
+    """Raise BadInput for a device that is not here, and for a setting, ratio, task or attack that the dataset lacks."""
+    from unlearn.data import read_samples
+    from unlearn.processes import check_device
+
+    check_device(recipe.device)
     for setting, ratio in _conditions(recipe):
         read_samples(
             recipe.dataset,
@@ -77,8 +82,6 @@ def check_recipe(recipe: StudyRecipe) -> None:
             allow_missing=recipe.allow_missing,
         )
     _check_slices(recipe)
-    if not Path(recipe.model).is_dir() and (Path(recipe.model).is_absolute() or recipe.model.count("/") != 1):
-        raise BadInput(f"model {recipe.model}", "no such folder", "name the target's folder, or a Hub id OWNER/NAME")
 
 
 def _check_slices(recipe: StudyRecipe) -> None:
@@ -142,7 +145,7 @@ def _short(method: str) -> str:
 
 def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
     """By unit name: the digest of all that decides its result. A finished unit of another key is done again."""
-    from unlearn.runs import base_digest
+    from unlearn.model_folder import base_digest
 
     shared = recipe.model_dump(
         mode="json",

@@ -1,14 +1,19 @@
-"""What the commands share: the application, JSON on stdout, and the progress bar on stderr."""
+"""What the commands share: the application, JSON on stdout, and progress on stderr."""
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schemas.problems import BadInput
+from schemas.progress import Lines, Progress, reporting
 from schemas.words import PUBLISHED_SETTING, SETTINGS, Setting
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 app = typer.Typer(
     name="ppubench",
@@ -23,22 +28,31 @@ Json = Annotated[bool, typer.Option("--json", help="One machine-readable object 
 
 
 @contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr; silent where stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def showing_progress(what: str) -> Iterator[Progress]:
+    """Progress on stderr: bars on a terminal, else a line every half minute. `what` is the command at work.
 
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        known: dict[str, int] = {}
+    `schemas.progress.report` tells the same.
+    """
+    if not sys.stderr.isatty():
+        with Lines(what, lambda line: print(line, file=sys.stderr, flush=True)) as lines, reporting(lines):
+            yield lines
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    text = TextColumn("{task.description:<10}")
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        known: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in known:
-                known[stage] = int(bars.add_task(stage, total=total))
-            bars.update(known[stage], completed=done, total=total)  # type: ignore[arg-type]
+                known[stage] = bars.add_task(stage, total=total)
+            bars.update(known[stage], completed=done, total=total)
 
-        yield show
+        with reporting(show):
+            yield show
 
 
 def print_json(value: object) -> None:

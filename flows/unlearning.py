@@ -55,19 +55,25 @@ def run_unlearning(
     `stop_after` ends this call after so many steps, as if it had been killed there. Raises BadInput before anything is
     written for wrong use, and for a folder that holds another run, of which a step was done, or is being written to.
     """
-    from unlearn.checkpoints import run_lock
+    # Names, numbers and folders are looked at first, and only then torch is imported.
     from unlearn.data import read_samples
-    from unlearn.execute import prune_run, train_run
-    from unlearn.prepare import prepare
+    from unlearn.model_folder import check_model_folder
+    from unlearn.presets import numbers_for
     from unlearn.processes import check_device, own_device, refuse_several, wait_for_all, writes
     from unlearn.runs import has_begun, read_record
 
-    check_device(device)
     chosen = find_method(method, boundary=boundary)
     if chosen.prunes:
         refuse_several(f"method {chosen.name}")
     common = {"steps": steps, "epochs": epochs, "lr": lr}
     typed = {**(overrides or {}), **{name: value for name, value in common.items() if value is not None}}
+    numbers_for(chosen.name, preset=preset, parameters=0, family="", overrides=typed, own=chosen.numbers)
+    check_model_folder(model)
+    if out.exists() and not out.is_dir():
+        raise BadInput(str(out), "is a file", "choose another --out")
+    found = read_record(out)
+    if found is not None and not resume and has_begun(out):
+        raise BadInput(str(out), f"holds a run of {found.method}", "resume it with --resume, or name another folder")
     data = read_samples(
         open_dataset(dataset, revision=revision, splits=splits),
         setting=setting,
@@ -77,9 +83,12 @@ def run_unlearning(
         allow_missing=allow_missing,
     )
     _show_mismatch(data)
-    found = read_record(out)
-    if found is not None and not resume and has_begun(out):
-        raise BadInput(str(out), f"holds a run of {found.method}", "resume it with --resume, or name another folder")
+    check_device(device)
+
+    from unlearn.checkpoints import run_lock
+    from unlearn.execute import prune_run, train_run
+    from unlearn.prepare import prepare
+
     wait_for_all(device)  # before one of them writes what another takes for an earlier run
     ready = prepare(
         out,

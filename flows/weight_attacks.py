@@ -56,8 +56,9 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
     from torch import nn
 
     from unlearn.batches import Encoder
-    from unlearn.methods import Method, objective_for
+    from unlearn.methods import Method
     from unlearn.models import AnswerModel, add_lora
+    from unlearn.objective import objective_for
     from unlearn.presets import numbers_for
     from unlearn.train import Optimisation, Step, train
 

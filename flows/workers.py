@@ -25,13 +25,13 @@ from curation.rating_prompts import Wishes
 from flows.preflight import AUTHOR, BUILT_IN, POLISHER, RATER, TEMPLATES
 from flows.resources import Resources
 from flows.stage import Rows, Tables
+from schemas.progress import Progress
 from schemas.recipes import BuildRecipe
 from schemas.records import AttackPrompt, Question, Vote
 from schemas.workers import Effort, Estimate, Form, Request, WorkerAnswer
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
 Asked = Iterable[tuple[Sequence[Request], type[Form], Effort]]
 """What a stage is going to ask of a worker, a piece at a time."""
 

@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from schemas.problems import BadInput
 
 TRAIN_PREFIX = "train_pair_"
@@ -139,6 +136,9 @@ def read_rows(
     The published data calls `sample_id` also `id`. `picture` is a column of pictures ("image", "image_002", …), which
     may come as `image_bytes` or `image_path` instead. Raises BadInput naming the file and the column that is missing.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         source = pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:

@@ -3,17 +3,18 @@
 import hashlib
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, Union, get_args, get_origin
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.atomic import replacing
 from schemas.problems import TableProblem
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     from datasets import Features
 
 ROW_GROUP_ROWS = 1000
@@ -21,13 +22,13 @@ ROW_GROUP_ROWS = 1000
 PICTURE_GROUP_ROWS = 32
 """The same for tables that hold pictures, so that a group stays some megabytes."""
 
-_SCALARS: Mapping[type, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-    bytes: pa.binary(),
-}
+
+@cache
+def _scalars() -> "Mapping[type, pa.DataType]":
+    """Arrow is imported where tables are at hand, so that a list or a refusal is said at once."""
+    import pyarrow as pa
+
+    return {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}
 
 
 class Record(BaseModel):
@@ -58,10 +59,12 @@ def _unwrap(annotation: object) -> tuple[object, bool]:
     return annotation, False
 
 
-def _arrow_type(annotation: object) -> pa.DataType:
+def _arrow_type(annotation: object) -> "pa.DataType":
+    import pyarrow as pa
+
     kind, _ = _unwrap(annotation)
     if get_origin(kind) is Literal:
-        return _SCALARS[type(get_args(kind)[0])]
+        return _scalars()[type(get_args(kind)[0])]
     if get_origin(kind) is tuple:
         item, ellipsis = get_args(kind)
         if ellipsis is not Ellipsis:
@@ -69,19 +72,23 @@ def _arrow_type(annotation: object) -> pa.DataType:
         return pa.list_(_arrow_type(item))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return pa.struct(list(_arrow_fields(kind, nested=True)))
-    if isinstance(kind, type) and kind in _SCALARS:
-        return _SCALARS[kind]
+    if isinstance(kind, type) and kind in _scalars():
+        return _scalars()[kind]
     raise TypeError(f"{annotation}: no Arrow type is defined for it")
 
 
-def _arrow_fields(record: type[BaseModel], *, nested: bool) -> Iterator[pa.Field]:
+def _arrow_fields(record: type[BaseModel], *, nested: bool) -> "Iterator[pa.Field]":
+    import pyarrow as pa
+
     for name, info in record.model_fields.items():
         # Nested fields are nullable to Arrow, as `datasets` writes them; pydantic checks them on reading.
         yield pa.field(name, _arrow_type(info.annotation), nullable=nested or _unwrap(info.annotation)[1])
 
 
-def arrow_schema(record: type[Record]) -> pa.Schema:
+def arrow_schema(record: type[Record]) -> "pa.Schema":
     """The Arrow schema of a record; the record's name is kept in the schema metadata."""
+    import pyarrow as pa
+
     return pa.schema(list(_arrow_fields(record, nested=False)), metadata={"ppubench.record": record.__name__})
 
 
@@ -105,8 +112,10 @@ def _feature(annotation: object) -> object:
     return Value(str(_arrow_type(kind)).replace("double", "float64"))
 
 
-def to_table(records: Sequence[Record], record: type[Record]) -> pa.Table:
+def to_table(records: Sequence[Record], record: type[Record]) -> "pa.Table":
     """Arrow table of the rows in the order given."""
+    import pyarrow as pa
+
     return pa.Table.from_pylist([row.model_dump() for row in records], schema=arrow_schema(record))
 
 
@@ -120,6 +129,9 @@ def write_records(path: Path, records: Iterable[Record], record: type[Record]) -
 
     Streams one row group at a time, so the rows may be a generator. The same rows give the same bytes.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = arrow_schema(record)
     count, rows_per_group = 0, _group_rows(record)
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
@@ -135,7 +147,7 @@ def write_records(path: Path, records: Iterable[Record], record: type[Record]) -
     return count
 
 
-def _check_columns(path: Path, found: pa.Schema, record: type[Record], columns: Sequence[str] | None) -> None:
+def _check_columns(path: Path, found: "pa.Schema", record: type[Record], columns: Sequence[str] | None) -> None:
     for field in arrow_schema(record):
         if columns is not None and field.name not in columns:
             continue
@@ -153,6 +165,9 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
 
     Raises TableProblem naming file, row (from 0) and column of the first thing that is wrong.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -178,7 +193,9 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
                 row_number += 1
 
 
-def _batches(path: Path, file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, file: "pq.ParquetFile", rows: int) -> "Iterator[pa.RecordBatch]":
+    import pyarrow as pa
+
     try:
         yield from file.iter_batches(batch_size=rows)
     except (pa.ArrowInvalid, OSError) as error:
@@ -186,8 +203,11 @@ def _batches(path: Path, file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordB
         raise TableProblem(str(path), f"is damaged ({reason})", "build the stage that writes it again") from error
 
 
-def read_columns(path: Path, record: type[Record], columns: Sequence[str]) -> pa.Table:
+def read_columns(path: Path, record: type[Record], columns: Sequence[str]) -> "pa.Table":
     """Some columns of a Parquet file as an Arrow table, checked against the record; cheap for wide tables."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             _check_columns(path, file.schema_arrow, record, columns)

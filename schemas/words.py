@@ -28,6 +28,17 @@ ATTACKS: tuple[Attack, ...] = ("random_prefix", "jailbreak_style_prompt", "parap
 STAGES: tuple[Stage, ...] = (
     "select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export",
 )  # fmt: skip
+STAGE_LINES: dict[Stage, str] = {
+    "select": "who becomes a subject",
+    "facts": "statements to facts, by the property table",
+    "images": "candidate pictures with their licences",
+    "screen": "pictures decoded, duplicates settled, views 001-004 assigned",
+    "questions": "every fact as generation, cloze and classification, in text and image form",
+    "probe": "what the target already knows, with every answer kept as evidence",
+    "split": "forget and retain roles under complete, selective and personalized",
+    "attack": "random prefixes, jailbreak-style prompts and paraphrases",
+    "export": "the dataset in the published layout",
+}
 RATIOS: tuple[int, ...] = (5, 10, 15, 30)
 VIEWS: tuple[str, ...] = ("001", "002", "003", "004")
 OPTION_LABELS: tuple[str, ...] = ("A", "B", "C", "D")

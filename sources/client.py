@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from pydantic import JsonValue
 
+from schemas.loopback import on_loopback
 from schemas.origins import FetchProblem
 from schemas.problems import BadInput, Unfinished
 from schemas.words import Service
@@ -241,7 +242,7 @@ class PoliteClient:
                 self._sent += 1
             try:
                 with (
-                    self._sessions.session(routed=host in self._routes) as session,
+                    self._sessions.session(direct=on_loopback(address)) as session,
                     session.get(
                         address,
                         headers={"Host": host},

@@ -53,7 +53,7 @@ class DumpManifest(Record):
     identity: str
 
 
-class Progress(Record):
+class RoundState(Record):
     """How far a round got."""
 
     round_: int = 1
@@ -71,7 +71,7 @@ class Progress(Record):
         """Where the round goes on."""
         return Mark(self.offset, Place(self.position, self.before), self.ended)
 
-    def at(self, mark: Mark, lines: int) -> "Progress":
+    def at(self, mark: Mark, lines: int) -> "RoundState":
         """The same round, so much further."""
         found = {"offset": mark.offset, "position": mark.place.position, "before": mark.place.before}
         return self.model_copy(update={**found, "ended": mark.ended, "lines": self.lines + lines})
@@ -95,10 +95,10 @@ def request_digest(dump: Path, wish: Wish, *, size: int) -> str:
     return digest({"head": head, "rule": rule, "numbers": [*sorted(wish.numbers)], "blanked": [*sorted(wish.blanked)]})
 
 
-def read_progress(store: DumpStore) -> Progress:
+def read_progress(store: DumpStore) -> RoundState:
     """Where the extraction in a store stands; its start, if it has not begun."""
     text = store.state("progress")
-    return Progress() if text is None else Progress.model_validate_json(text)
+    return RoundState() if text is None else RoundState.model_validate_json(text)
 
 
 def read_round(
@@ -140,7 +140,7 @@ def read_round(
             raise BadInput(str(dump), found, advice) from None
         bad += [end.half] if end.half else []
     finished = progress.model_copy(update={"bytes": progress.offset, "cut": cut}) if round_ == 1 else progress
-    following = Progress(round_=round_ + 1, lines=finished.lines, bytes=finished.bytes, cut=finished.cut)
+    following = RoundState(round_=round_ + 1, lines=finished.lines, bytes=finished.bytes, cut=finished.cut)
     store.write(kept, bad, {"progress": following.model_dump_json()}, round_=round_)
 
 

@@ -1,4 +1,4 @@
-"""Idle connections, handed out one thread at a time; stand-ins are reached without proxies, nobody with .netrc."""
+"""Idle connections, handed out one thread at a time; this machine is reached without proxies, nobody with .netrc."""
 
 import threading
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ class Sessions:
         self._idle: dict[bool, list[requests.Session]] = {True: [], False: []}
 
     @contextmanager
-    def session(self, *, routed: bool) -> Iterator[requests.Session]:
-        """An idle session, or a new one; `routed` says that a stand-in is asked."""
+    def session(self, *, direct: bool) -> Iterator[requests.Session]:
+        """An idle session, or a new one; `direct`: without the proxies that the environment names."""
         with self._lock:
-            idle = self._idle[routed]
+            idle = self._idle[direct]
             session = idle.pop() if idle else None
         if session is None:
             session = requests.Session()
-            session.trust_env = not routed
+            session.trust_env = not direct
             session.auth = _without_credentials
             session.headers.update({"User-Agent": self._user_agent, "Accept-Encoding": "gzip"})
         try:
             yield session
         finally:
             with self._lock:
-                self._idle[routed].append(session)
+                self._idle[direct].append(session)
 
     def close(self) -> None:
         """Close all idle connections."""

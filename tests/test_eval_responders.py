@@ -13,7 +13,8 @@ from eval.responders import ResponderSpec, parse_spec
 from flows.responders import load_local, open_responder
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
-from unlearn.models import add_lora, digest_of_weights, load_model, save_adapter
+from unlearn.model_folder import digest_of_weights
+from unlearn.models import add_lora, load_model, save_adapter
 
 GREEDY = Decoding(max_new_tokens=6)
 

@@ -226,7 +226,7 @@ def test_an_interrupted_build_does_not_wait_for_what_it_would_still_fetch(home: 
 def test_an_interrupt_that_python_drops_is_given_again() -> None:
     script = """
 import signal, time
-from flows.cli import heed_lost_interrupts
+from flows.interrupts import heed_lost_interrupts
 class Dying:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)

@@ -361,12 +361,13 @@ def test_compare_takes_the_published_layout(ours: Path, published: Path) -> None
 
 
 def test_a_study_takes_a_hub_id_too(hub: Hub, ours: Path, tmp_path: Path) -> None:
-    """The dataset is fetched and read before the model, which this recipe lacks, is looked for."""
+    """The dataset is fetched and read, which has no training pairs of the target that this recipe names."""
     push(hub, "tester/ppu", ours)
     recipe = tmp_path / "study.toml"
     recipe.write_text(
-        'name = "s"\ndataset = "tester/ppu"\nmodel = "/nowhere"\nmethods = ["gd-joint"]\nsettings = ["persona"]\n'
+        'name = "s"\ndataset = "tester/ppu"\nmodel = "some/model"\ntarget = "nobody"\nmethods = ["gd-joint"]\n'
+        'settings = ["persona"]\n'
     )
-    with pytest.raises(BadInput, match="model /nowhere: no such folder"):
+    with pytest.raises(BadInput, match="has training pairs of tiny; name one of them"):
         run_study(recipe, tmp_path / "out")
     assert any("resolve" in line and "train_pair_tiny_qa" in line for line in hub.requests)

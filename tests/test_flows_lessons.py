@@ -1,6 +1,7 @@
 """flows.lessons: what is taught, in which words, and that nothing else is."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 

@@ -239,7 +239,7 @@ def test_an_input_with_other_bytes_than_its_manifest_names_is_refused(build: Pat
         ({"split": {"rater": "bulit-in"}}, r"\[split\] rater: 'bulit-in' is not a responder"),
         ({"attack": {"author": "template"}}, r"\[attack\] author: 'template' is not a responder"),
         ({"probe": {"responder": "llama"}}, r"\[probe\] responder: 'llama' is not a responder"),
-        ({"probe": {"responder": "hf:/no/such/folder"}}, "/no/such/folder is no folder"),
+        ({"probe": {"responder": "hf:/no/such/folder"}}, "/no/such/folder: no such folder"),
         (
             {"probe": {"responder": "hf:sandbox"}, "source": {"kind": "recorded", "folder": "x"}},
             "knows only the embedded world",

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_server import HEARTBEATS, without_heartbeats
+from flows.prefect_server import HEARTBEATS, running_server, without_heartbeats
 from flows.prefect_ui import RUNNING, ui_address
+from schemas.loopback import opened
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,7 +59,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
             [sys.executable, "-m", "flows.prefect_ui", str(port)],
             cwd=ROOT, env={**os.environ, "PREFECT_HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"ppubench: port {port}: is taken; choose another one: make ui PORT=4201\n"
 
 
@@ -84,3 +85,13 @@ def test_the_pages_are_served_and_found_and_end_on_request(tmp_path: Path) -> No
         said, _ = process.communicate(timeout=30)
     assert f"http://127.0.0.1:{port} " in said
     assert not (tmp_path / RUNNING).exists()
+
+
+def test_two_servers_at_once_have_a_port_each(tmp_path: Path) -> None:
+    """Each holds its port from before its process starts, so that neither can take the other's."""
+    with running_server(tmp_path / "one") as first, running_server(tmp_path / "two") as second:
+        addresses = {first["PREFECT_API_URL"], second["PREFECT_API_URL"]}
+        assert len(addresses) == 2
+        for address in addresses:
+            with opened(f"{address}/health", timeout_s=60) as answer:
+                assert answer.read() == b"true"

@@ -24,9 +24,9 @@ from sources.sandbox.target import make_tiny_model
 from tests.tiny_models import TEXTS
 from tests.unlearn_world import write_world
 from unlearn.checkpoints import run_lock
-from unlearn.guards import Probe, frontier_score
+from unlearn.guards import frontier_score
 from unlearn.methods import METHODS
-from unlearn.runs import RunRecord, open_run, read_record
+from unlearn.runs import Probe, RunRecord, open_run, read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL: dict[str, JsonValue] = {

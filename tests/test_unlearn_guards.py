@@ -5,7 +5,8 @@ import torch
 
 from schemas.training import TrainingSample
 from unlearn.answers import Answers, align
-from unlearn.guards import CollapseGuard, Probe, Watch, asked_of, probe_keys, repeats
+from unlearn.guards import CollapseGuard, Watch, asked_of, probe_keys, repeats
+from unlearn.runs import Probe
 from unlearn.train import Moment
 
 MOMENT = Moment(step=0, loss=0.0, terms={}, measured={}, network=torch.nn.Identity())

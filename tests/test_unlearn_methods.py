@@ -15,8 +15,9 @@ from unlearn.batches import Encoder
 from unlearn.boundary import boundary_margin
 from unlearn.data import Assigned, read_samples
 from unlearn.gradients import Share, step_gradient
-from unlearn.methods import METHODS, TERMS, Samples, loss_terms, measure, method_named, objective_for
+from unlearn.methods import METHODS, TERMS, Samples, method_named
 from unlearn.models import AnswerModel, adapter_off, add_lora, bare, load_model
+from unlearn.objective import loss_terms, measure, objective_for
 from unlearn.presets import PRESETS, Numbers, numbers_for
 from unlearn.reference import measure_reference
 

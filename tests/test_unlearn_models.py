@@ -13,12 +13,12 @@ from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.batches import Encoder
 from unlearn.memory import MemoryEstimate, memory_estimate
+from unlearn.model_folder import digest_of_weights
 from unlearn.models import (
     AnswerModel,
     adapter_off,
     add_lora,
     answer_window,
-    digest_of_weights,
     grow_embeddings,
     language_linears,
     load_model,

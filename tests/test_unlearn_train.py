@@ -18,9 +18,9 @@ from tiny_models import picture, tiny_qwen
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from schemas.problems import BadInput
+from schemas.problems import BadInput, Unfinished
+from schemas.progress import reporting
 from schemas.training import TrainingSample
-from unlearn import run_log
 from unlearn.batches import Batch, Encoded, Encoder, join
 from unlearn.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.gradients import Objective, cut
@@ -309,7 +309,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BadInput, match="No space left"):
+    with pytest.raises(Unfinished, match="No space left"):
         run(base, folder=tmp_path, checkpoint_every=2, resume=True)
     monkeypatch.undo()
     checkpoint = latest_checkpoint(tmp_path)
@@ -331,7 +331,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_is_really_full_leaves_the_earlier_checkpoints_whole(base: Path, small_disk: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be written .*No space left on device.*make room and resume"):
+    with pytest.raises(Unfinished, match="cannot be written .*No space left on device.*make room, earlier ones stand"):
         run(base, steps=12, folder=small_disk, checkpoint_every=1, keep=None)
     checkpoint = latest_checkpoint(small_disk)
     assert checkpoint is not None
@@ -471,29 +471,11 @@ def test_without_a_stop_rule_the_plan_is_the_end() -> None:
     assert expected_end(RunState("run", step=1), RunState("run", step=2), 40, None) == 40
 
 
-def test_where_no_bar_shows_a_line_says_how_far_the_run_is(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(run_log, "SPEAK_EVERY_S", 0)
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    with caplog.at_level("INFO", "unlearn"):
+def test_how_far_a_run_is_follows_where_it_will_end(base: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with reporting(lambda what, done, total: told.append((done, total))):
         run(base, steps=3, folder=tmp_path / "run")
-    lines = [line for line in caplog.messages if line.startswith("training: step")]
-    assert [line.split(",")[0] for line in lines] == [f"training: step {n} of about 3" for n in (1, 2, 3)]
-    assert lines[-1].endswith("about 0 s left")
-
-
-def test_lines_about_a_run_keep_their_distance(base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "unlearn"):
-        run(base, steps=2, folder=tmp_path / "run")
-    assert not [line for line in caplog.messages if line.startswith("training: step 2")]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(0.0, "0 s"), (0.2, "1 s"), (90.0, "90 s"), (91.0, "2 min"), (600.0, "10 min")]
-)
-def test_how_long_still_is_rounded_up(seconds: float, said: str) -> None:
-    assert run_log.duration(seconds) == said
+    assert told[:4] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_pieces_hold_every_row_once_and_in_order() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from schemas.progress import counted
 from schemas.training import TrainingSample
 from schemas.words import MODALITIES, Modality
 from unlearn.batches import Encoder
@@ -91,7 +92,7 @@ def record_activity(
     network.eval()
     for modality in MODALITIES:
         keys = sorted(key for key, sample in samples.items() if sample.modality == modality)
-        for shard in (keys[start : start + batch] for start in range(0, len(keys), batch)):
+        for shard in counted("activity", [keys[start : start + batch] for start in range(0, len(keys), batch)]):
             loaded = encoder.batch([samples[key] for key in shard]).to(device)
             kept = before_answer(loaded.labels) if tokens == "answer" else loaded.inputs["attention_mask"].bool()
             caught: dict[str, Activity] = {}

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from schemas.problems import BadInput, Unfinished
 
-from schemas.problems import BadInput
-from unlearn.sharding import cut_like, whole
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 FORMAT = 1
 TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best"
@@ -47,19 +48,23 @@ def run_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+def trainable(model: "nn.Module") -> "dict[str, nn.Parameter]":
     """The weights that move, by name."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def save_checkpoint(
-    folder: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer, state: RunState, *, keep: int | None
+    folder: Path | None, model: "nn.Module", optimiser: "torch.optim.Optimizer", state: RunState, *, keep: int | None
 ) -> None:
     """Write `<folder>/checkpoints/step_<n>` and delete all but the `keep` newest (None keeps all).
 
     Moving weights, AdamW moments and random state. On a full disk the earlier checkpoints stay whole. Of several
     processes one gives the folder, and all call this, because weights may be cut over them.
     """
+    import torch
+
+    from unlearn.sharding import whole
+
     tensors: dict[str, Tensor] = {"rng/cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["rng/cuda"] = torch.cuda.get_rng_state()
@@ -75,8 +80,10 @@ def save_checkpoint(
         shutil.rmtree(old)
 
 
-def save_best(folder: Path | None, model: nn.Module, state: RunState) -> None:
+def save_best(folder: Path | None, model: "nn.Module", state: RunState) -> None:
     """Write the moving weights alone to `<folder>/best`, in place of what was there; see save_checkpoint."""
+    from unlearn.sharding import whole
+
     tensors = {f"weight/{name}": whole(weight.detach()) for name, weight in trainable(model).items()}
     if folder is not None:
         _write(folder / BEST, tensors, state)
@@ -89,12 +96,16 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def restore(
-    checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer, *, identity: str, device: torch.device
+    checkpoint: Path, model: "nn.Module", optimiser: "torch.optim.Optimizer", *, identity: str, device: "torch.device"
 ) -> RunState:
     """Put weights, moments and random state back where they were when the checkpoint was written.
 
     Raises BadInput if the checkpoint is of another run (method, data, numbers or base) or of other weights.
     """
+    import torch
+
+    from unlearn.sharding import cut_like
+
     state = read_state(checkpoint)
     if state.identity != identity:
         advice = "resume with the same method, data, numbers and model, or name another folder"
@@ -113,13 +124,16 @@ def restore(
     return state
 
 
-def load_weights(checkpoint: Path, model: nn.Module) -> dict[str, Tensor]:
+def load_weights(checkpoint: Path, model: "nn.Module") -> "dict[str, Tensor]":
     """Put a checkpoint's weights into the model; returns all of its tensors. Works on `best` too.
 
     Raises BadInput if the weights that move in the model are not those of the checkpoint.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from unlearn.sharding import cut_like
 
     try:
         tensors = load_file(checkpoint / TENSORS)
@@ -154,7 +168,7 @@ def mark_finished(state: RunState, reason: str) -> RunState:
     return replace(state, finished=reason)
 
 
-def _write(target: Path, tensors: Mapping[str, Tensor], state: RunState) -> None:
+def _write(target: Path, tensors: "Mapping[str, Tensor]", state: RunState) -> None:
     from safetensors.torch import save_file
 
     part = target.with_name(f".{target.name}.part")
@@ -172,7 +186,7 @@ def _write(target: Path, tensors: Mapping[str, Tensor], state: RunState) -> None
 
 @contextmanager
 def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
-    """Where something cannot be written, a full disk for one: take away what was begun, and say what to do."""
+    """Where something cannot be written, a full disk for one: take away what was begun, and raise Unfinished."""
     from safetensors import SafetensorError
 
     try:
@@ -181,8 +195,7 @@ def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
         shutil.rmtree(leftover, ignore_errors=True)
         leftover.unlink(missing_ok=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        advice = "make room and resume; earlier ones stand"
-        raise BadInput(str(target), f"cannot be written ({reason})", advice) from error
+        raise Unfinished(f"{target}: cannot be written ({reason}); make room, earlier ones stand") from error
 
 
 def _flush(file: Path) -> None:

@@ -12,14 +12,14 @@ from schemas.training import TrainingSample
 from unlearn.activity import record_activity
 from unlearn.checkpoints import BEST, disk_advice, load_weights
 from unlearn.gradients import Objective
-from unlearn.guards import FRONTIER, CollapseGuard, Probe, Watch, asked_of, frontier_score, probe, probe_keys
-from unlearn.methods import objective_for
+from unlearn.guards import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.models import bare, core_model, save_adapter
+from unlearn.objective import objective_for
 from unlearn.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.processes import processes, wait_for_all, writes
 from unlearn.pruning import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.reference import measure_reference
-from unlearn.runs import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
+from unlearn.runs import ADAPTER, MASK, PRUNED, WEIGHTS, Probe, RunRecord, write_record
 from unlearn.saliency import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.sharding import fsdp_wanted
 from unlearn.train import Optimisation, Outcome, Step, train

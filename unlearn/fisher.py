@@ -1,11 +1,12 @@
 """Diagonal Fisher information: mean squared gradients of the weights that move, sample by sample or batch by batch."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from schemas.progress import counted
 from schemas.training import TrainingSample
 from unlearn.answers import align
 from unlearn.batches import Encoder
@@ -52,7 +53,7 @@ def sample_fisher(
     training = network.training
     network.eval()
     try:
-        for keys in _shards(sorted(samples), size):
+        for keys in counted("saliency", _shards(sorted(samples), size)):
             inputs.clear()
             of_outputs.clear()
             losses = _sample_losses(network, encoder, [samples[key] for key in keys])
@@ -119,12 +120,12 @@ def batch_fisher(
     model = bare(network)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     fisher = {name: torch.zeros_like(parameter, dtype=torch.float32) for name, parameter in trained.items()}
-    shards = list(_shards(sorted(samples), batch))
+    shards = _shards(sorted(samples), batch)
     training = network.training
     network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for keys in shards:
+        for keys in counted("saliency", shards):
             loaded = encoder.batch([samples[key] for key in keys]).to(next(network.parameters()).device)
             answers = align(*network(loaded.inputs, loaded.labels))
             sums, _ = answers.by_sample(answers.nll())
@@ -138,5 +139,5 @@ def batch_fisher(
     return fisher
 
 
-def _shards(keys: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+def _shards(keys: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]

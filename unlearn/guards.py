@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from schemas.tables import Record
 from schemas.training import TrainingSample
 from unlearn.answers import Answers, align
 from unlearn.batches import Encoder
+from unlearn.runs import Asked, Probe
 from unlearn.train import Moment
 
 FRONTIER = "frontier"
@@ -22,29 +22,6 @@ FRONTIER_RULE = (
     "forgotten; the earliest of equals"
 )
 PROBE_BATCH = 32
-
-
-class Probe(Record):
-    """What a probe found on a sample of each set; shares in 0-1, NLL in nats per answer token."""
-
-    forget_exact: float
-    forget_nll: float
-    retain_exact: float
-    retain_nll: float
-    repetition: float
-    """Share of retain samples whose greedy words say the one before once more, where the answer does not."""
-    forget_right: tuple[int, ...] = ()
-    """Exact answers by subject, in the order of Asked.subjects."""
-    retain_right: tuple[int, ...] = ()
-
-
-class Asked(Record):
-    """How many samples of each subject the probes of one run look at."""
-
-    subjects: tuple[str, ...] = ()
-    """Subject ids, sorted."""
-    forget: tuple[int, ...] = ()
-    retain: tuple[int, ...] = ()
 
 
 def asked_of(forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]) -> Asked:

@@ -1,26 +1,22 @@
-"""The table of unlearning methods: each is a set of terms; a new method is a term and a row here."""
+"""The table of unlearning methods: each is a set of terms; a new method is a term and a row here.
+
+It is listed without torch, which a term imports when it is computed.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import JsonValue
-from torch import Tensor, nn
 
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
-from unlearn.answers import align
-from unlearn.batches import Batch, join
-from unlearn.boundary import boundary_margin
-from unlearn.gradients import Objective
-from unlearn.losses import ascent, nll_and_kl, npo
-from unlearn.models import adapter_off, bare
-from unlearn.own_terms import own_value
 from unlearn.presets import Numbers
-from unlearn.reference import Reference
 
-Measured = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Measured = Mapping[str, "Tensor"]
 """Numbers by sample, `<group>.<quantity>` -> [samples of the group]; groups are forget, retain and matched."""
 Samples = Mapping[str, tuple[TrainingSample, ...]]
 """The samples of each group, in the order of the measured numbers."""
@@ -31,7 +27,7 @@ class Term:
     """One summand: the groups it reads (any one of a set is enough to have it in a step) and its weighted value."""
 
     needs: tuple[frozenset[str], ...]
-    value: Callable[[Measured, Samples, Numbers], Tensor]
+    value: Callable[[Measured, Samples, Numbers], "Tensor"]
     reference: bool = False
     """It compares with the model before unlearning."""
 
@@ -71,18 +67,20 @@ class Method:
         return any(term.reference and _FORGET in term.needs for term in map(self.term, self.terms))
 
 
-def token_mean(measured: Measured, group: str) -> Tensor:
+def token_mean(measured: Measured, group: str) -> "Tensor":
     """Cross-entropy of a group as Hugging Face models average it: over all answer tokens of the batch."""
     return measured[f"{group}.nll_sum"].sum() / measured[f"{group}.tokens"].sum()
 
 
-def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
+    from unlearn.losses import ascent
+
     tokens = measured["forget.tokens"]
     each = ascent(measured["forget.nll"], cap=numbers.forget_nll_cap)  # [samples]
     return numbers.forget_weight * (each * tokens).sum() / tokens.sum()
 
 
-def _descent(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+def _descent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
     parts = [
         weight * token_mean(measured, group)
         for group, weight in (("retain", numbers.retain_weight), ("matched", numbers.matched_weight))
@@ -91,7 +89,9 @@ def _descent(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
     return sum(parts[1:], start=parts[0])
 
 
-def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
+    from unlearn.losses import npo
+
     now, before, tokens = measured["forget.nll_sum"], measured["forget.reference"], measured["forget.tokens"]
     if numbers.npo_reduction == "batch":
         now, before = now.sum() / tokens.sum(), before.sum() / tokens.sum()
@@ -100,7 +100,9 @@ def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
     return numbers.forget_weight * npo(now, before, beta=numbers.beta).mean()
 
 
-def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
+    import torch
+
     groups = [group for group in ("retain", "matched") if f"{group}.kl" in measured]
     total = sum((measured[f"{group}.kl"].sum() for group in groups[1:]), start=measured[f"{groups[0]}.kl"].sum())
     if numbers.kl_positions == "all":  # published: summed over all positions, divided by the batch
@@ -108,7 +110,9 @@ def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
     return numbers.kl_weight * total / torch.cat([measured[f"{group}.tokens"] for group in groups]).sum()
 
 
-def _boundary(measured: Measured, samples: Samples, numbers: Numbers) -> Tensor:
+def _boundary(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
+    from unlearn.boundary import boundary_margin
+
     forget, matched = samples["forget"], samples["matched"]
     return numbers.boundary_weight * boundary_margin(
         measured["forget.nll"],
@@ -202,84 +206,3 @@ def check_own_method(where: str, method: Method, *, code: str) -> Method:
     if "kl" in method.terms and method.compares_forget:
         raise BadInput(where, "kl and a forget term with reference=True do not go together", "use one of them")
     return replace(method, code=code, where=where)
-
-
-def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:
-    """The method's terms that this step's groups allow, signed and weighted; their sum is the loss."""
-    present = frozenset(samples)
-    found: dict[str, Tensor] = {}
-    for name in method.terms:
-        term = method.term(name)
-        if all(group & present for group in term.needs):
-            value = partial(term.value, measured, samples, numbers)
-            where = f"{method.where or method.name}, term {name!r}"
-            found[name] = own_value(where, value, measured=measured) if name in method.own else value()
-    if not found:
-        raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", "mend its schedule")
-    return found
-
-
-def measure(
-    network: nn.Module, groups: Mapping[str, Batch], *, method: Method, numbers: Numbers, reference: Reference | None
-) -> dict[str, Tensor]:
-    """One forward pass over all groups of a step; what the terms need to know of each sample.
-
-    `<group>.nll` is the mean and `.nll_sum` the sum over answer tokens (nats), `.tokens` their number, `.reference`
-    the old model's sum, `.kl` the divergence summed over the sample's answer positions. Each is [samples].
-    """
-    order = [name for name in ("forget", "matched", "retain") if name in groups]  # those with a KL come last
-    whole = join([groups[name] for name in order])
-    logits, labels = network(whole.inputs, whole.labels, whole.pictures)
-    answers = align(logits, labels)
-    known = [name for name in order if name != "forget" and "kl" in method.terms and numbers.kl_positions == "answer"]
-    hidden = head = None
-    if known and reference is not None:
-        hidden = reference.hidden_of(join([groups[name] for name in known]), width=labels.shape[1])
-        head = reference.head
-    nll, kl = nll_and_kl(answers.logits, answers.targets, reference=hidden, head_weight=head)
-    sums, means = answers.by_sample(nll[answers.kept])
-    counts = answers.token_counts()
-    padded = nn.functional.pad(kl, (nll.shape[0] - kl.shape[0], 0))
-    divergences, _ = answers.by_sample(padded[answers.kept])
-    found: dict[str, Tensor] = {}
-    start = 0
-    for name in order:
-        rows = slice(start, start + len(groups[name]))
-        start = rows.stop
-        found |= {f"{name}.nll": means[rows], f"{name}.nll_sum": sums[rows], f"{name}.tokens": counts[rows]}
-        if name in known:
-            found[f"{name}.kl"] = divergences[rows]
-        if name == "forget" and method.compares_forget and reference is not None:
-            found["forget.reference"] = reference.nll(groups[name])
-        if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
-            found[f"{name}.kl"] = kl_everywhere(network, groups[name])
-    return found
-
-
-def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
-    """[samples]: KL to the model with its adapter off, summed over every position, padding too (published KL)."""
-    model: nn.Module = bare(network)
-    now = model(**batch.inputs, use_cache=False).logits  # [batch, time, vocab]
-    training = model.training
-    model.eval()
-    with adapter_off(network):
-        before = model(**batch.inputs, use_cache=False).logits
-    model.train(training)
-    flat = now.reshape(-1, now.shape[-1])
-    zeros = batch.labels.new_zeros(flat.shape[0])
-    _, kl = nll_and_kl(flat, zeros, reference=before.reshape(flat.shape))
-    return kl.reshape(len(batch), -1).sum(1)
-
-
-def objective_for(
-    method: Method, numbers: Numbers, *, reference: Reference | None, keep: Mapping[str, Tensor] | None
-) -> Objective:
-    """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight."""
-    if method.masked and keep is None:
-        raise BadInput(f"method {method.name}", "needs a saliency mask", "take one with unlearn.saliency.take_mask")
-    return Objective(
-        measure=partial(measure, method=method, numbers=numbers, reference=reference),
-        terms=partial(loss_terms, method, numbers),
-        mask=keep,
-        masked_terms=method.masked,
-    )

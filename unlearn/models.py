@@ -1,7 +1,5 @@
 """Loading vision-language models, adapters on their language half, and the forward pass that training uses."""
 
-import hashlib
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +13,14 @@ from torch import Tensor, nn
 
 from schemas.artifacts import write_json
 from schemas.problems import BadInput
-from schemas.tables import file_sha256
 from unlearn.families import Family, family_of
+from unlearn.model_folder import BASE_FILE, check_adapter_folder, check_base, check_model_folder
 from unlearn.packing import Picture, pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
 log = logging.getLogger(__name__)
-
-BASE_FILE = "base.json"
-"""Beside a saved adapter: the digest of the weights that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +128,7 @@ def _model_type(where: str, *, trust_remote_code: bool) -> str:
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as VISION_LANGUAGE
 
-    looks_local = where.startswith((".", "/", "~")) or Path(where).exists() or where.count("/") > 1
-    if looks_local and not (Path(where) / "config.json").is_file():
-        found = "has no config.json" if Path(where).is_dir() else "no such folder"
-        raise BadInput(where, found, "name a model folder as save_pretrained writes it, or a Hub id")
+    check_model_folder(where)
     try:
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
@@ -204,33 +196,13 @@ def save_adapter(model: nn.Module, folder: Path, *, base_digest: str) -> None:
 def _with_adapter(model: "PreTrainedModel", adapter: Path, *, base: str) -> "PreTrainedModel":
     from peft import PeftModel
 
-    if not (adapter / "adapter_config.json").is_file():
-        raise BadInput(str(adapter), "has no adapter_config.json", "name a folder with a saved adapter")
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise BadInput(str(adapter), "has no adapter_model.safetensors", "pickled adapters are not loaded; convert it")
-    _check_base(adapter, base=base)
+    check_adapter_folder(adapter)
+    check_base(adapter, base=base)
     try:
         adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, use_safetensors=True)
     except (RuntimeError, ValueError, KeyError) as error:
         raise BadInput(str(adapter), f"does not fit {base} ({_first_line(error)})", "name its own base") from error
     return cast("PreTrainedModel", adapted)
-
-
-def _check_base(adapter: Path, *, base: str) -> None:
-    file = adapter / BASE_FILE
-    if file.is_file() and Path(base).is_dir():
-        wanted, found = json.loads(file.read_text())["weights"], digest_of_weights(Path(base))
-        if wanted != found:
-            raise BadInput(
-                str(adapter), f"was trained on weights {wanted}, but {base} has {found}", "name the base it belongs to"
-            )
-
-
-def digest_of_weights(folder: Path) -> str:
-    """Digest (32 hex digits) of a model folder's weights and tokenizer; where the folder lies does not enter."""
-    files = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("tokenizer*.json")) + [folder / "config.json"]
-    lines = [f"{file.name} {file_sha256(file)}" for file in files if file.is_file()]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 class AnswerModel(nn.Module):

@@ -14,13 +14,14 @@ from schemas.words import Modality
 from unlearn.batches import Encoder
 from unlearn.boundary import matched_subjects
 from unlearn.data import Assigned, Modalities, reword
-from unlearn.guards import FRONTIER_RULE, Asked, Probe
+from unlearn.guards import FRONTIER_RULE
 from unlearn.memory import memory_estimate
 from unlearn.methods import Method
+from unlearn.model_folder import base_digest
 from unlearn.models import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_for
 from unlearn.processes import processes
-from unlearn.runs import MASK, RunRecord, base_digest, has_begun
+from unlearn.runs import MASK, Asked, Probe, RunRecord, has_begun
 from unlearn.saliency import freeze_first_matrices
 from unlearn.schedules import epochs_for, turns
 from unlearn.train import Step

@@ -13,6 +13,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from schemas.progress import counted
 from schemas.training import TrainingSample
 from unlearn.answers import align
 from unlearn.batches import Batch, Encoder
@@ -67,7 +68,7 @@ def measure_reference(
     off = adapter_off(network) if isinstance(bare(network), PeftModel) else nullcontext()
     try:
         with off, torch.no_grad():
-            for keys in _shards(samples):
+            for keys in counted("old model", _shards(samples)):
                 caught.clear()
                 batch = encoder.batch([samples[key] for key in keys]).to(device)
                 logits, labels = network(batch.inputs, batch.labels, batch.pictures)

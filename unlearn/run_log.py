@@ -1,26 +1,18 @@
 """What a run writes while it goes: one JSON line a step, and how far it is."""
 
 import json
-import logging
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from tqdm import tqdm
-
-from unlearn.gradients import Gradient
+from schemas.progress import report
 
 if TYPE_CHECKING:
+    from unlearn.gradients import Gradient
     from unlearn.train import Numbers
 
-log = logging.getLogger(__name__)
-
 LOG_FILE = "log.jsonl"
-SPEAK_EVERY_S = 30
-"""Between two lines about how far a run is, where no bar shows it."""
 
 
 @contextmanager
@@ -39,7 +31,7 @@ def log_file(folder: Path | None, step: int) -> Iterator[IO[str] | None]:
         yield handle
 
 
-def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "Numbers") -> None:
+def write_line(lines: IO[str] | None, step: int, gradient: "Gradient", numbers: "Numbers") -> None:
     """One line: step, loss, terms, means of what was measured, and further numbers."""
     if lines is None:
         return
@@ -52,31 +44,24 @@ def write_line(lines: IO[str] | None, step: int, gradient: Gradient, numbers: "N
     lines.flush()
 
 
-@contextmanager
-def progress(total: int, start: int, *, shown: bool) -> Iterator[Callable[[int, int, float], None]]:
-    """What a run tells while it goes: a bar on a terminal, else a line now and then.
+class StepCount:
+    """How far the loop is, told to whoever wants to know."""
 
-    Yields what is to be told after each step: steps done, steps that there will be, and the loss.
-    """
-    with tqdm(
-        total=total, initial=start, disable=None if shown else True, desc="training", unit="step", leave=False
-    ) as bar:
-        began = said = time.monotonic()
+    def __init__(self, total: int, start: int, *, shown: bool) -> None:
+        self._total, self._done, self._shown = total, start, shown
 
-        def tell(done: int, end: int, loss: float) -> None:
-            nonlocal said
-            bar.total = end
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update()
-            now = time.monotonic()
-            if shown and bar.disable and now - said >= SPEAK_EVERY_S:
-                said = now
-                left = (now - began) / (done - start) * (end - done)
-                log.info("training: step %d of about %d, loss %.3f, about %s left", done, end, loss, duration(left))
+    def __enter__(self) -> "StepCount":
+        self._tell(self._done)
+        return self
 
-        yield tell
+    def update(self, total: int) -> None:
+        """One more step is done, of so many that there will be."""
+        self._done, self._total = self._done + 1, total
+        self._tell(self._done)
 
+    def __exit__(self, *_: object) -> None:
+        self._tell(self._total)  # however the loop ended, it is over
 
-def duration(seconds: float) -> str:
-    """Such as "40 s" or "5 min", rounded up."""
-    return f"{math.ceil(seconds)} s" if seconds <= 90 else f"{math.ceil(seconds / 60)} min"
+    def _tell(self, done: int) -> None:
+        if self._shown:
+            report("training", done, self._total)

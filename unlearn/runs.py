@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue, ValidationError
 
@@ -12,15 +12,39 @@ from schemas.problems import BadInput
 from schemas.tables import Record
 from schemas.words import Setting
 from unlearn.checkpoints import latest_checkpoint
-from unlearn.guards import Asked, Probe
-from unlearn.models import LoadedModel, digest_of_weights, load_model
-from unlearn.pruning import prune, read_pruned
+from unlearn.model_folder import base_digest
 from unlearn.run_log import LOG_FILE
+
+if TYPE_CHECKING:
+    from unlearn.models import LoadedModel
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 RECORD, ADAPTER, WEIGHTS, PRUNED, MASK = "run.json", "adapter", "weights", "pruned.json", "mask.safetensors"
+
+
+class Probe(Record):
+    """What a probe found on a sample of each set; shares in 0-1, NLL in nats per answer token."""
+
+    forget_exact: float
+    forget_nll: float
+    retain_exact: float
+    retain_nll: float
+    repetition: float
+    """Share of retain samples whose greedy words say the one before once more, where the answer does not."""
+    forget_right: tuple[int, ...] = ()
+    """Exact answers by subject, in the order of Asked.subjects."""
+    retain_right: tuple[int, ...] = ()
+
+
+class Asked(Record):
+    """How many samples of each subject the probes of one run look at."""
+
+    subjects: tuple[str, ...] = ()
+    """Subject ids, sorted."""
+    forget: tuple[int, ...] = ()
+    retain: tuple[int, ...] = ()
 
 
 class RunRecord(Record):
@@ -132,13 +156,11 @@ def read_record(folder: Path) -> RunRecord | None:
         raise BadInput(str(path), f"is not a run record ({reason})", "name another folder") from error
 
 
-def base_digest(model: str) -> str:
-    """Digest of a model folder's weights; of a Hub id, the id itself."""
-    return digest_of_weights(Path(model)) if Path(model).is_dir() else f"hub:{model}"
-
-
-def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> LoadedModel:
+def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> "LoadedModel":
     """The model that a run left behind, on its base. Raises BadInput for an unfinished run or another base."""
+    from unlearn.models import load_model
+    from unlearn.pruning import prune, read_pruned
+
     record = read_record(folder)
     if record is None or not record.outcome:
         found = "holds no run" if record is None else "holds a run that has not finished"

@@ -27,7 +27,7 @@ from unlearn.checkpoints import (
 from unlearn.gradients import Gradient, Objective, Share, check_mask, step_gradient
 from unlearn.lanes import Groups, Lanes, lanes_of
 from unlearn.models import AnswerModel, bare
-from unlearn.run_log import log_file, progress, write_line
+from unlearn.run_log import StepCount, log_file, write_line
 from unlearn.sharding import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def train(
             return _outcome(state, state.finished)
         end = len(plan) if stop_after is None else min(len(plan), state.step + stop_after)
         first: RunState | None = None
-        with log_file(kept_in, state.step) as lines, progress(len(plan), state.step, shown=bool(kept_in)) as tell:
+        with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
@@ -151,7 +151,7 @@ def train(
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
                         save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
                 first = first or state
-                tell(state.step, expected_end(first, state, len(plan), stop_rule), gradient.loss)
+                bar.update(expected_end(first, state, len(plan), stop_rule))
                 if reason:
                     return _outcome(state, reason)
     return _outcome(state, "paused")
