@@ -58,6 +58,15 @@ def frame_of(written: Sequence[int], processed: Mapping[str, Tensor]) -> Frame |
     return Frame(tuple(written[: len(written) - behind + 1]), head, filling)
 
 
+def plain_frame(written: Sequence[int], processed: Mapping[str, Tensor]) -> Frame | None:
+    """The frame of all texts without a picture; None where the processor does not leave their tokens as written."""
+    values = {name: set(tensor[0].tolist()) for name, tensor in processed.items() if name != "input_ids"}
+    if processed["input_ids"][0].tolist() != list(written) or any(len(found) != 1 for found in values.values()):
+        return None
+    head = {name: tensor[:, :0] for name, tensor in processed.items()}
+    return Frame((), head, {name: found.pop() for name, found in values.items()})
+
+
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """Tokens at the beginning that both share."""
     for place, (left, right) in enumerate(zip(one, other, strict=False)):

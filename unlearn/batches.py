@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from schemas.frames import Frame, frame_of
+from schemas.frames import Frame, frame_of, plain_frame
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.families import Family
@@ -143,7 +143,8 @@ class Encoder:
         tokens = {name: tensor for name, tensor in inputs.items() if name in _PER_TOKEN}
         pixels = {name: tensor for name, tensor in inputs.items() if name not in _PER_TOKEN}
         frames = self._frames.setdefault(_signature(pixels), [])
-        if len(frames) < _FRAMES and (frame := frame_of(full_ids, tokens)) is not None:
+        frame = frame_of(full_ids, tokens) if pixels else plain_frame(full_ids, tokens)
+        if frame is not None and len(frames) < _FRAMES:
             frames.append(frame)
 
     def _render(self, sample: TrainingSample, *, where: str) -> tuple[str, str]:
