@@ -91,15 +91,15 @@ class PromptEncoder:
             self._remember(image, pixels)
         frames = self._frames.setdefault(_signature(pixels), [])
         known = self._framed(written, pixels)
-        if known is None and len(frames) < _FRAMES and (frame := frame_of(written, tokens)) is not None:
+        if known is None and len(frames) < _FRAMES and (frame := frame_of(written, _numbers(tokens))) is not None:
             frames.append(frame)
             known = self._framed(written, pixels)
         return Row(tokens, pixels, None if known is None else known.settled)
 
     def _framed(self, written: list[int], pixels: dict[str, Tensor]) -> Row | None:
         for frame in self._frames.get(_signature(pixels), ()):
-            if (tokens := frame.inputs(written)) is not None:
-                return Row(tokens, pixels, frame.length)
+            if (found := frame.inputs(written)) is not None:
+                return Row({name: torch.tensor([row]) for name, row in found.items()}, pixels, frame.length)
         return None
 
     def _adds_special(self, text: str) -> bool:
@@ -149,6 +149,11 @@ def _opened(image: bytes) -> "Image":
         return Image.open(io.BytesIO(image)).convert("RGB")
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadablePicture(f"the picture does not decode ({type(error).__name__})") from error
+
+
+def _numbers(tokens: dict[str, Tensor]) -> dict[str, list[int]]:
+    """The one row of each tensor [1, length]."""
+    return {name: tensor[0].tolist() for name, tensor in tokens.items()}
 
 
 def _signature(pixels: dict[str, Tensor]) -> Signature:

@@ -7,8 +7,8 @@ show a picture of that shape get the same replacement, so one prompt that went t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+Numbers = Mapping[str, Sequence[int]]
+"""A processor's outputs that have one number a token, by name; `input_ids` is among them."""
 
 
 @dataclass(frozen=True)
@@ -17,31 +17,31 @@ class Frame:
 
     opening: tuple[int, ...]
     """Tokens of the prompt as written, from its start to the first one behind the picture's placeholder."""
-    head: Mapping[str, Tensor]
-    """The processor's output for them, by name, [1, tokens]."""
+    head: Numbers
+    """The processor's output for them."""
     filling: Mapping[str, int]
     """What stands at every later position of an output that is not the tokens themselves."""
 
     @property
     def length(self) -> int:
         """Tokens up to the end of the picture."""
-        return int(self.head["input_ids"].shape[1]) - 1
+        return len(self.head["input_ids"]) - 1
 
-    def inputs(self, written: Sequence[int]) -> dict[str, Tensor] | None:
-        """The processor's output for a prompt of these tokens, each [1, length]; None if it begins otherwise."""
+    def inputs(self, written: Sequence[int]) -> dict[str, list[int]] | None:
+        """The processor's output for a prompt of these tokens; None if it begins otherwise."""
         if tuple(written[: len(self.opening)]) != self.opening:
             return None
-        rest = torch.tensor([written[len(self.opening) :]], dtype=torch.long)
-        tails = {name: torch.full_like(rest, value) for name, value in self.filling.items()} | {"input_ids": rest}
-        return {name: torch.cat([head, tails[name].to(head.dtype)], dim=1) for name, head in self.head.items()}
+        rest = written[len(self.opening) :]
+        tails: dict[str, Sequence[int]] = {name: [value] * len(rest) for name, value in self.filling.items()}
+        return {name: [*head, *tails.get(name, rest)] for name, head in self.head.items()}
 
 
-def frame_of(written: Sequence[int], processed: Mapping[str, Tensor]) -> Frame | None:
-    """The frame of a prompt, from its tokens as written and from the processor's per-token output, each [1, length].
+def frame_of(written: Sequence[int], processed: Numbers) -> Frame | None:
+    """The frame of a prompt, from its tokens as written and from what the processor made of them.
 
     None where the prompt cannot serve others: nothing follows the picture, or what follows is not the same everywhere.
     """
-    full = processed["input_ids"][0].tolist()
+    full = processed["input_ids"]
     start = _common(written, full)
     behind = min(_common(written[::-1], full[::-1]), min(len(written), len(full)) - start)
     if behind < 2:
@@ -49,13 +49,21 @@ def frame_of(written: Sequence[int], processed: Mapping[str, Tensor]) -> Frame |
     filling: dict[str, int] = {}
     for name, values in processed.items():
         if name != "input_ids":
-            tail = set(values[0, -behind:].tolist())
+            tail = set(values[-behind:])
             if len(tail) != 1:
                 return None
             filling[name] = tail.pop()
     cut = len(full) - behind + 1
-    head = {name: values[:, :cut].clone() for name, values in processed.items()}
+    head = {name: values[:cut] for name, values in processed.items()}
     return Frame(tuple(written[: len(written) - behind + 1]), head, filling)
+
+
+def plain_frame(written: Sequence[int], processed: Numbers) -> Frame | None:
+    """The frame of all texts without a picture; None where the processor does not leave their tokens as written."""
+    values = {name: set(numbers) for name, numbers in processed.items() if name != "input_ids"}
+    if list(processed["input_ids"]) != list(written) or any(len(found) != 1 for found in values.values()):
+        return None
+    return Frame((), {name: () for name in processed}, {name: found.pop() for name, found in values.items()})
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:

@@ -197,15 +197,16 @@ def test_a_text_met_after_others_is_encoded_as_if_it_were_the_first(
         assert torch.equal(found.labels, fresh.labels)
 
 
-def test_a_new_question_beside_a_known_picture_does_not_call_the_processor(
-    loaded: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("image", [None, 1])
+def test_a_new_question_beside_no_or_a_known_picture_does_not_call_the_processor(
+    loaded: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch, image: int | None
 ) -> None:
     model = loaded["qwen3_vl"]
     encoder = Encoder(model.processor, model.family)
-    encoder.batch([sample("Answer.\nWho is this?", "Ada", image=1)])
+    encoder.batch([sample("Answer.\nWho is this?", "Ada", image=image)])
     calls = itertools.count()
     monkeypatch.setattr(type(model.processor), "__call__", lambda *a, **k: next(calls))
-    encoder.batch([sample("Answer.\nWhere was this person born?", "London", image=1)])
+    encoder.batch([sample("Answer.\nWhere was this person born?", "London", image=image)])
     assert next(calls) == 0
 
 

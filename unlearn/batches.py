@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from schemas.frames import Frame, frame_of
+from schemas.frames import Frame, frame_of, plain_frame
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
 from unlearn.families import Family
@@ -143,14 +143,17 @@ class Encoder:
 
     def _framed(self, full_ids: list[int], pixels: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
         """The processor's output per token beside a known picture; None where its frame was not seen yet."""
-        frames = () if pixels is None else self._frames.get(_signature(pixels), ())
-        return next((found for frame in frames if (found := frame.inputs(full_ids)) is not None), None)
+        for frame in () if pixels is None else self._frames.get(_signature(pixels), ()):
+            if (found := frame.inputs(full_ids)) is not None:
+                return {name: torch.tensor([row]) for name, row in found.items()}
+        return None
 
     def _learn_frame(self, full_ids: list[int], inputs: dict[str, Tensor]) -> None:
-        tokens = {name: tensor for name, tensor in inputs.items() if name in _PER_TOKEN}
+        tokens = {name: tensor[0].tolist() for name, tensor in inputs.items() if name in _PER_TOKEN}
         pixels = {name: tensor for name, tensor in inputs.items() if name not in _PER_TOKEN}
         frames = self._frames.setdefault(_signature(pixels), [])
-        if len(frames) < _FRAMES and (frame := frame_of(full_ids, tokens)) is not None:
+        frame = frame_of(full_ids, tokens) if pixels else plain_frame(full_ids, tokens)
+        if frame is not None and len(frames) < _FRAMES:
             frames.append(frame)
 
     def _render(self, sample: TrainingSample, *, where: str) -> tuple[str, str]:

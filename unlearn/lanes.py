@@ -20,7 +20,9 @@ PICTURE_COST = 12
 """What a picture costs besides its tokens, in tokens of text: a patch of the vision tower is cheaper than a token."""
 
 Given = TypeVar("Given")
+"""What a lane is given."""
 Found = TypeVar("Found")
+"""What it makes of that."""
 
 
 class Encodes(Protocol):
