@@ -17,7 +17,7 @@ from pathlib import Path
 
 from schemas.problems import BadInput
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 600.0
 WATCH_S = 0.5
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
@@ -38,13 +38,6 @@ def prefect_settings(home: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     """Start a server on a free loopback port; yields the settings with PREFECT_API_URL, stops it on the way out.
@@ -52,11 +45,13 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     Raises RuntimeError if it does not answer within START_TIMEOUT_S seconds.
     """
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    with (home / "server.log").open("ab") as output:
+    # The child is given the bound socket, not its number: nobody can take the port before it listens there.
+    with socket.socket() as bound, (home / "server.log").open("ab") as output:
+        bound.bind(("127.0.0.1", 0))
+        settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/api"}
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "flows.prefect_server", str(port), str(os.getpid())],
+            [sys.executable, "-m", "flows.prefect_server", str(bound.fileno()), str(os.getpid())],
+            pass_fds=[bound.fileno()],
             env={**os.environ, **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -122,25 +117,19 @@ def _leave_with(parent: int) -> None:
     os._exit(0)
 
 
-def serve_api(port: int) -> None:
-    """Serve Prefect's API on loopback in this process until it is told to end."""
+def serve_api(bound: socket.socket) -> None:
+    """Serve Prefect's API on a bound loopback socket in this process until it is told to end."""
     import uvicorn
 
-    uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        lifespan="on",
-    )
+    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
+    uvicorn.Server(config).run(sockets=[bound])
 
 
 def main() -> None:
-    """`python -m flows.prefect_server PORT PARENT_PID`: serve Prefect's API until the parent is gone."""
-    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    """`python -m flows.prefect_server SOCKET PARENT_PID`: serve on an inherited socket until the parent is gone."""
+    bound, parent = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    serve_api(port)
+    serve_api(bound)
 
 
 if __name__ == "__main__":
