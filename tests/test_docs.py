@@ -18,6 +18,7 @@ import typer
 from documents import PAGES, ROOT, Block, blocks
 from test_flows_build import environment, finished, home  # noqa: F401 - fixtures
 from tiny_models import tiny_qwen
+from waiting import patient
 
 from eval.metrics import METRICS
 from flows import field_docs
@@ -148,7 +149,7 @@ def ppubench(home: Path, place: Path, words: list[str]) -> subprocess.CompletedP
         env={**environment(home), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patient(300),
         check=False,
     )
 

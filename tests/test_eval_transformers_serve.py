@@ -1,17 +1,17 @@
 """The openai: responder against a server that others wrote: `transformers serve` with a tiny model."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import own_port
 from tiny_models import BUILDERS, picture
+from waiting import patient, wait_while_running
 
 from eval.remote import RemoteResponder
 from flows.responders import open_responder
@@ -30,13 +30,18 @@ START = (
 )
 
 
+def healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=patient(5)):
+            return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def serving(folder: Path, log: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", START, "serve", str(folder), "--device", "cpu", "--port", str(port)]
-    with log.open("wb") as out:
+    with own_port() as port, log.open("wb") as out:
+        command = [sys.executable, "-c", START, "serve", str(folder), "--device", "cpu", "--port", str(port)]
         process = subprocess.Popen(
             command,
             stdout=out,
@@ -45,18 +50,11 @@ def serving(folder: Path, log: Path) -> Iterator[str]:
             cwd=Path(__file__).resolve().parents[1],
         )
         try:
-            for _ in range(300):
-                time.sleep(0.2)
-                assert process.poll() is None, log.read_text()[-2000:]
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    continue
+            assert wait_while_running(process, lambda: healthy(port)), log.read_text()[-2000:]
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(patient(60))
 
 
 @pytest.fixture(scope="module")

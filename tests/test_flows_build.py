@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from filelock import FileLock
 from live_hosts import live_routes
 from oracle import oracle
-from waiting import wait_for
+from waiting import patient, wait_for, wait_while_running
 
 from schemas.artifacts import MANIFEST
 from schemas.words import STAGES
@@ -75,7 +74,7 @@ def ppubench(home: Path, *words: str, limit_s: float = 300) -> subprocess.Comple
         env=environment(home),
         capture_output=True,
         text=True,
-        timeout=limit_s,
+        timeout=patient(limit_s),
         check=False,
     )
 
@@ -165,12 +164,11 @@ def test_a_build_killed_in_any_stage_ends_with_the_same_bytes(
         process = subprocess.Popen(
             words, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        while process.poll() is None and not (cut / stage / "0").exists():
-            time.sleep(0.001)
+        wait_while_running(process, (cut / stage / "0").exists)
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
-        psutil.wait_procs(children, timeout=10)
+        psutil.wait_procs(children, timeout=patient(20))
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert killed >= 8
     last = ppubench(home, "build", str(recipe), "--out", str(cut))
@@ -199,10 +197,9 @@ def started(home: Path, *words: str) -> "subprocess.Popen[str]":
 @pytest.mark.slow
 def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
     process = started(home, "build", str(finished[1]), "--out", str(tmp_path / "b"))
-    while process.poll() is None and not (tmp_path / "b" / "images").exists():
-        time.sleep(0.01)
+    wait_while_running(process, (tmp_path / "b" / "images").exists)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=patient(60))
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
 
@@ -214,9 +211,9 @@ def test_an_interrupted_build_does_not_wait_for_what_it_would_still_fetch(home: 
         routes = "\n".join(f'"{host}" = "{base}"' for host, base in live_routes(running).items())
         recipe.write_text(SLOW_SOURCE.format(routes=routes))
         process = started(home, "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "images")
-        wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=60)
+        wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=120)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)  # the pictures would take their hour
+        _, said = process.communicate(timeout=patient(30))  # the pictures would take their hour
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
     assert running.count("/wikipedia/commons/") == 1
@@ -234,7 +231,7 @@ heed_lost_interrupts()
 dying = Dying()
 del dying
 print("not yet interrupted", flush=True)
-time.sleep(60)
+time.sleep(600)
 print("never interrupted")
 """
     done = subprocess.run(
@@ -242,7 +239,7 @@ print("never interrupted")
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=patient(50),
         check=False,
         preexec_fn=heed_interrupts,
     )

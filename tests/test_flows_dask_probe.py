@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from growing_build import RECIPE
 from oracle import oracle
 from test_flows_build import hashes, ppubench
 from test_flows_dask import ROOT, scheduler, wait_for_workers, worker
+from waiting import patient, wait_while_running
 
 from benchmarks.instant import InstantResponder
 
@@ -57,11 +57,10 @@ def test_a_worker_killed_while_it_probes_from_a_store_loses_nothing(
             stderr=subprocess.PIPE,
             text=True,
         )
-        while process.poll() is None and not list((there / "probe").glob("0/unfinished/answers-*.json")):
-            time.sleep(0.02)
+        wait_while_running(process, lambda: list((there / "probe").glob("0/unfinished/answers-*.json")))
         first.send_signal(signal.SIGKILL)
         assert process.poll() is None, "the build ended before its worker could be killed"
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=patient(300))
         assert process.returncode == 0, said
     assert hashes(there) == hashes(here)
     assert list((there / "attack/0").glob("attacks-*.parquet"))

@@ -15,6 +15,7 @@ from hub_server import OWNER, Hub, serve_hub
 from release_world import CONTACT, as_published, linked_copy, replace_text, write_release
 from test_flows_build import finished, home  # noqa: F401 - fixtures
 from tiny_models import tiny_qwen
+from waiting import patient
 
 from flows.publish_gate import build_faults, loading_faults
 
@@ -45,7 +46,7 @@ def run(
     }  # fmt: skip
     env |= {"HF_TOKEN": token} if token else {}
     command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=patient(300))
 
 
 def manifest(build: Path, stage: str) -> Path:

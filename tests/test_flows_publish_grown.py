@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hub_server import OWNER, Hub, serve_hub
 from oracle import oracle
+from waiting import patient
 
 from schemas.tables import file_sha256
 from sources.sandbox.world import FEW_VIEWS
@@ -66,7 +67,7 @@ def run(hub: Hub, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "HF_HOME": str(home / "hf"), "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache"),
     }  # fmt: skip
     command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=patient(300))
 
 
 def dataset_hashes(build: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
-from waiting import wait_for
+from waiting import patient, wait_for
 
 import flows.evaluate
 from eval.dataset import attack_configs
@@ -391,7 +391,7 @@ def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[subpro
         preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.SIG_DFL)),
     )
     logs = [tmp_path / "out" / "runs" / f"{method}_personalized_seed0" / "log.jsonl" for method in ("gd", "npo")]
-    wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=120)
+    wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=240)
     workers = psutil.Process(study.pid).children(recursive=True)
     assert len(workers) >= 2
     yield study, workers
@@ -408,10 +408,10 @@ def test_an_interrupted_study_ends_at_once_with_all_its_processes(
 ) -> None:
     study, workers = endless
     os.killpg(study.pid, signal.SIGINT)  # as a terminal does
-    _, said = study.communicate(timeout=60)
+    _, said = study.communicate(timeout=patient(60))
     assert study.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
-    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    assert psutil.wait_procs(workers, timeout=patient(30))[1] == []
 
 
 @pytest.mark.slow
@@ -420,7 +420,7 @@ def test_the_processes_of_a_killed_study_end_too(
 ) -> None:
     study, workers = endless
     study.kill()
-    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    assert psutil.wait_procs(workers, timeout=patient(30))[1] == []
 
 
 @pytest.mark.slow

@@ -5,16 +5,16 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from ports import own_port
 from pydantic import JsonValue
 from safetensors.torch import load_file
+from waiting import patient, wait_while_running
 
 from flows.cli import main
 from flows.evaluate import run_evaluation
@@ -299,11 +299,7 @@ def test_a_run_killed_at_random_steps_and_resumed_gives_the_same_weights(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for step in sorted(random.Random(3).sample(range(2, 28), 5)):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if log_file.is_file() and log_file.read_text().count("\n") > step:
-                break
-            time.sleep(0.005)
+        wait_while_running(process, lambda step=step: log_file.is_file() and log_file.read_text().count("\n") > step)
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
@@ -333,23 +329,21 @@ def by_two_processes(world: Path, base: Path, out: Path, method: str, *, publish
         tests=str(here.parent), root=str(here.parents[1]), world=str(world), base=str(base), out=str(out),
         method=method, published=published,
     )  # fmt: skip
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
-        "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    said = [worker.communicate(timeout=240) for worker in workers]
+    with own_port() as port:
+        shared = {
+            "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
+            "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", script],
+                env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for rank in range(2)
+        ]
+        said = [worker.communicate(timeout=patient(240)) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     return [out.decode().strip() for out, _ in said]
 

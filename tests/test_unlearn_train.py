@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from ports import own_port
 from tiny_models import picture, tiny_qwen
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from waiting import patient
 
 from schemas.problems import BadInput
 from schemas.training import TrainingSample
@@ -434,19 +435,17 @@ def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool, fsdp:
         tests=str(here.parent), root=str(here.parents[1]), base=str(base), out=str(out), masked=masked, fsdp=fsdp,
         folder=str(tmp_path / "run"),
     )  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    shared |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"} if fsdp else {}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    errors = [worker.communicate(timeout=240)[1].decode() for worker in workers]
+    with own_port() as port:
+        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+        shared |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"} if fsdp else {}
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", script],
+                env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+                stderr=subprocess.PIPE,
+            )
+            for rank in range(2)
+        ]
+        errors = [worker.communicate(timeout=patient(240))[1].decode() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], errors
     assert distance(alone, torch.load(out, weights_only=True)) < 1e-4
