@@ -1,14 +1,19 @@
-"""Settings for all tests: one thread a process, since threads that wait for each other on few cores cost most."""
+"""Settings and shared fixtures of all tests: one thread a process, since threads that wait for each other cost most."""
 
 import os
-
-import pytest
 
 # Before torch is imported, and inherited by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+from forked import end_forks
+from small_build import cache, finished, home, lone_home, made, prefect_database, use_cache
+
+__all__ = ["cache", "end_forks", "finished", "home", "lone_home", "made", "prefect_database", "use_cache"]
+"""Fixtures of all tests, made here and elsewhere."""
 
 COLLECTED = pytest.StashKey[list[str]]()
 

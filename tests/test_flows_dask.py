@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 from growing_build import RECIPE
 from ports import own_port
-from test_flows_build import hashes, ppubench, refused
+from small_build import environment, ppubench
+from test_flows_build import hashes, refused
 from waiting import patient, wait_while_running
 
 from flows.dask_cluster import project_version
@@ -64,12 +65,6 @@ def wait_for_workers(address: str, count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One PREFECT_HOME for all builds of this file, so that its database is made once."""
-    return tmp_path_factory.mktemp("prefect")
-
-
-@pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "grow.toml"
     path.write_text(RECIPE.replace("shard = 5", "shard = 2"))
@@ -111,7 +106,7 @@ def test_a_worker_that_is_killed_loses_nothing(
         process = subprocess.Popen(
             [*words, "--address", address],
             cwd=ROOT,
-            env={**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache")},
+            env=environment(home),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked import run_ppubench
 from pydantic import JsonValue
-from waiting import patient
 
 from curation.properties import load_properties
 from curation.values import further_values, needed_values
@@ -77,11 +77,8 @@ def plain(folder: Path, content: bytes, name: str = "dump.json") -> Path:
 
 
 def run_cli(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows", *map(str, arguments)]
-    environment = os.environ if home is None else {**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home)}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=patient(240), env=environment
-    )
+    environment = os.environ if home is None else {**os.environ, "PREFECT_HOME": str(home)}
+    return run_ppubench(*map(str, arguments), env=environment, cwd=ROOT)
 
 
 def test_it_is_a_source(source: DumpSource) -> None:
@@ -440,7 +437,9 @@ def test_a_person_with_an_odd_id_is_a_bad_line(tmp_path: Path, odd: str) -> None
 
 
 @pytest.mark.slow
-def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(dumped: Dumped, tmp_path: Path) -> None:
+def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(
+    home: Path, dumped: Dumped, tmp_path: Path
+) -> None:
     people = ", ".join(f'"{qid}"' for qid in dumped.world.subjects)
     sections = f'[select]\nsubjects = [{people}]\n[facts]\ngated = "open"\n[screen]\nmin_views = 0\n'
     sections += '[probe]\nresponder = "openai:http://127.0.0.1:9/v1#none"\n'
@@ -452,7 +451,7 @@ def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(dumped: Dum
         (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\n{text}{sections}')
         until = "questions" if name == "dump" else "facts"
         words = ("build", tmp_path / f"{name}.toml", "--out", tmp_path / name, "--until", until)
-        done = run_cli(*words, home=tmp_path / "home")
+        done = run_cli(*words, home=home)
         assert done.returncode == 0, done.stderr
     facts = [sorted((tmp_path / name / "facts").rglob("*.parquet")) for name in recipes]
     assert [path.name for path in facts[0]] == [path.name for path in facts[1]]

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +15,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from forked import Forked, start_ppubench
 from waiting import patient, wait_for
 
 import flows.evaluate
@@ -379,17 +378,11 @@ class _Deadly:
 
 
 @pytest.fixture
-def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[Forked, list[psutil.Process]]]:
     """A study in a process group of its own that trains two runs at once for hours, and its workers."""
     rest = SMALL.replace("steps = 2", "steps = 1000000")
     recipe = write_recipe(tmp_path, dataset, model, top='jobs = 2\nmethods = ["gd", "npo", "ga"]', rest=rest)
-    study = subprocess.Popen(
-        [sys.executable, "-m", "flows", "study", str(recipe), "--out", str(tmp_path / "out")],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.SIG_DFL)),
-    )
+    study = start_ppubench("study", str(recipe), "--out", str(tmp_path / "out"), cwd=ROOT)
     logs = [tmp_path / "out" / "runs" / f"{method}_personalized_seed0" / "log.jsonl" for method in ("gd", "npo")]
     wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=240)
     workers = psutil.Process(study.pid).children(recursive=True)
@@ -404,7 +397,7 @@ def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[subpro
 
 @pytest.mark.slow
 def test_an_interrupted_study_ends_at_once_with_all_its_processes(
-    endless: tuple[subprocess.Popen[str], list[psutil.Process]],
+    endless: tuple[Forked, list[psutil.Process]],
 ) -> None:
     study, workers = endless
     os.killpg(study.pid, signal.SIGINT)  # as a terminal does
@@ -416,7 +409,7 @@ def test_an_interrupted_study_ends_at_once_with_all_its_processes(
 
 @pytest.mark.slow
 def test_the_processes_of_a_killed_study_end_too(
-    endless: tuple[subprocess.Popen[str], list[psutil.Process]],
+    endless: tuple[Forked, list[psutil.Process]],
 ) -> None:
     study, workers = endless
     study.kill()

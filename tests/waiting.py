@@ -5,10 +5,10 @@ needs, times how long a fixed piece of work takes here and now; PPUBENCH_TEST_PA
 """
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 _WORK, _QUIET_S = 400_000, 0.016
 """Rounds of the fixed piece of work, and the seconds that they take on a quiet machine of 2024."""
@@ -36,9 +36,13 @@ def wait_for(condition: Callable[[], object], *, limit_s: float = 60.0) -> None:
         time.sleep(0.005)
 
 
-def wait_while_running(
-    process: "subprocess.Popen[str] | subprocess.Popen[bytes]", condition: Callable[[], object]
-) -> bool:
+class Running(Protocol):
+    """A process: subprocess.Popen, or Forked."""
+
+    def poll(self) -> int | None: ...
+
+
+def wait_while_running(process: Running, condition: Callable[[], object]) -> bool:
     """Wait for a condition that a process is to bring about; whether it still runs then. Fails as `wait_for` does."""
     wait_for(lambda: process.poll() is not None or condition(), limit_s=300)
     return process.poll() is None
