@@ -1,6 +1,7 @@
 """Settings and shared fixtures of all tests: one thread a process, since threads that wait for each other cost most."""
 
 import os
+from collections import Counter
 
 # Before torch is imported, and inherited by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,7 +28,10 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Remember what was collected, before anything is left out or put into another order."""
+    """The files with most slow tests begin, so that no worker idles long at the end (`--no-loadscope-reorder` has xdist
+    keep that order); what was collected is remembered before anything is left out."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
     config.stash[COLLECTED] = [item.nodeid for item in items]
 
 

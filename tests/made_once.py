@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """The folder of that name which all workers share; nobody changes what is in it, but takes a copy."""
     own = factory.getbasetemp()
     top = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
