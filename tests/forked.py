@@ -24,10 +24,16 @@ _FORKS.set_forkserver_preload(["tests.forked_imports"])
 
 
 def _begin(
-    call: Callable[..., object], arguments: tuple[object, ...], environment: dict[str, str], folder: Path, output: Path
+    call: Callable[..., object],
+    arguments: tuple[object, ...],
+    environment: dict[str, str],
+    folder: Path,
+    output: Path,
+    group: bool,
 ) -> None:
     """In the fork: become the process that was asked for, and call."""
-    os.setsid()
+    if group:
+        os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -44,7 +50,7 @@ def _begin(
 
 
 class Forked:
-    """A process at work in a group of its own, with the words of subprocess.Popen."""
+    """A process at work, with the words of subprocess.Popen."""
 
     def __init__(
         self,
@@ -52,8 +58,9 @@ class Forked:
         *arguments: object,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        group: bool = False,
     ) -> None:
-        """The call must be found by its name: a function of a module."""
+        """The call must be found by its name: a function of a module. With `group` it leads a process group."""
         environment = dict(os.environ if env is None else env)
         differing = [
             name
@@ -61,10 +68,10 @@ class Forked:
             if name.startswith("HF_") and environment.get(name) != os.environ.get(name)
         ]
         assert not differing, f"{differing} have been read by libraries already; start a process anew"
-        self._output = Path(tempfile.mkdtemp(prefix="forked-"))
-        self._process = _FORKS.Process(
-            target=_begin, args=(call, arguments, environment, cwd or Path.cwd(), self._output), daemon=False
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="forked-")
+        self._output = Path(self._folder.name)
+        given = (call, arguments, environment, cwd or Path.cwd(), self._output, group)
+        self._process = _FORKS.Process(target=_begin, args=given, daemon=False)
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -113,9 +120,11 @@ def ppubench_main(words: list[str]) -> None:
     main()
 
 
-def start_ppubench(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Forked:
+def start_ppubench(
+    *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, group: bool = False
+) -> Forked:
     """The command at work."""
-    return Forked(ppubench_main, list(words), env=env, cwd=cwd)
+    return Forked(ppubench_main, list(words), env=env, cwd=cwd, group=group)
 
 
 def run_ppubench(

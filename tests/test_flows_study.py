@@ -382,7 +382,7 @@ def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[Forked
     """A study in a process group of its own that trains two runs at once for hours, and its workers."""
     rest = SMALL.replace("steps = 2", "steps = 1000000")
     recipe = write_recipe(tmp_path, dataset, model, top='jobs = 2\nmethods = ["gd", "npo", "ga"]', rest=rest)
-    study = start_ppubench("study", str(recipe), "--out", str(tmp_path / "out"), cwd=ROOT)
+    study = start_ppubench("study", str(recipe), "--out", str(tmp_path / "out"), cwd=ROOT, group=True)
     logs = [tmp_path / "out" / "runs" / f"{method}_personalized_seed0" / "log.jsonl" for method in ("gd", "npo")]
     wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=240)
     workers = psutil.Process(study.pid).children(recursive=True)
