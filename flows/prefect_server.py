@@ -54,7 +54,6 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
         settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/api"}
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "flows.prefect_server", str(bound.fileno()), str(os.getpid())],
-            pass_fds=[bound.fileno()],
             env={**without_proxies(os.environ), **settings, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
