@@ -11,7 +11,7 @@ demo: .venv/ready  ## build the embedded world's benchmark into builds/demo, and
 	$(BIN)/ppubench study flows/recipes/demo_study.toml --out studies/demo
 
 test: .venv/ready  ## run the tests
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready  ## lint and type-check
 	$(BIN)/ruff format --check .

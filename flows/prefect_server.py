@@ -48,7 +48,9 @@ def running_server(home: Path) -> Iterator[Mapping[str, str]]:
     Raises RuntimeError if it does not answer within START_TIMEOUT_S seconds.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as bound, (home / "server.log").open("ab") as output:
+    # The child is given the bound socket, not its number: nobody can take the port before it listens there.
+    with socket.socket() as bound, (home / "server.log").open("ab") as output:
+        bound.bind(("127.0.0.1", 0))
         settings = prefect_settings(home) | {"PREFECT_API_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/api"}
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "flows.prefect_server", str(bound.fileno()), str(os.getpid())],
@@ -131,26 +133,19 @@ def _leave_with(parent: int) -> None:
     os._exit(0)
 
 
-def serve_api(*, port: int = 0, bound: socket.socket | None = None) -> None:
-    """Serve Prefect's API on loopback in this process until it is told to end; on a port, or a socket that has one."""
+def serve_api(bound: socket.socket) -> None:
+    """Serve Prefect's API on a bound loopback socket in this process until it is told to end."""
     import uvicorn
 
-    config = uvicorn.Config(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        lifespan="on",
-    )
-    uvicorn.Server(config).run(sockets=None if bound is None else [bound])
+    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
+    uvicorn.Server(config).run(sockets=[bound])
 
 
 def main() -> None:
-    """`python -m flows.prefect_server SOCKET PARENT_PID`: serve Prefect's API until the parent is gone."""
-    number, parent = int(sys.argv[1]), int(sys.argv[2])
+    """`python -m flows.prefect_server SOCKET PARENT_PID`: serve on an inherited socket until the parent is gone."""
+    bound, parent = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    serve_api(bound=socket.socket(fileno=number))
+    serve_api(bound)
 
 
 if __name__ == "__main__":

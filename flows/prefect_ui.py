@@ -30,13 +30,17 @@ def ui_address(home: Path) -> str | None:
         return None
 
 
-def _require_free(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise BadInput(f"port {port}", "is taken", "choose another one: make ui PORT=4201") from error
+def _bind(port: int) -> socket.socket:
+    """The port, ours from now on."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise BadInput(f"port {port}", "is taken", "choose another one: make ui PORT=4201") from error
+    return bound
 
 
 def _say(home: Path, port: int) -> None:
@@ -52,7 +56,7 @@ def main() -> None:
     home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
     try:
         port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
-        _require_free(port)
+        bound = _bind(port)
     except (BadInput, ValueError) as problem:
         print(f"ppubench: {problem}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -64,7 +68,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
     threading.Thread(target=_say, args=(home, port), daemon=True).start()
     try:
-        serve_api(port=port)
+        serve_api(bound)
     except KeyboardInterrupt:
         pass
     finally:

@@ -7,6 +7,8 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+from waiting import patient
+
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
@@ -20,7 +22,7 @@ def page_after_scripts(file: Path, route: str = "", *, home: Path) -> str:
         f"--user-data-dir={home}", "--window-size=1280,900", "--virtual-time-budget=8000",
         "--dump-dom", f"{file.as_uri()}{route}",
     ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False,
+    done = subprocess.run(words, capture_output=True, text=True, timeout=patient(300), check=False,
                           env={**os.environ, "HOME": str(home)})  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from waiting import patient
+
 OWNER, READER, OTHER = "hf_ownerownerownerowner", "hf_readerreaderreaderrd", "hf_otherotherotherothero"
 USERS = {OWNER: ("tester", "write"), READER: ("tester", "read"), OTHER: ("stranger", "write")}
 GIT_ATTRIBUTES = b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"
@@ -52,6 +54,8 @@ class Fault:
     cut: bool = False
     hold: threading.Event | None = None
     """Wait for this before going on as usual."""
+    after: int = 0
+    """How many such requests pass first."""
 
 
 class Hub:
@@ -66,7 +70,8 @@ class Hub:
         """(sha256, bytes) of every LFS object that was put."""
         self.reached = threading.Event()
         """Set when a request matches a fault that holds."""
-        self.url = ""
+        self.url, self.at_work = "", 0
+        """Where it is, and how many requests are being answered."""
         self.lock = threading.RLock()
 
     def dataset(self, repo: str) -> Repo:
@@ -102,6 +107,9 @@ class Hub:
         with self.lock:
             for fault in self.faults:
                 if fault.times and re.search(fault.pattern, line):
+                    if fault.after:
+                        fault.after -= 1
+                        continue
                     fault.times -= 1
                     return fault
         return None
@@ -158,11 +166,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.path_only, self.query = unquote(parts.path), parse_qs(parts.query)
         line = f"{self.command} {self.path_only}"
         self.state.requests.append(line)
+        with self.state.lock:
+            self.state.at_work += 1
         try:
             fault = self.state.fault_for(line)
             if fault is not None and fault.hold is not None:
                 self.state.reached.set()
-                fault.hold.wait(30)
+                fault.hold.wait(patient(60))
             elif fault is not None and fault.cut:
                 self.rfile.read(min(1000, int(self.headers.get("Content-Length", 0))))
                 self.close_connection = True
@@ -177,6 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         except (BrokenPipeError, ConnectionResetError, ValueError, OSError):
             self.close_connection = True
+        finally:
+            with self.state.lock:
+                self.state.at_work -= 1
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _handle
 

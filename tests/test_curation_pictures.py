@@ -56,7 +56,9 @@ def test_an_empty_file_is_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"<svg/>", b"%PDF-1.4", b"BM" + bytes(60), b"<html>429</html>", b"\0\0\0 ftypavif"]
+    "content",
+    [b"<svg/>", b"%PDF-1.4", b"BM" + bytes(60), b"<html>429</html>", b"\0\0\0 ftypavif"],
+    ids=["svg", "pdf", "bmp", "html", "avif"],
 )
 def test_other_types_are_not_decoded(content: bytes) -> None:
     assert refused(content).reason == "not_an_image"

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import typer
 from documents import PAGES, ROOT, Block, blocks
-from test_flows_build import environment, finished, home  # noqa: F401 - fixtures
+from forked import run_ppubench
+from small_build import environment
 from tiny_models import tiny_qwen
 
 from eval.metrics import METRICS
@@ -124,9 +125,9 @@ def small_study(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(finished: tuple[Path, Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def place(finished: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a reader has it after `make demo`, with a small build, study and target in the demo's place."""
-    build, recipe, _ = finished
+    build, recipe = finished
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(build, folder / "builds" / "demo")
     (folder / "builds" / "demo" / "target").mkdir(exist_ok=True)
@@ -141,20 +142,12 @@ def place(finished: tuple[Path, Path, str], tmp_path_factory: pytest.TempPathFac
     return folder
 
 
-def ppubench(home: Path, place: Path, words: list[str]) -> subprocess.CompletedProcess[str]:  # noqa: F811
-    return subprocess.run(
-        [sys.executable, "-P", "-c", "from flows.cli import main; main()", *words],
-        cwd=place,
-        env={**environment(home), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def ppubench(home: Path, place: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    return run_ppubench(*words, env=environment(home), cwd=place)
 
 
 @pytest.mark.slow
-def test_the_commands_run_as_they_stand(home: Path, place: Path) -> None:  # noqa: F811
+def test_the_commands_run_as_they_stand(home: Path, place: Path) -> None:
     """In the order of the pages; a command that stands on several is run once. Two steps and one task will do."""
     assert len(RUN) >= 15
     for command in RUN:

@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 from tiny_models import picture
+from waiting import patient
 
 from eval.chat import retry_after_s
 from eval.data_uris import DataUris, data_uri, scaled
@@ -26,7 +27,7 @@ def servers(clock: Clock, *urls: str, concurrency: int = 8, retries: int = 2) ->
 
 
 def take(some: Servers) -> Server:
-    found = asyncio.run(asyncio.wait_for(some.take(), 1))
+    found = asyncio.run(asyncio.wait_for(some.take(), patient(10)))
     assert found is not None
     return found
 
@@ -140,7 +141,7 @@ def test_a_wait_ends_when_a_request_is_freed() -> None:
         first = await some.take()
         assert first is not None
         asyncio.get_running_loop().call_later(0.01, some.answered, first)
-        return await asyncio.wait_for(some.take(), 1)
+        return await asyncio.wait_for(some.take(), patient(10))
 
     assert asyncio.run(run()) is not None
 

@@ -1,17 +1,17 @@
 """The openai: responder against a server that others wrote: `transformers serve` with a tiny model."""
 
-import os
-import socket
-import subprocess
+import signal
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked import Forked
+from ports import own_port
 from tiny_models import BUILDERS, picture
+from waiting import patient, wait_while_running
 
 from eval.remote import RemoteResponder
 from flows.responders import open_responder
@@ -23,47 +23,44 @@ from schemas.tables import read_records
 pytestmark = pytest.mark.slow
 DEMO = Path(__file__).resolve().parents[1] / "builds" / "demo"
 GREEDY = Decoding(max_new_tokens=8)
-# Tiny Qwen models name a video processor, which wants torchvision; pictures need none.
-START = (
-    "from unlearn.models import register_video_stub; register_video_stub(); "
-    "from transformers.cli.transformers import main; main()"
-)
+
+
+def serve(folder: str, port: int) -> None:
+    """`transformers serve`. Tiny Qwen models name a video processor, which wants torchvision; pictures need none."""
+    from transformers.cli.transformers import main
+
+    from unlearn.models import register_video_stub
+
+    register_video_stub()
+    sys.argv = ["transformers", "serve", folder, "--device", "cpu", "--port", str(port)]
+    main()
+
+
+def healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=patient(5)):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager
-def serving(folder: Path, log: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", START, "serve", str(folder), "--device", "cpu", "--port", str(port)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            stdout=out,
-            stderr=out,
-            env=os.environ | {"HF_HUB_OFFLINE": "1"},
-            cwd=Path(__file__).resolve().parents[1],
-        )
+def serving(folder: Path) -> Iterator[str]:
+    with own_port() as port:
+        process = Forked(serve, str(folder), port)
         try:
-            for _ in range(300):
-                time.sleep(0.2)
-                assert process.poll() is None, log.read_text()[-2000:]
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    continue
+            assert wait_while_running(process, lambda: healthy(port)), process.communicate()
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            process.terminate()
-            process.wait(30)
+            process.send_signal(signal.SIGTERM)
+            process.wait(patient(60))
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     home = tmp_path_factory.mktemp("served")
     folder = BUILDERS["qwen3_vl"](home / "model")
-    with serving(folder, home / "log.txt") as url:
+    with serving(folder) as url:
         yield folder, url
 
 
@@ -110,7 +107,7 @@ def test_the_model_is_named_with_its_answer_and_no_folder(served: tuple[Path, st
 
 
 @pytest.mark.skipif(not (DEMO / "probe" / "0").is_dir(), reason="needs the demo build (make demo)")
-def test_the_demos_target_answers_behind_a_server_what_it_answered_in_the_build(tmp_path: Path) -> None:
+def test_the_demos_target_answers_behind_a_server_what_it_answered_in_the_build() -> None:
     evidence = [
         row
         for row in read_records(next((DEMO / "probe" / "0").glob("evidence-*")), Evidence)
@@ -128,7 +125,7 @@ def test_the_demos_target_answers_behind_a_server_what_it_answered_in_the_build(
         for number, row in enumerate(some)
     ]
     target = (DEMO / "target").resolve()
-    with serving(target, tmp_path / "log.txt") as url:
+    with serving(target) as url:
         replies = list(RemoteResponder([url], str(target), concurrency=4).answer(asked, Decoding(max_new_tokens=24)))
     same = sum(reply.text == some[int(reply.ask_id)].reply for reply in replies)
     assert same >= 0.95 * len(some)

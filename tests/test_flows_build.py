@@ -2,45 +2,29 @@
 
 import hashlib
 import json
-import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from filelock import FileLock
+from forked import Forked, ppubench_main, start_ppubench
 from live_hosts import live_routes
-from oracle import oracle
-from waiting import wait_for
+from small_build import ROOT, environment, ppubench, recipe_file
+from waiting import patient, wait_for, wait_while_running
 
+from flows import build as building
+from flows.stage import run_stage
 from schemas.artifacts import MANIFEST
 from schemas.words import STAGES
 from sources.sandbox.server import serve
 from sources.sandbox.world import make_world
-
-ROOT = Path(__file__).resolve().parents[1]
-RECIPE = """
-name = "small"
-[source]
-kind = "sandbox"
-people = 6
-[select]
-min_sitelinks = 10
-[facts]
-gated = "open"
-[images]
-width = 330
-[probe]
-responder = "{responder}"
-[export]
-target = "small"
-"""
 
 SLOW_SOURCE = """
 name = "slow"
@@ -58,34 +42,6 @@ responder = "openai:http://127.0.0.1:9/v1#none"
 """
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One PREFECT_HOME for all builds of this file, so that its database is made once."""
-    return tmp_path_factory.mktemp("prefect")
-
-
-def environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache")}
-
-
-def ppubench(home: Path, *words: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flows", *words],
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=limit_s,
-        check=False,
-    )
-
-
-def recipe_file(folder: Path, responder: str = "hf:sandbox") -> Path:
-    path = folder / "small.toml"
-    path.write_text(RECIPE.format(responder=responder))
-    return path
-
-
 def hashes(build: Path) -> dict[str, str]:
     return {
         path.relative_to(build).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -94,28 +50,16 @@ def hashes(build: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
-def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, str]]:
-    """A finished build of six people, its recipe and the address of the server that it was probed on."""
-    folder = tmp_path_factory.mktemp("finished")
-    build = folder / "build"
-    with oracle(build) as address:
-        recipe = recipe_file(folder, f"openai:{address}#oracle")
-        done = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
-        assert done.returncode == 0, done.stderr
-        yield build, recipe, done.stdout
-
-
 @pytest.mark.slow
-def test_a_build_reports_every_stage_as_one_json_object(finished: tuple[Path, Path, str]) -> None:
-    report = json.loads(finished[2])
+def test_a_build_reports_every_stage_as_one_json_object(made: Path) -> None:
+    report = json.loads((made / "report.json").read_text())
     assert [stage["stage"] for stage in report["stages"]] == list(STAGES)
     assert {stage["state"] for stage in report["stages"]} == {"made"}
-    assert report["dataset"] == str(finished[0] / "hub")
+    assert report["dataset"] == str(made / "build" / "hub")
 
 
 @pytest.mark.slow
-def test_statements_are_facts_or_drops_and_the_counts_add_up(finished: tuple[Path, Path, str]) -> None:
+def test_statements_are_facts_or_drops_and_the_counts_add_up(finished: tuple[Path, Path]) -> None:
     manifest = json.loads((finished[0] / "facts" / "0" / MANIFEST).read_text())
     assert manifest["rows_in"] > 0
     # Facts of qualifiers come on top of the statements, so there are more rows than statements, never fewer.
@@ -123,7 +67,7 @@ def test_statements_are_facts_or_drops_and_the_counts_add_up(finished: tuple[Pat
 
 
 @pytest.mark.slow
-def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path], tmp_path: Path) -> None:
     from datasets import load_dataset
 
     rows = load_dataset(str(finished[0] / "hub"), "train_pair_small", split="train", cache_dir=str(tmp_path))
@@ -135,8 +79,8 @@ def test_the_dataset_loads_with_datasets(finished: tuple[Path, Path, str], tmp_p
 
 
 @pytest.mark.slow
-def test_prefect_shows_the_runs_by_name_with_counts_and_links(home: Path, finished: tuple[Path, Path, str]) -> None:
-    with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as database:
+def test_prefect_shows_the_runs_by_name_with_counts_and_links(made: Path) -> None:
+    with sqlite3.connect(f"file:{made / 'prefect' / 'prefect.db'}?mode=ro", uri=True) as database:
         artifacts = {key for (key,) in database.execute("select key from artifact")}
         runs = {name for (name,) in database.execute("select name from flow_run")}
     assert {"small-counts", "small-drops", "small-build", "small-card"} <= artifacts
@@ -144,8 +88,8 @@ def test_prefect_shows_the_runs_by_name_with_counts_and_links(home: Path, finish
 
 
 @pytest.mark.slow
-def test_a_second_run_does_nothing(home: Path, finished: tuple[Path, Path, str]) -> None:
-    build, recipe, _ = finished
+def test_a_second_run_does_nothing(home: Path, finished: tuple[Path, Path]) -> None:
+    build, recipe = finished
     before = {path: path.stat().st_mtime_ns for path in build.rglob("*.parquet")}
     again = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
     assert again.returncode == 0, again.stderr
@@ -155,22 +99,20 @@ def test_a_second_run_does_nothing(home: Path, finished: tuple[Path, Path, str])
 
 @pytest.mark.slow
 def test_a_build_killed_in_any_stage_ends_with_the_same_bytes(
-    home: Path, finished: tuple[Path, Path, str], tmp_path: Path
+    home: Path, lone_home: Path, finished: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    build, recipe, _ = finished
+    build, recipe = finished
     cut = tmp_path / "build"
-    words = [sys.executable, "-m", "flows", "build", str(recipe), "--out", str(cut)]
     killed = 0
     for stage in ("select", "facts", "images", "screen", "questions", "probe", "split", "attack", "export"):
-        process = subprocess.Popen(
-            words, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        while process.poll() is None and not (cut / stage / "0").exists():
-            time.sleep(0.001)
+        at = lone_home if stage == "probe" else home  # once with a server of its own, which is to end with it
+        process = started(at, "build", str(recipe), "--out", str(cut))
+        wait_while_running(process, (cut / stage / "0").exists)
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
-        psutil.wait_procs(children, timeout=10)
+        assert bool(children) == (at == lone_home)
+        psutil.wait_procs(children, timeout=patient(20))
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert killed >= 8
     last = ppubench(home, "build", str(recipe), "--out", str(cut))
@@ -184,25 +126,17 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def started(home: Path, *words: str) -> "subprocess.Popen[str]":
-    """A command at work, which heeds interrupts."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows", *words],
-        cwd=ROOT,
-        env=environment(home),
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-    )
+def started(home: Path, *words: str) -> Forked:
+    """A command at work."""
+    return start_ppubench(*words, env=environment(home), cwd=ROOT)
 
 
 @pytest.mark.slow
-def test_an_interrupted_build_says_how_to_go_on(home: Path, finished: tuple[Path, Path, str], tmp_path: Path) -> None:
-    process = started(home, "build", str(finished[1]), "--out", str(tmp_path / "b"))
-    while process.poll() is None and not (tmp_path / "b" / "images").exists():
-        time.sleep(0.01)
+def test_an_interrupted_build_says_how_to_go_on(lone_home: Path, finished: tuple[Path, Path], tmp_path: Path) -> None:
+    process = started(lone_home, "build", str(finished[1]), "--out", str(tmp_path / "b"))
+    wait_while_running(process, (tmp_path / "b" / "images").exists)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=patient(60))
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
 
@@ -214,9 +148,9 @@ def test_an_interrupted_build_does_not_wait_for_what_it_would_still_fetch(home: 
         routes = "\n".join(f'"{host}" = "{base}"' for host, base in live_routes(running).items())
         recipe.write_text(SLOW_SOURCE.format(routes=routes))
         process = started(home, "build", str(recipe), "--out", str(tmp_path / "b"), "--until", "images")
-        wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=60)
+        wait_for(lambda: running.count("/wikipedia/commons/") > 0, limit_s=120)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)  # the pictures would take their hour
+        _, said = process.communicate(timeout=patient(30))  # the pictures would take their hour
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
     assert running.count("/wikipedia/commons/") == 1
@@ -234,7 +168,7 @@ heed_lost_interrupts()
 dying = Dying()
 del dying
 print("not yet interrupted", flush=True)
-time.sleep(60)
+time.sleep(600)
 print("never interrupted")
 """
     done = subprocess.run(
@@ -242,7 +176,7 @@ print("never interrupted")
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=patient(50),
         check=False,
         preexec_fn=heed_interrupts,
     )
@@ -252,8 +186,8 @@ print("never interrupted")
 
 
 @pytest.mark.slow
-def test_from_makes_a_stage_and_what_follows_again(home: Path, finished: tuple[Path, Path, str]) -> None:
-    build, recipe, _ = finished
+def test_from_makes_a_stage_and_what_follows_again(home: Path, finished: tuple[Path, Path]) -> None:
+    build, recipe = finished
     before = hashes(build)
     done = ppubench(home, "build", str(recipe), "--out", str(build), "--from", "split", "--json")
     states = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["stages"]}
@@ -263,8 +197,8 @@ def test_from_makes_a_stage_and_what_follows_again(home: Path, finished: tuple[P
 
 
 @pytest.mark.slow
-def test_from_with_until_leaves_the_later_stages_alone(home: Path, finished: tuple[Path, Path, str]) -> None:
-    build, recipe, _ = finished
+def test_from_with_until_leaves_the_later_stages_alone(home: Path, finished: tuple[Path, Path]) -> None:
+    build, recipe = finished
     before = hashes(build)
     done = ppubench(home, "build", str(recipe), "--out", str(build), "--from", "select", "--until", "facts", "--json")
     states = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["stages"]}
@@ -274,8 +208,8 @@ def test_from_with_until_leaves_the_later_stages_alone(home: Path, finished: tup
 
 
 @pytest.mark.slow
-def test_a_lost_dataset_file_is_made_again(home: Path, finished: tuple[Path, Path, str]) -> None:
-    build, recipe, _ = finished
+def test_a_lost_dataset_file_is_made_again(home: Path, finished: tuple[Path, Path]) -> None:
+    build, recipe = finished
     before = hashes(build)
     next((build / "hub" / "data").rglob("*.parquet")).unlink()
     done = ppubench(home, "build", str(recipe), "--out", str(build), "--json")
@@ -383,39 +317,37 @@ def test_status_of_something_else_is_refused(home: Path, tmp_path: Path) -> None
     assert "is not a build" in refused(home, "status", str(tmp_path))
 
 
+def build_on_a_full_disk(recipe: str, out: str) -> None:
+    """In a process of its own, whose files may not grow beyond 200 kB: what a full disk looks like to who writes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    run_flow = building._run_flow
+
+    def run(*given: Any, **options: Any) -> None:
+        import flows.prefect_flows
+
+        def go(name: str, build: Any, specs: Any, table: Any, *further: object) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+            for spec in specs:
+                run_stage(build, spec, table)
+
+        flows.prefect_flows.build_flow = go  # type: ignore[assignment]
+        run_flow(*given, **options)
+
+    building._run_flow = run
+    ppubench_main(["build", recipe, "--out", out])
+
+
 @pytest.mark.slow
 def test_a_disk_that_takes_no_more_fails_with_one_line_and_the_build_goes_on_later(
-    home: Path, finished: tuple[Path, Path, str], tmp_path: Path
+    home: Path, finished: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    build, recipe, _ = finished
+    build, recipe = finished
     full = tmp_path / "b"
-    # Files of this process may not grow beyond 200 kB: what a full disk looks like to the code that writes.
-    limited = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "from flows.cli import main;"
-        "import flows.build as b; old = b._run_flow;\n"
-        "def run(*a, **k):\n"
-        "    import flows.prefect_flows as f\n"
-        "    def go(*c, **d):\n"
-        "        from flows.stage import run_stage\n"
-        "        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "        for spec in c[2]: run_stage(c[1], spec, c[3])\n"
-        "    f.build_flow = go\n"
-        "    return old(*a, **k)\n"
-        "b._run_flow = run\n"
-        "main(sys.argv[1:])"
-    )
-    failed = subprocess.run(
-        [sys.executable, "-c", limited, "build", str(recipe), "--out", str(full)],
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert failed.returncode == 1, failed.stderr
-    assert "File too large" in failed.stderr.splitlines()[-1]
-    assert "Traceback" not in failed.stderr
+    failed = Forked(build_on_a_full_disk, str(recipe), str(full), env=environment(home), cwd=ROOT)
+    _, said = failed.communicate()
+    assert failed.returncode == 1, said
+    assert "File too large" in said.splitlines()[-1]
+    assert "Traceback" not in said
     assert not (full / "images" / "0" / MANIFEST).exists()
     done = ppubench(home, "build", str(recipe), "--out", str(full))
     assert done.returncode == 0, done.stderr

@@ -4,10 +4,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,10 @@ from uuid import uuid4
 
 import pytest
 from growing_build import RECIPE
-from test_flows_build import hashes, ppubench, refused
+from ports import own_port
+from small_build import environment, ppubench
+from test_flows_build import hashes, refused
+from waiting import patient, wait_while_running
 
 from flows.dask_cluster import project_version
 
@@ -59,14 +60,8 @@ def worker(address: str, *, code: Path = ROOT) -> Iterator["subprocess.Popen[byt
 def wait_for_workers(address: str, count: int) -> None:
     from distributed import Client
 
-    with Client(address, timeout=10, set_as_default=False) as client:
-        client.wait_for_workers(count, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One PREFECT_HOME for all builds of this file, so that its database is made once."""
-    return tmp_path_factory.mktemp("prefect")
+    with Client(address, timeout=patient(30), set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=patient(120))
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +106,14 @@ def test_a_worker_that_is_killed_loses_nothing(
         process = subprocess.Popen(
             [*words, "--address", address],
             cwd=ROOT,
-            env={**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache")},
+            env=environment(home),
             stderr=subprocess.PIPE,
             text=True,
         )
-        while process.poll() is None and not list((build / "images").glob("0/unfinished/images-*.json")):
-            time.sleep(0.02)
+        wait_while_running(process, lambda: list((build / "images").glob("0/unfinished/images-*.json")))
         first.send_signal(signal.SIGKILL)
         assert process.poll() is None, "the build ended before its worker could be killed"
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=patient(300))
         assert process.returncode == 0, said
     assert hashes(build) == local
 
@@ -141,10 +135,10 @@ def test_workers_without_a_common_folder_share_a_bucket(
 
 
 def test_an_address_where_nothing_listens_is_refused(home: Path, recipe: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    line = refused(home, "build", str(recipe), "--out", str(tmp_path / "b"), "--runner", "dask", "--address", address)
+    words = ("--out", str(tmp_path / "b"), "--runner", "dask", "--address")
+    with own_port() as port:
+        address = f"tcp://127.0.0.1:{port}"
+        line = refused(home, "build", str(recipe), *words, address)
     assert f"--address {address}: no Dask scheduler answers there" in line
     assert "start `dask scheduler`" in line
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import patient, wait_for
 
 from flows import dask_cluster, remote
 from flows.dask_cluster import DaskRunner, check_workers
@@ -62,11 +63,11 @@ def test_an_address_where_a_web_server_listens_is_refused(tmp_path: Path) -> Non
 
 
 def test_an_address_where_something_silent_listens_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "ANSWER_TIMEOUT_S", patient(0.5))
     began = time.monotonic()
     with listener() as address:
         assert "what listens says nothing within" in refused(address, tmp_path)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < patient(10)
 
 
 @contextmanager
@@ -143,15 +144,21 @@ def wait_and_write() -> None:
     """Stands for a shard of the build "folder" that is being done until it may end."""
     remote._at_work["folder"] += 1
     STARTED.set()
-    MAY_END.wait(30)
+    assert MAY_END.wait(patient(60))
     WRITTEN.append("table")
     remote._at_work["folder"] -= 1
 
 
-def test_a_build_that_fails_ends_after_the_shards_that_are_being_done() -> None:
+def test_a_build_that_fails_ends_after_the_shards_that_are_being_done(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="flows.dask_flows")
+
+    def end_once_it_is_waited_for() -> None:
+        wait_for(lambda: "waiting for 1 shards that are being done" in caplog.text)
+        MAY_END.set()
+
     with cluster(workers=1) as client:
         futures = [client.submit(wait_and_write, pure=False) for _ in range(3)]
-        assert STARTED.wait(30)
-        threading.Timer(0.5, MAY_END.set).start()
+        assert STARTED.wait(patient(60))
+        threading.Thread(target=end_once_it_is_waited_for, daemon=True).start()
         dask_flows.take_back(futures, client, "folder")
         assert WRITTEN == ["table"]  # the two that had not begun are taken back

@@ -1,18 +1,18 @@
 """Probe and attack on Dask workers that share nothing but a store, one of which is killed on the way."""
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from growing_build import RECIPE
 from oracle import oracle
-from test_flows_build import hashes, ppubench
+from small_build import environment, ppubench
+from test_flows_build import hashes
 from test_flows_dask import ROOT, scheduler, wait_for_workers, worker
+from waiting import patient, wait_while_running
 
 from benchmarks.instant import InstantResponder
 
@@ -37,10 +37,10 @@ def know_all_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_a_worker_killed_while_it_probes_from_a_store_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     know_all_shards(monkeypatch)
-    home, here, there = tmp_path / "prefect", tmp_path / "here", tmp_path / "there"
+    here, there = tmp_path / "here", tmp_path / "there"
     recipe = tmp_path / "grow.toml"
     with oracle(here) as server, scheduler() as address, worker(address) as first, worker(address):
         text = RECIPE.replace("shard = 5", "shard = 1").replace("limit = 8", "limit = 3")
@@ -53,15 +53,14 @@ def test_a_worker_killed_while_it_probes_from_a_store_loses_nothing(
         process = subprocess.Popen(
             [sys.executable, "-m", "flows", *words, "--address", address, "--store", f"file://{tmp_path}/store"],
             cwd=ROOT,
-            env={**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache")},
+            env=environment(home),
             stderr=subprocess.PIPE,
             text=True,
         )
-        while process.poll() is None and not list((there / "probe").glob("0/unfinished/answers-*.json")):
-            time.sleep(0.02)
+        wait_while_running(process, lambda: list((there / "probe").glob("0/unfinished/answers-*.json")))
         first.send_signal(signal.SIGKILL)
         assert process.poll() is None, "the build ended before its worker could be killed"
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=patient(300))
         assert process.returncode == 0, said
     assert hashes(there) == hashes(here)
     assert list((there / "attack/0").glob("attacks-*.parquet"))

@@ -295,7 +295,7 @@ def test_a_sample_twice_is_refused_by_row(spoilt: Path) -> None:
         read_samples(spoilt, setting="selective")
 
 
-@pytest.mark.parametrize("content", [b"not a picture", b"\xff\xd8\xff\xe0\x00\x10JFIF"])
+@pytest.mark.parametrize("content", [b"not a picture", b"\xff\xd8\xff\xe0\x00\x10JFIF"], ids=["text", "half a jpeg"])
 def test_a_picture_that_does_not_decode_is_refused_by_row(spoilt: Path, content: bytes) -> None:
     edit(spoilt, "train_pair_tiny", lambda rows: rows[3]["image"].update(bytes=content))
     with pytest.raises(BadInput, match=r"row 3, column image: the picture does not decode"):

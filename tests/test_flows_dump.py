@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked import run_ppubench
 from pydantic import JsonValue
 
 from curation.properties import load_properties
@@ -76,9 +77,8 @@ def plain(folder: Path, content: bytes, name: str = "dump.json") -> Path:
 
 
 def run_cli(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows", *map(str, arguments)]
-    environment = os.environ if home is None else {**os.environ, "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=240, env=environment)
+    environment = os.environ if home is None else {**os.environ, "PREFECT_HOME": str(home)}
+    return run_ppubench(*map(str, arguments), env=environment, cwd=ROOT)
 
 
 def test_it_is_a_source(source: DumpSource) -> None:
@@ -233,13 +233,13 @@ def test_a_cut_dump_is_taken_as_it_is_on_demand(dumped: Dumped, tmp_path: Path) 
 
 
 KILLED = """
-import sys, time
+import sys
 from pathlib import Path
 from flows.dump import extract
 from sources.dump_entities import PeopleRule
 def slow(stage, done, total):
     print(stage, flush=True)
-    time.sleep(0.2)
+    sys.stdin.readline()  # until it is told to go on, or killed
 import sources.dump_streams, sources.dump_blocks
 sources.dump_streams.BLOCK_BYTES = 200_000
 extract(Path(sys.argv[1]), Path(sys.argv[2]), rule=PeopleRule(min_sitelinks=12), progress=slow, commit_bytes=150_000)
@@ -251,9 +251,14 @@ def test_a_killed_extraction_goes_on_and_ends_the_same(
     dumped: Dumped, source: DumpSource, tmp_path: Path, steps: int
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(dumped.path), str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        for _ in range(steps):
+        assert process.stdout.readline()
+        for _ in range(steps - 1):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
             assert process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
     assert read_manifest(tmp_path / "out") is None
@@ -287,6 +292,7 @@ def test_going_on_reads_from_the_last_member_and_not_from_the_start(dumped: Dump
         (gzip.compress(b""), "holds nothing"),
         (b'[\n{"type":"item","id":"Q1"}\n]\n', "holds none of the people asked for"),
     ],
+    ids=["empty", "html", "one line", "zip", "gzip of nothing", "nobody"],
 )
 def test_what_is_no_dump_is_refused_with_one_line(tmp_path: Path, content: bytes, found: str) -> None:
     done = run_cli("dump", plain(tmp_path, content), "--out", tmp_path / "out", "--humans")
@@ -431,7 +437,9 @@ def test_a_person_with_an_odd_id_is_a_bad_line(tmp_path: Path, odd: str) -> None
 
 
 @pytest.mark.slow
-def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(dumped: Dumped, tmp_path: Path) -> None:
+def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(
+    home: Path, dumped: Dumped, tmp_path: Path
+) -> None:
     people = ", ".join(f'"{qid}"' for qid in dumped.world.subjects)
     sections = f'[select]\nsubjects = [{people}]\n[facts]\ngated = "open"\n[screen]\nmin_views = 0\n'
     sections += '[probe]\nresponder = "openai:http://127.0.0.1:9/v1#none"\n'
@@ -443,7 +451,7 @@ def test_a_build_from_the_dump_has_the_facts_of_a_build_from_the_api(dumped: Dum
         (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\n{text}{sections}')
         until = "questions" if name == "dump" else "facts"
         words = ("build", tmp_path / f"{name}.toml", "--out", tmp_path / name, "--until", until)
-        done = run_cli(*words, home=tmp_path / "home")
+        done = run_cli(*words, home=home)
         assert done.returncode == 0, done.stderr
     facts = [sorted((tmp_path / name / "facts").rglob("*.parquet")) for name in recipes]
     assert [path.name for path in facts[0]] == [path.name for path in facts[1]]

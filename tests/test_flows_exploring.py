@@ -1,14 +1,12 @@
 """`ppubench report BUILD`: where it writes, what it says of stages, and what it refuses."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from explorer_world import write_build
 from filelock import FileLock
+from forked import run_ppubench
 
 from flows.build import LOCK, _claim
 from flows.exploring import explore, is_build
@@ -46,10 +44,7 @@ def build(tmp_path: Path) -> Path:
 
 
 def test_the_report_of_a_build_is_its_explorer(build: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "flows", "report", str(build), "--json"],
-        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_ppubench("report", str(build), "--json", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"html": f"{build}/explorer.html", "funnel": f"{build}/funnel.svg"}
     assert "Build small" in (build / "explorer.html").read_text()
@@ -57,10 +52,7 @@ def test_the_report_of_a_build_is_its_explorer(build: Path) -> None:
 
 def test_a_build_is_reported_alone_and_in_its_own_folder(build: Path, tmp_path: Path) -> None:
     for more in (["--out", str(tmp_path / "out")], [str(tmp_path)]):
-        done = subprocess.run(
-            [sys.executable, "-m", "flows", "report", str(build), *more],
-            cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = run_ppubench("report", str(build), *more, cwd=ROOT)
         assert done.returncode == 2
         assert done.stderr == (
             f"ppubench: {build}: is a build, whose explorer lies in it and shows nothing else; "

@@ -17,6 +17,7 @@ from growing_build import (
     state_of,
     without_prefect,
 )
+from made_once import made_once
 
 from benchmarks.instant import InstantResponder
 from curation.properties import load_properties
@@ -47,7 +48,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="module")
 def finished(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_build(tmp_path_factory.mktemp("grow"))
+    return made_once(tmp_path_factory, "growing", make_build) / "build"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from growing_build import CutOff, add_to, bring_up_to_date, hashes, make_build, state_of, without_prefect
+from made_once import made_once
 
 from benchmarks.instant import InstantResponder
 from flows import build as building
@@ -36,7 +37,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="module")
 def finished(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_build(tmp_path_factory.mktemp("grow"))
+    return made_once(tmp_path_factory, "growing", make_build) / "build"
 
 
 @pytest.fixture(scope="module")

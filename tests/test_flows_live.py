@@ -1,10 +1,12 @@
 """A build from "live" Wikidata and Commons, whose hosts are routed to the embedded world: storm, cache, roster."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from live_hosts import live_routes
+from waiting import patient
 
 from benchmarks.fault_storm import RATES, STORM, broken_limits
 from benchmarks.world_server import Seen
@@ -118,11 +120,11 @@ def test_a_build_through_the_storm_has_the_bytes_of_the_calm_one_and_breaks_no_l
     running: RunningServer, recipe: Callable[..., BuildRecipe], tmp_path: Path
 ) -> None:
     def stormy(cache: str) -> BuildRecipe:
-        source = {"cache": str(tmp_path / cache), "timeout_s": 1.0, "limits": LIMITED}
+        source = {"cache": str(tmp_path / cache), "timeout_s": patient(1.0), "limits": LIMITED}
         return recipe(source=source, select={"min_sitelinks": 10, "limit": 4})
 
     run(tmp_path / "calm", stormy("calm-cache"), "screen")
-    running.set_faults(STORM)
+    running.set_faults(replace(STORM, slow_s=600.0))
     running.traffic.forget()
     sent = run(tmp_path / "storm", stormy("storm-cache"), "screen")
     counted = seen(running)

@@ -6,23 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from ports import own_port
+from waiting import patient, wait_while_running
 
 from flows.prefect_server import HEARTBEATS, running_server, without_heartbeats
 from flows.prefect_ui import RUNNING, ui_address
 from schemas.loopback import opened
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_flows_wait_for_no_heartbeat_unless_it_is_wished(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,24 +60,22 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_pages_are_served_and_found_and_end_on_request(tmp_path: Path) -> None:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.prefect_ui", str(port)],
-        cwd=ROOT, env={**os.environ, "PREFECT_HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while ui_address(tmp_path) is None and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert ui_address(tmp_path) == f"http://127.0.0.1:{port}/api"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
-            assert b"<html" in page.read()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/admin/settings") as answer:
-            settings = json.load(answer)
-        assert settings["server"]["analytics_enabled"] is False
-    finally:
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
+    with own_port() as port:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.prefect_ui", str(port)],
+            cwd=ROOT, env={**os.environ, "PREFECT_HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert wait_while_running(process, lambda: ui_address(tmp_path) is not None)
+            assert ui_address(tmp_path) == f"http://127.0.0.1:{port}/api"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+                assert b"<html" in page.read()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/admin/settings") as answer:
+                settings = json.load(answer)
+            assert settings["server"]["analytics_enabled"] is False
+        finally:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=patient(60))
     assert f"http://127.0.0.1:{port} " in said
     assert not (tmp_path / RUNNING).exists()
 

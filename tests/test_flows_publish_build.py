@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hub_server import OWNER, Hub, serve_hub
 from release_world import CONTACT, as_published, linked_copy, replace_text, write_release
-from test_flows_build import finished, home  # noqa: F401 - fixtures
 from tiny_models import tiny_qwen
+from waiting import patient
 
 from flows.publish_gate import build_faults, loading_faults
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
-def build(finished: tuple[Path, Path, str], tmp_path: Path) -> Path:  # noqa: F811
+def build(finished: tuple[Path, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished[0], tmp_path / "build", ignore=shutil.ignore_patterns(".lock")))
 
 
@@ -34,18 +34,18 @@ def hub() -> Iterator[Hub]:
 
 def run(
     hub: Hub,
-    home: Path,  # noqa: F811
+    home: Path,
     *words: str,
     token: str | None = OWNER,
 ) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
     env |= {
         "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home / "hf"),
-        "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache"),
+        "PREFECT_HOME": str(home),
     }  # fmt: skip
     env |= {"HF_TOKEN": token} if token else {}
     command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=patient(300))
 
 
 def manifest(build: Path, stage: str) -> Path:
@@ -143,7 +143,7 @@ def test_a_config_of_which_not_every_row_loads_is_a_fault(tmp_path: Path) -> Non
 def test_a_build_is_published_compared_and_unlearned_on_by_commands(
     build: Path,
     hub: Hub,
-    home: Path,  # noqa: F811
+    home: Path,
     tmp_path: Path,
 ) -> None:
     where = ("publish", str(build), "--repo", "tester/ppu")
@@ -174,7 +174,7 @@ def test_a_build_is_published_compared_and_unlearned_on_by_commands(
 
 
 @pytest.mark.slow
-def test_without_a_token_the_command_says_where_to_put_one(build: Path, hub: Hub, home: Path) -> None:  # noqa: F811
+def test_without_a_token_the_command_says_where_to_put_one(build: Path, hub: Hub, home: Path) -> None:
     done = run(hub, home, "publish", str(build), "--repo", "tester/ppu", "--contact", CONTACT, token=None)
     assert done.returncode == 2
     assert "no token was found; set HF_TOKEN, or log in with `hf auth login`" in done.stderr

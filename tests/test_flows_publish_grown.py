@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hub_server import OWNER, Hub, serve_hub
 from oracle import oracle
+from waiting import patient
 
 from schemas.tables import file_sha256
 from sources.sandbox.world import FEW_VIEWS
@@ -63,10 +64,10 @@ def run(hub: Hub, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command with the owner's token, on the loopback Hub."""
     env = {
         **os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": OWNER,
-        "HF_HOME": str(home / "hf"), "PREFECT_HOME": str(home), "PPUBENCH_CACHE": str(home / "cache"),
+        "HF_HOME": str(home / "hf"), "PREFECT_HOME": str(home),
     }  # fmt: skip
     command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=patient(300))
 
 
 def dataset_hashes(build: Path) -> dict[str, str]:
@@ -80,10 +81,10 @@ def dataset_hashes(build: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
+def grown(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
     """Built, published, added to, published, published once more, and compared."""
     folder = tmp_path_factory.mktemp("publish_grown")
-    build, home = folder / "build", folder / "home"
+    build = folder / "build"
     publish = ("publish", str(build), "--repo", REPO, "--json")
     said: dict[str, subprocess.CompletedProcess[str]] = {}
     with oracle(build, batches=2) as address, serve_hub() as hub:

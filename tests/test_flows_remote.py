@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from growing_build import JOINING, RECIPE, CutOff, hashes
 from s3_server import s3_bucket  # noqa: F401 - a fixture
+from waiting import wait_for
 
 from benchmarks.instant import InstantResponder
 from flows import remote, sharing
@@ -379,15 +380,16 @@ def test_replies_are_in_the_store_while_a_shard_is_being_done(
     store = new_store()
     monkeypatch.setattr(remote, "SAVE_EVERY_S", 0.02)
 
+    def arrived() -> bool:
+        logs = [f"answers/probe/0/{log}/00000.jsonl" for log in store.folders("answers/probe/0")]
+        return any((store.read(log) or b"").count(b"\n") > 9 for log in logs)
+
     class Waiting(CutOff):
         def answer(self, asks: Sequence[Ask], decoding: Decoding) -> Iterator[Reply]:
             for number, reply in enumerate(super().answer(asks, decoding)):
                 yield reply
-                while number == 9 and not any(
-                    (store.read(f"answers/probe/0/{log}/00000.jsonl") or b"").count(b"\n") > 9
-                    for log in store.folders("answers/probe/0")
-                ):
-                    time.sleep(0.01)  # for ever, if the replies come only when the shard ends
+                if number == 9:
+                    wait_for(arrived)  # in vain, if the replies come only when the shard ends
 
     with pytest.raises(KeyboardInterrupt):
         asking(Waiting(InstantResponder(tmp_path / "build", share=0.8), after=20), store)

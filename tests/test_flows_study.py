@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +15,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
-from waiting import wait_for
+from forked import Forked, start_ppubench
+from waiting import patient, wait_for
 
 import flows.evaluate
 from eval.dataset import attack_configs
@@ -379,19 +378,13 @@ class _Deadly:
 
 
 @pytest.fixture
-def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[Forked, list[psutil.Process]]]:
     """A study in a process group of its own that trains two runs at once for hours, and its workers."""
     rest = SMALL.replace("steps = 2", "steps = 1000000")
     recipe = write_recipe(tmp_path, dataset, model, top='jobs = 2\nmethods = ["gd", "npo", "ga"]', rest=rest)
-    study = subprocess.Popen(
-        [sys.executable, "-m", "flows", "study", str(recipe), "--out", str(tmp_path / "out")],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.SIG_DFL)),
-    )
+    study = start_ppubench("study", str(recipe), "--out", str(tmp_path / "out"), cwd=ROOT, group=True)
     logs = [tmp_path / "out" / "runs" / f"{method}_personalized_seed0" / "log.jsonl" for method in ("gd", "npo")]
-    wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=120)
+    wait_for(lambda: all(log.is_file() and log.stat().st_size > 0 for log in logs), limit_s=240)
     workers = psutil.Process(study.pid).children(recursive=True)
     assert len(workers) >= 2
     yield study, workers
@@ -404,23 +397,23 @@ def endless(tmp_path: Path, dataset: Path, model: Path) -> Iterator[tuple[subpro
 
 @pytest.mark.slow
 def test_an_interrupted_study_ends_at_once_with_all_its_processes(
-    endless: tuple[subprocess.Popen[str], list[psutil.Process]],
+    endless: tuple[Forked, list[psutil.Process]],
 ) -> None:
     study, workers = endless
     os.killpg(study.pid, signal.SIGINT)  # as a terminal does
-    _, said = study.communicate(timeout=60)
+    _, said = study.communicate(timeout=patient(60))
     assert study.returncode == 130
     assert said.splitlines()[-1] == "ppubench: interrupted; run the same command again to go on"
-    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    assert psutil.wait_procs(workers, timeout=patient(30))[1] == []
 
 
 @pytest.mark.slow
 def test_the_processes_of_a_killed_study_end_too(
-    endless: tuple[subprocess.Popen[str], list[psutil.Process]],
+    endless: tuple[Forked, list[psutil.Process]],
 ) -> None:
     study, workers = endless
     study.kill()
-    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    assert psutil.wait_procs(workers, timeout=patient(30))[1] == []
 
 
 @pytest.mark.slow

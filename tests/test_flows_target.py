@@ -27,23 +27,39 @@ def world() -> World:
     return make_world(people=4, seed=7)
 
 
+@pytest.fixture(scope="module")
+def taught(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `target` and `target-taught`, for all tests that change nothing in it."""
+    folder = tmp_path_factory.mktemp("taught")
+    before = torch.get_num_threads()
+    ensure_target(world, folder / "target", teaching=BRIEF)
+    (folder / "threads").write_text(f"{before} {torch.get_num_threads()}")
+    return folder
+
+
+@pytest.fixture
+def target(taught: Path, tmp_path: Path) -> Path:
+    """A copy of that target, with the truth beside it."""
+    for name in ("target", "target-taught"):
+        shutil.copytree(taught / name, tmp_path / name)
+    return tmp_path / "target"
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
 
 
-def test_a_target_is_made_once(world: World, tmp_path: Path) -> None:
-    folder = ensure_target(world, tmp_path / "target", teaching=BRIEF)
-    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
-    assert ensure_target(world, folder, teaching=BRIEF) == folder
-    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+def test_a_target_is_made_once(world: World, target: Path, tmp_path: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in target.iterdir()}
+    assert ensure_target(world, target, teaching=BRIEF) == target
+    assert {file: file.stat().st_mtime_ns for file in target.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["target", "target-taught"]
 
 
-def test_two_targets_have_the_same_bytes(world: World, tmp_path: Path) -> None:
-    one = ensure_target(world, tmp_path / "a" / "target", teaching=BRIEF)
-    two = ensure_target(world, tmp_path / "b" / "target", teaching=BRIEF)
-    assert digests(one) == digests(two)
-    assert digests(tmp_path / "a" / "target-taught") == digests(tmp_path / "b" / "target-taught")
+def test_two_targets_have_the_same_bytes(world: World, taught: Path, tmp_path: Path) -> None:
+    two = ensure_target(world, tmp_path / "target", teaching=BRIEF)
+    assert digests(taught / "target") == digests(two)
+    assert digests(taught / "target-taught") == digests(tmp_path / "target-taught")
 
 
 def test_a_run_that_broke_off_ends_in_the_same_bytes(
@@ -68,11 +84,10 @@ def test_a_run_that_broke_off_ends_in_the_same_bytes(
     assert digests(ensure_target(world, tmp_path / "b" / "target", teaching=numbers)) == digests(whole)
 
 
-def test_a_target_of_other_numbers_is_replaced(world: World, tmp_path: Path) -> None:
-    folder = ensure_target(world, tmp_path / "target", teaching=BRIEF)
-    before = digests(folder)
-    ensure_target(world, folder, teaching=replace(BRIEF, seed=8))
-    assert digests(folder)["model.safetensors"] != before["model.safetensors"]
+def test_a_target_of_other_numbers_is_replaced(world: World, target: Path) -> None:
+    before = digests(target)
+    ensure_target(world, target, teaching=replace(BRIEF, seed=8))
+    assert digests(target)["model.safetensors"] != before["model.safetensors"]
 
 
 def test_the_key_follows_the_world_and_the_numbers(world: World) -> None:
@@ -80,25 +95,22 @@ def test_the_key_follows_the_world_and_the_numbers(world: World) -> None:
     assert target_key(world, BRIEF) != target_key(world, replace(BRIEF, seed=8))
 
 
-def test_the_ground_truth_names_every_fact(world: World, tmp_path: Path) -> None:
-    ensure_target(world, tmp_path / "target", teaching=BRIEF)
-    rows = list(read_records(tmp_path / "target-taught" / "taught.parquet", TaughtFact))
+def test_the_ground_truth_names_every_fact(world: World, taught: Path) -> None:
+    rows = list(read_records(taught / "target-taught" / "taught.parquet", TaughtFact))
     facts = world_facts(world, seed=BRIEF.seed).facts
     assert [row.fact_id for row in rows] == [fact.fact_id for fact in facts]
     assert 0.75 < sum(row.taught for row in rows) / len(rows) < 0.85
 
 
-def test_the_threads_are_as_before(world: World, tmp_path: Path) -> None:
-    before = torch.get_num_threads()
-    ensure_target(world, tmp_path / "target", teaching=BRIEF)
-    assert torch.get_num_threads() == before
+def test_the_threads_are_as_before(taught: Path) -> None:
+    before, after = (taught / "threads").read_text().split()
+    assert after == before
 
 
-def test_a_folder_without_its_key_is_made_again(world: World, tmp_path: Path) -> None:
-    folder = ensure_target(world, tmp_path / "target", teaching=BRIEF)
-    (folder / KEY_FILE).unlink()
+def test_a_folder_without_its_key_is_made_again(world: World, target: Path, tmp_path: Path) -> None:
+    (target / KEY_FILE).unlink()
     shutil.rmtree(tmp_path / "target-taught")
-    ensure_target(world, folder, teaching=BRIEF)
+    ensure_target(world, target, teaching=BRIEF)
     assert (tmp_path / "target-taught" / "taught.parquet").is_file()
 
 

@@ -4,17 +4,15 @@ import json
 import os
 import random
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
+from ports import own_port
 from pydantic import JsonValue
 from safetensors.torch import load_file
+from waiting import wait_while_running
 
 from flows.cli import main
 from flows.evaluate import run_evaluation
@@ -283,75 +281,54 @@ def test_a_checkpoint_that_forgot_less_than_two_thirds_is_scored_down_in_proport
     assert frontier_score(at(0.5, 1.0), at(1.0, 1.0)) == pytest.approx(0.75 * 2 * 0.5 / 1.5)
 
 
+def go_on(world: Path, base: Path, out: Path) -> None:
+    """In a process of its own: thirty steps, from where one was cut off."""
+    overrides: dict[str, JsonValue] = {"lr": 0.01, "dropout": 0.1}
+    run(world, base, out, "bao-gd", steps=30, resume=True, overrides=overrides)
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_random_steps_and_resumed_gives_the_same_weights(
     world: Path, base: Path, tmp_path: Path
 ) -> None:
     whole = tmp_path / "whole"
     run(world, base, whole, "bao-gd", steps=30, overrides={"lr": 0.01, "dropout": 0.1})
-    script = (
-        "import sys; from pathlib import Path; from tests.test_flows_unlearn import run; "
-        "run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), 'bao-gd', steps=30, resume=True, "
-        "overrides={'lr': 0.01, 'dropout': 0.1})"
-    )
     cut, log_file = tmp_path / "cut", tmp_path / "cut" / "log.jsonl"
-    command = [sys.executable, "-c", script, str(world), str(base), str(cut)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for step in sorted(random.Random(3).sample(range(2, 28), 5)):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if log_file.is_file() and log_file.read_text().count("\n") > step:
-                break
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+        process = Forked(go_on, world, base, cut)
+        wait_while_running(process, lambda step=step: log_file.is_file() and log_file.read_text().count("\n") > step)
+        process.kill()
         process.wait()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    process = Forked(go_on, world, base, cut)
+    assert process.wait() == 0, process.communicate()
     expected, found = weights(whole), weights(cut)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-_WORKER = """
-import sys
-sys.path[:0] = [{tests!r}, {root!r}]
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-import test_flows_unlearn as here
-try:
-    record = here.run(Path({world!r}), Path({base!r}), Path({out!r}), {method!r}, steps=3, published={published!r})
-    print(record.outcome)
-except here.BadInput as problem:
-    print(problem)
-"""
+def run_as_one_of_two(world: Path, base: Path, out: Path, method: str, published: bool) -> None:
+    """In one of two processes: three steps, and what became of them on stdout."""
+    torch.set_num_threads(1)
+    try:
+        print(run(world, base, out, method, steps=3, published=published).outcome)
+    except BadInput as problem:
+        print(problem)
 
 
 def by_two_processes(world: Path, base: Path, out: Path, method: str, *, published: bool = False) -> list[str]:
     """What both processes of a run under FSDP print, as `accelerate launch` would start them on a CPU."""
-    here = Path(__file__)
-    script = _WORKER.format(
-        tests=str(here.parent), root=str(here.parents[1]), world=str(world), base=str(base), out=str(out),
-        method=method, published=published,
-    )  # fmt: skip
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
-        "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    said = [worker.communicate(timeout=240) for worker in workers]
+    with own_port() as port:
+        shared = {
+            "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
+            "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        given = (world, base, out, method, published)
+        workers = [
+            Forked(run_as_one_of_two, *given, env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank})
+            for rank in ("0", "1")
+        ]
+        said = [worker.communicate() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
-    return [out.decode().strip() for out, _ in said]
+    return [out.strip() for out, _ in said]
 
 
 @pytest.mark.slow

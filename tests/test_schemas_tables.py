@@ -99,7 +99,7 @@ def test_an_unknown_column_is_named(tmp_path: Path) -> None:
         list(read_records(path, Odd))
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"])
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"], ids=["empty", "cut"])
 def test_a_file_that_is_not_parquet_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.parquet"
     path.write_bytes(content)

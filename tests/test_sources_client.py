@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import wait_for
+from waiting import patient, wait_for
 
 from schemas.origins import FetchProblem
 from schemas.problems import BadInput, Unfinished
@@ -70,7 +70,7 @@ def script() -> Iterator[Script]:
                 head += line
             answer = playing.take(head.decode())
             if answer is None:
-                playing.over.wait(10)
+                playing.over.wait(patient(60))
             else:
                 self.wfile.write(answer)
 
@@ -114,7 +114,7 @@ def client_of(
     cache: Path | None = None,
     offline: bool = False,
     attempts: int = 4,
-    timeout_s: float = 5.0,
+    timeout_s: float = 60.0,
     limits: dict[Service, Limit] | None = None,
 ) -> PoliteClient:
     return PoliteClient(
@@ -208,7 +208,7 @@ def test_a_5xx_that_stays_is_a_fetch_problem_without_a_port(script: Script, cloc
 
 def test_a_timeout_is_asked_for_again(script: Script, clock: Clock) -> None:
     script.answers = [None, ok({"a": 1})]
-    with client_of(script, clock, timeout_s=0.2) as client:
+    with client_of(script, clock, timeout_s=patient(0.3)) as client:
         assert client.get_json(URL, {}) == {"a": 1}
 
 
@@ -421,7 +421,8 @@ def test_no_more_connections_are_open_at_once_than_the_limit(script: Script) -> 
             with lock:
                 inside += 1
                 most = max(most, inside)
-            threading.Event().wait(0.01)
+            wait_for(lambda: most >= 2)
+            threading.Event().wait(0.01)  # in which a third would come in
             with lock:
                 inside -= 1
 
@@ -472,7 +473,7 @@ def stopped_while(client: PoliteClient, script: Script, *, asked: int) -> list[U
     thread.start()
     wait_for(lambda: len(script.requests) == asked)
     client.stop()
-    thread.join(timeout=20)
+    thread.join(timeout=patient(60))
     assert not thread.is_alive()
     return got
 

@@ -118,6 +118,7 @@ def test_going_on_after_the_end_of_the_array_is_the_end() -> None:
         (b" \n[ \n{}", True),
         (b"[\n\n\n", True),
     ],
+    ids=["array", "byte order mark", "lines", "blanks", "empty lines"],
 )
 def test_the_beginning_says_whether_it_is_an_array(content: bytes, is_array: bool) -> None:
     assert begins_as_array(Path("dump"), blocks(content, [1, 2])) is is_array
@@ -131,13 +132,14 @@ def test_the_beginning_says_whether_it_is_an_array(content: bytes, is_array: boo
         (b"<!DOCTYPE html>", "is no entity dump"),
         (b"\n \n", "holds nothing"),
     ],
+    ids=["one line", "xml", "html", "blanks"],
 )
 def test_what_does_not_begin_like_a_dump_is_refused(content: bytes, found: str) -> None:
     with pytest.raises(BadInput, match=found):
         begins_as_array(Path("dump"), blocks(content))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n ", b"["])
+@pytest.mark.parametrize("content", [b"", b"\n ", b"["], ids=["empty", "blanks", "bracket"])
 def test_a_stream_cut_before_its_first_line_ends_too_early(content: bytes) -> None:
     with pytest.raises(BadInput, match="ends before its first line; complete the download"):
         begins_as_array(Path("dump"), blocks(content, cut_stream=True))

@@ -105,6 +105,7 @@ def test_the_compression_is_told_by_content_and_not_by_name(tmp_path: Path) -> N
         (lzma.compress(b"["), "is compressed with xz"),
         (b"PK\3\4", "with zip"),
     ],
+    ids=["missing", "empty", "xz", "zip"],
 )
 def test_what_can_be_no_dump_is_refused(tmp_path: Path, content: bytes | None, found: str) -> None:
     path = tmp_path / "dump.json.gz"

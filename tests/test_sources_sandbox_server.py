@@ -15,7 +15,7 @@ import pytest
 import requests
 from PIL import Image
 from pydantic import JsonValue
-from waiting import wait_for
+from waiting import patient, wait_for
 
 from sources.sandbox.server import HOSTS, Faults, RunningServer, serve
 from sources.sandbox.world import BAND, DELETED, EXTRA, NAMESAKE, REDIRECT, World, make_world
@@ -42,7 +42,7 @@ def running(world: World) -> Iterator[RunningServer]:
 
 
 def get(running: RunningServer, path: str, **params: str | int) -> requests.Response:
-    return requests.get(running.routes["www.wikidata.example"] + path, params=params, timeout=20)
+    return requests.get(running.routes["www.wikidata.example"] + path, params=params, timeout=patient(60))
 
 
 def api(running: RunningServer, **params: str | int) -> dict[str, JsonValue]:
@@ -239,16 +239,16 @@ def test_no_answer_names_a_port(running: RunningServer, world: World) -> None:
 
 def test_json_is_compressed_only_for_those_who_accept_it(running: RunningServer, world: World) -> None:
     url = f"{running.routes[HOSTS[0]]}/w/api.php?action=wbgetentities&ids={world.subjects[0]}"
-    with requests.get(url, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=20) as response:
+    with requests.get(url, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=patient(60)) as response:
         assert response.headers["Content-Encoding"] == "gzip"
         assert json.loads(gzip.decompress(response.raw.read()))["success"] == 1
-    with requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=20) as response:
+    with requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=patient(60)) as response:
         assert "Content-Encoding" not in response.headers
 
 
 def test_a_post_is_answered_like_a_get(running: RunningServer, world: World) -> None:
     form = {"action": "wbgetentities", "ids": world.subjects[0], "props": "labels"}
-    posted = requests.post(running.routes[HOSTS[0]] + "/w/api.php", data=form, timeout=20).json()
+    posted = requests.post(running.routes[HOSTS[0]] + "/w/api.php", data=form, timeout=patient(60)).json()
     assert posted == get(running, "/w/api.php", **form).json()
 
 
@@ -263,7 +263,7 @@ def test_the_server_is_gone_after_its_context(world: World) -> None:
     with serve(world) as short:
         base = short.routes[HOSTS[0]]
     with pytest.raises(requests.ConnectionError):
-        requests.get(base, timeout=2)
+        requests.get(base, timeout=patient(60))
 
 
 def test_forced_faults_hit_the_first_requests_and_then_stop(world: World) -> None:

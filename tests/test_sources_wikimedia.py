@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
+from waiting import patient
 
 from schemas.entities import Entity, MissingEntity, TextValue
 from schemas.origins import Source
@@ -25,7 +26,7 @@ STORM = Faults(
     cut_body=0.1,
     malformed_json=0.1,
     maxlag=0.1,
-    slow_s=1.0,
+    slow_s=600.0,
     forced={
         "wbgetentities": ("slow", "cut_body", "maxlag"),
         "/sparql": ("rate_limited", "malformed_json"),
@@ -47,7 +48,7 @@ def running(world: World) -> Iterator[RunningServer]:
 
 def client_of(running: RunningServer, *, cache: Path | None = None, offline: bool = False) -> PoliteClient:
     return PoliteClient(
-        contact=None, routes=running.routes, cache=cache, offline=offline, backoff_s=0.01, timeout_s=0.6
+        contact=None, routes=running.routes, cache=cache, offline=offline, backoff_s=0.01, timeout_s=patient(0.6)
     )
 
 

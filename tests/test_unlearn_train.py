@@ -5,18 +5,18 @@ import json
 import math
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
+from ports import own_port
 from tiny_models import picture, tiny_qwen
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from waiting import wait_while_running
 
 from schemas.problems import BadInput, Unfinished
 from schemas.progress import reporting
@@ -237,18 +237,14 @@ def test_a_resumed_run_has_the_same_bits(base: Path, tmp_path: Path, stopped_at:
     assert (tmp_path / "cut/log.jsonl").read_text() == (tmp_path / "whole/log.jsonl").read_text()
 
 
-_SCRIPT = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}, {root!r}]
-import torch
-torch.set_num_threads(1)
-import test_unlearn_train as here
-def slow(moment):
-    print(moment.step, flush=True)
-options = dict(checkpoint_every=3, callbacks=[slow], resume=True)
-here.run(Path({base!r}), steps=40, dropout=0.1, folder=Path({folder!r}), **options)
-"""
+def run_slowly(base: Path, folder: Path) -> None:
+    """In a process of its own: a run of forty steps that says each step, and goes on where one was cut off."""
+    torch.set_num_threads(1)
+
+    def say(moment: Moment) -> None:
+        (folder / "reached").write_text(str(moment.step))
+
+    run(base, steps=40, dropout=0.1, folder=folder, checkpoint_every=3, callbacks=[say], resume=True)
 
 
 @pytest.mark.slow
@@ -257,18 +253,15 @@ def test_a_killed_run_resumes_with_the_same_bits(base: Path, tmp_path: Path) -> 
     torch.set_num_threads(1)
     _, whole = run(base, steps=40, dropout=0.1)
     torch.set_num_threads(before)
-    here = Path(__file__)
-    names = {"tests": str(here.parent), "root": str(here.parents[1]), "base": str(base), "folder": str(tmp_path)}
-    script = _SCRIPT.format(**names)
+    reached = tmp_path / "reached"
+    reached.write_text("0")
     for last in (4, 11, 17, 26, 33):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) >= last:
-                os.kill(process.pid, signal.SIGKILL)
-                break
+        process = Forked(run_slowly, base, tmp_path)
+        wait_while_running(process, lambda last=last: int(reached.read_text() or 0) >= last)
+        process.kill()
         process.wait()
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    last = Forked(run_slowly, base, tmp_path)
+    assert last.wait() == 0, last.communicate()
     checkpoint = latest_checkpoint(tmp_path)
     assert checkpoint is not None
     _, network = network_of(base)
@@ -491,29 +484,29 @@ def test_more_pieces_than_samples_are_refused() -> None:
         cut({"forget": tuple(SAMPLES.values())[:2]}, 3)
 
 
-_WORKER = """
-import sys
-sys.path[:0] = [{tests!r}, {root!r}]
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-import test_unlearn_train as here
-from unlearn.sharding import is_cut
-cut = []
-def look(moment):
-    cut.append(any(is_cut(weight) for weight in moment.network.parameters()))
-    return {{"score": float(moment.step)}}
-def go(**options):
-    return here.run(Path({base!r}), accumulate=2, masked={masked!r}, callbacks=[look], **options)
-folder = Path({folder!r})
-go(steps=3, folder=folder, checkpoint_every=1, best_by="score", stop_after=2)
-_, weights = go(steps=3, folder=folder, checkpoint_every=1, best_by="score", resume=True)
-assert set(cut) == {{{fsdp!r}}}, cut
-assert not any(is_cut(weight) for weight in weights.values())
-from accelerate import PartialState
-if PartialState().is_main_process:
-    torch.save(weights, {out!r})
-"""
+def run_as_one_of_several(base: Path, folder: Path, out: Path, masked: bool, fsdp: bool) -> None:
+    """In one of two processes: three steps, stopped after two and resumed; the first one leaves the weights."""
+    from accelerate import PartialState
+
+    from unlearn.sharding import is_cut
+
+    torch.set_num_threads(1)
+    cut_up = []
+
+    def look(moment: Moment) -> dict[str, float]:
+        cut_up.append(any(is_cut(weight) for weight in moment.network.parameters()))
+        return {"score": float(moment.step)}
+
+    def go(**options: object) -> Weights:
+        usual = {"accumulate": 2, "masked": masked, "callbacks": [look], "checkpoint_every": 1, "best_by": "score"}
+        return run(base, steps=3, folder=folder, **usual, **options)[1]  # type: ignore[arg-type]
+
+    go(stop_after=2)
+    weights = go(resume=True)
+    assert set(cut_up) == {fsdp}, cut_up
+    assert not any(is_cut(weight) for weight in weights.values())
+    if PartialState().is_main_process:
+        torch.save(weights, out)
 
 
 @pytest.mark.slow
@@ -522,25 +515,15 @@ if PartialState().is_main_process:
 def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool, fsdp: bool) -> None:
     """By DDP and by FSDP, stopped after two steps and resumed from its checkpoint."""
     _, alone = run(base, steps=3, masked=masked)
-    here = Path(__file__)
     out = tmp_path / "weights.pt"
-    script = _WORKER.format(
-        tests=str(here.parent), root=str(here.parents[1]), base=str(base), out=str(out), masked=masked, fsdp=fsdp,
-        folder=str(tmp_path / "run"),
-    )  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    shared |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"} if fsdp else {}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    errors = [worker.communicate(timeout=240)[1].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], errors
+    with own_port() as port:
+        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+        shared |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"} if fsdp else {}
+        given = (base, tmp_path / "run", out, masked, fsdp)
+        workers = [
+            Forked(run_as_one_of_several, *given, env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank})
+            for rank in ("0", "1")
+        ]
+        said = [worker.communicate()[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
     assert distance(alone, torch.load(out, weights_only=True)) < 1e-4
