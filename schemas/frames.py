@@ -63,7 +63,7 @@ def plain_frame(written: Sequence[int], processed: Numbers) -> Frame | None:
     values = {name: set(numbers) for name, numbers in processed.items() if name != "input_ids"}
     if list(processed["input_ids"]) != list(written) or any(len(found) != 1 for found in values.values()):
         return None
-    return Frame((), {name: () for name in processed}, {name: found.pop() for name, found in values.items()})
+    return Frame((), dict.fromkeys(processed, ()), {name: found.pop() for name, found in values.items()})
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
