@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 
 from schemas.answers import contains, normalise
+from schemas.thoughts import answer_of
 from schemas.words import OPTION_LABELS
 
 _QUOTE = r"[(\[{*\"'`_$<]"
@@ -67,7 +68,7 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     letter is marked; "option B"; and a marked letter inside a sentence whose option stands there too. A letter inside a
     sentence ("Vitamin C", "hepatitis (B)", "I cannot …") is none.
     """
-    text = unicodedata.normalize("NFKC", reply).replace("。", ". ").replace("’", "'").strip()
+    text = unicodedata.normalize("NFKC", answer_of(reply).text).replace("。", ". ").replace("’", "'").strip()
     if alone := _ALONE.fullmatch(text):
         return alone[1].upper()
     if letter := _by_text(text, options):

@@ -9,6 +9,7 @@ from eval.scores import exact_match, normalised_exact_match, rouge_l
 from eval.tasks import EvalQuestion
 from schemas.responders import Reply
 from schemas.results import Prediction
+from schemas.thoughts import CUT_THOUGHT, answer_of
 
 NO_REPLY = "the responder gave no reply"
 
@@ -24,12 +25,14 @@ def score(
 ) -> Prediction:
     """The scored row of a question. `likelihoods` are log-probabilities by option letter, empty where not measured.
 
-    A question that was never answered (None) is a failed one. Exact match and ROUGE compare with the canonical answer,
+    A question that was never answered (None) is a failed one, and so is one whose reply is a thought that was cut off;
+    what is judged is the answer after the thoughts (schemas/thoughts.py), what is kept is all of the reply. Exact match and ROUGE compare with the canonical answer,
     as published; `correct` and the normalised exact match with every accepted form. For classification all compare with
     the right letter. An NLL that is no finite number was not measured.
     """
-    text = "" if reply is None else reply.text
-    error = NO_REPLY if reply is None else reply.error
+    given = answer_of("" if reply is None else reply.text)
+    text = given.text
+    error = NO_REPLY if reply is None else reply.error or (CUT_THOUGHT if given.cut else "")
     choice = parse_choice(text, question.options) if question.task == "classification" else ""
     correct = not error and is_correct(question, text, choice)
     wanted = question.label or question.answer
@@ -44,7 +47,7 @@ def score(
         role=question.role,
         prompt=prompt,
         answer=question.answer,
-        reply=text,
+        reply="" if reply is None else reply.text,
         error=error,
         outcome=outcome(question, text, choice, error=error, correct=correct, values=values),
         correct=correct,

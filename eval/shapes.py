@@ -7,12 +7,9 @@ whether the rest has the form of the values of that type.
 import re
 from collections.abc import Collection
 
-from schemas.amounts import amounts_in
+from schemas.amounts import amounts_in, family
 from schemas.answers import fold_accents, normalise
 from schemas.dates import MONTHS, dates_in
-
-LENGTHS = ("metre", "centimetre", "millimetre", "foot", "inch")
-"""Units of lengths, as schemas.amounts spells them; every other unit there is a currency."""
 
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
@@ -104,7 +101,7 @@ def has_amount(reply: str, unit: str) -> bool:
     if not unit:
         dates = dates_in(reply)
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
-    return any(each.unit and (each.unit in LENGTHS) == (unit in LENGTHS) for each in found)
+    return any(each.unit and family(each.unit) == family(unit) for each in found)
 
 
 def has_measure(reply: str, word: str) -> bool:
