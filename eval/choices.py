@@ -13,10 +13,15 @@ _QUOTE = r"[(\[{*\"'`_$<]"
 _END = r"(?=\s*$|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-Z]\.)"
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
-_ANSWER = r"\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter))\b[*\"'_]*"
-_IS = r"(?i:is|would be|must be|should be)"
+_ANSWER = (
+    r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort|respuesta|opción"
+    r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর|الإجابة|الجواب|جواب)\b"
+    r"|答案|正确答案|答え|正解|回答|选择|選擇|选)(?:\s(?i:correcte?|correct[ao]|richtig|corretta?|yang benar|yang tepat|अधिक सही|الصحيحة|सही))?[*\"'_]*"
+)
+_IS = r"(?i:is|would be|must be|should be|est|ist|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
 _LINK = (
-    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:\b{_IS}\b\s*:?|[:=])|\s)[*_\s]*(?i:option\b|letter\b)?\s*"
+    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s|(?<=[案え解答择擇选]))[*_\s]*"
+    r"(?i:option\b|letter\b|die\b|la\b|l['’]|option\b|opción\b|opção\b|вариант\b|选项)?\s*"
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
@@ -25,6 +30,10 @@ _ALONE = re.compile(rf"{_QUOTE}*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
 _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
     re.compile(rf"{_ANSWER}\s*[:=]\s*([a-d]){_END}"),
+    re.compile(rf"{_ANSWER}(?:\s*{_IS}\s+|\s*[:=]\s*)(a)[.!]\s*$"),
+    re.compile(r"(?:[,;.:]\s+|—\s*|\s-\s)(?i:so|thus|hence|therefore|i\.e\.|that is|which is|making it|meaning)\s*,?\s*(?i:it's\s+|the answer is\s+)?"
+               rf"(?i:option\s+|letter\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that|to)\b)"),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
         r"\b(?i:choose|chose|pick|select|go with|say|it is|it's)\s+(?i:option\s+|letter\s+)?"
@@ -37,6 +46,14 @@ _STATEMENTS = (
     ),
 )
 """Where a reply says which option it takes; a small a only after a mark, or it may be an article."""
+_NTH = re.compile(
+    r"\b(?:(first|second|third|fourth|1st|2nd|3rd|4th|last)\s+(?:option|choice|answer|one|alternative)|(?:option|choice|answer|number)\s+(?:number\s+|no\.\s*)?(one|two|three|four|[1-4]))\b",
+    re.IGNORECASE,
+)
+"""An option by its place."""
+_PLACES = {word: "ABCD"[place % 4] for place, word in enumerate(
+    ("first", "second", "third", "fourth", "1st", "2nd", "3rd", "4th", "one", "two", "three", "four", "1", "2", "3", "4")
+)} | {"last": "D"}  # fmt: skip
 _HEAD = re.compile(
     rf"^\s*(?:{_QUOTE}*([A-D])(?:[)\]:*]|[\"'`](?!\w)|\.(?=\s|$)(?!\s*[A-Z]\.)|,\s|\s+[-–—=]\s)|[(\[]([a-d])[)\]]|([a-d])\))",
     re.MULTILINE,
@@ -82,14 +99,28 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
         if found:
             both = found | marked
             return both.pop() if len(both) == 1 else ""
+    nth = {_PLACES[next(filter(None, hit.groups())).lower()] for hit in _NTH.finditer(text) if not _NEGATED.search(text[: hit.start()])}
+    if nth:
+        return nth.pop() if len(nth) == 1 else ""
     told = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if contains(text, option)]
-    return told[0] if len(told) == 1 and marked == set(told) else ""
+    if len(told) == 1 and marked | _beside_its_option(text, options) == set(told):
+        return told[0]
+    return ""
 
 
 def likeliest(scores: Mapping[str, float]) -> str:
     """The letter with the highest mean log-probability per token; the first of equals. "" where none is a number."""
     known = {letter: score for letter, score in scores.items() if not isnan(score)}
     return max(sorted(known), key=lambda letter: known[letter]) if known else ""
+
+
+def _beside_its_option(text: str, options: Sequence[str]) -> set[str]:
+    """Letters that stand right before the words of their own option: "born in **A. Oslo**"."""
+    return {
+        letter
+        for letter, option in zip(OPTION_LABELS, options, strict=False)
+        if re.search(rf"(?<!\w){letter}[).:,]*\s+[*_\"']*{re.escape(option)}(?!\w)", text, re.IGNORECASE)
+    }
 
 
 def _letters(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:

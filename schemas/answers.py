@@ -98,7 +98,7 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
     for answer in accepted:
         if _is_whole(reply, whole, answer.text):
             return answer
-    if not whole or _is_stuck(words.folded) or (heed_refusals and refuses(reply)):
+    if not whole or is_stuck(reply) or (heed_refusals and refuses(reply)):
         return None
     plain = fold_accents(whole)
     if len(re.findall(r"\b(?:maybe|perhaps|possibly)\b", plain)) > 1:
@@ -116,11 +116,11 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
     return None
 
 
-def _is_stuck(words: Sequence[str]) -> bool:
-    """Whether the text is one word, or a few, over and over."""
-    count = len(words)
+def is_stuck(text: str) -> bool:
+    """Whether a text is one word, or up to three, over and over."""
+    words = _words(text).folded
     return any(
-        count >= _OVER_AND_OVER * size and all(word == words[place % size] for place, word in enumerate(words))
+        len(words) >= _OVER_AND_OVER * size and all(word == words[place % size] for place, word in enumerate(words))
         for size in (1, 2, 3)
     )
 
