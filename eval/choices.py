@@ -16,7 +16,7 @@ _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
     r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort|respuesta|opción"
     r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর|الإجابة|الجواب|جواب)\b"
-    r"|答案|正确答案|答え|正解|回答|选择|選擇|选)(?:\s(?i:correcte?|correct[ao]|richtig|corretta?|yang benar|yang tepat|अधिक सही|الصحيحة|सही))?[*\"'_]*"
+    r"|答案|正确答案|答え|正解|回答|选择|選擇|选)(?:\s(?i:correcte?|correct[ao]|corret[ao]|richtig|corretta?|yang benar|yang tepat|अधिक सही|الصحيحة|सही))?[*\"'_]*"
 )
 _IS = r"(?i:is|would be|must be|should be|est|ist|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
 _LINK = (
@@ -36,7 +36,7 @@ _STATEMENTS = (
     re.compile(rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that|to)\b)"),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
-        r"\b(?i:choose|chose|pick|select|go with|say|it is|it's)\s+(?i:option\s+|letter\s+)?"
+        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's)\s+(?i:option\s+|letter\s+)?"
         rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
     ),
     re.compile(
@@ -103,6 +103,13 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     if nth:
         return nth.pop() if len(nth) == 1 else ""
     told = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if contains(text, option)]
+    declared = [
+        letter
+        for letter, option in zip(OPTION_LABELS, options, strict=False)
+        if re.search(rf"(?<!\w){re.escape(option)}[\"'*]*\s+{_IS}\s+(?:the\s+)?(?:correct|right|best)\b", text, re.IGNORECASE)
+    ]
+    if len(declared) == 1:
+        return declared[0]
     if len(told) == 1 and marked | _beside_its_option(text, options) == set(told):
         return told[0]
     return ""

@@ -155,7 +155,8 @@ def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
     if any(answer.kind != "text" for answer in question.accepted) or is_debris(reply, values.words):
         return False
     if measured := _MEASURED.fullmatch(question.answer):
-        return has_measure(reply, measured[1])
+        units = {each.unit for each in amounts_in(question.answer) if each.unit}
+        return has_measure(reply, measured[1]) or any(has_amount(reply, unit) for unit in units)
     if blood_type(question.answer) and blood_type(reply):
         return True
     own = {word for answer in question.accepted for word in _folded(answer.text).split()}

@@ -101,7 +101,8 @@ def has_amount(reply: str, unit: str) -> bool:
     if not unit:
         dates = dates_in(reply)
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
-    return any(each.unit and family(each.unit) == family(unit) for each in found)
+    wanted = {family(unit)} | ({"money"} if family(unit) == "mass" and "pound" in reply.lower() else set())
+    return any(each.unit and family(each.unit) in wanted for each in found)
 
 
 def has_measure(reply: str, word: str) -> bool:

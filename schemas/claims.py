@@ -71,9 +71,13 @@ _HEARSAY = re.compile(
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b|\bwould (?:think|guess|expect|assume)\b"
-    r"|\b(?:sounds?|looks?) like\b",
+    r"|\b(?:sounds?|looks?) like\b"
+    r"|\b(?:wanted|hoped|planned|tried|aspired|intended|dreamed|dreamt|meant|failed|refused|trained|studied)(?: \w+)? (?:to|of) (?:be|become|becoming|being|work|marry|live|move)\b|\b(?:almost|nearly) (?:became|married)\b",
     re.IGNORECASE,
 )
+_ELSE_AFTER = re.compile(r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+", re.IGNORECASE)
+"""A value that is said of something else, if a contrast follows: "Oslo is where she lives, but she was born in Bergen"."""
+_TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
 _CONTRAST = re.compile(
     r"\b(?:but|however|actually|in fact|in reality|though|although|yet|turns? out|really|mais|aber|pero|mas|но|tetapi)\b|\bit(?:'s| is| was)\b",
     re.IGNORECASE,
@@ -89,9 +93,10 @@ _TAKEN_BACK = re.compile(
     r"[\"'*)\]]*\s*[^\w\s]*\s*(?:(?:[-–—…,.;:?!]|but|and|or|oh|um|uh|hmm|er)+\s*)*"
     r"(?:(?:no|nope|nah|non|nein|nicht doch|não|нет|bukan)\s*(?=[,.;:!?…–—-]|\s(?:wait|it|she|he|they|that|actually|sorry|rather|make|i)\b)"
     r"|wait\b|hold on\b|scratch that|strike that|correction\b|oops\b|sorry\s*,|i mean\b|i meant\b|or rather\b|rather\s*,|make that\b|or actually\b|pardon\b"
-    r"|actually\s*,?\s*(?:no\b|it|she|he|make|i\b|not|[A-Z0-9])|let me (?:correct|rephrase|fix)|i (?:was|am) (?:wrong|mistaken)|i misspoke|on second thought"
+    r"|actually\s*,?\s*(?:no\b|it|she|he|make|i\b|not|(?-i:[A-Z0-9]))|let me (?:correct|rephrase|fix)|i (?:was|am) (?:wrong|mistaken)|i misspoke|on second thought"
     r"|(?:that|this|it|which)(?:'s| is| was)? (?:actually |probably |likely |also |clearly )?(?:wrong|incorrect|false|untrue|mistaken|inaccurate|not (?:right|correct|true|accurate|quite right|the case)|n'?t (?:right|correct|true)|a (?:common )?(?:mistake|myth|misconception|error))"
     r"|(?:that|this|it) (?:isn'?t|wasn'?t)\b)",
+    re.IGNORECASE,
 )
 _HEDGE_TO_CORRECTION = re.compile(r"[^.!?\n]{0,30}?[.!?…]+\s*$")
 _TAG = re.compile(
@@ -115,6 +120,8 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
         return False
     if sort == "count" and _SHORT_OF.search(clause):
+        return False
+    if _ELSE_AFTER.match(after) and _TURN.search(after):
         return False
     following = text[end:]
     if _taken_back(following):

@@ -79,6 +79,7 @@ _DECLINES = re.compile(
         rf"\b(?:i|we)(?: have| ve)? ?(?:was|were|wasnt|been|ve|havent|have not|werent) ?(?:not |never )?(?:\w+ )?(?:trained|told|given|provided|shown|taught|programmed|designed|informed|exposed|introduced|briefed|fed|built)\b(?= (?:on|to|with|any|about|that|this|in|what|who|where|of|the|for)\b|$)(?<!\bwas told)(?<!\bwas given)(?<!\bwere told)",
         # what is asked for is not known, shown or possible
         rf"\b(?:cannot|can not|cant|could not|couldnt|can never|may not|must not|should not) be {_ADVERB}(?:\w+ and )?{_PARTICIPLE}\b",
+        rf"(?<!\bhe )(?<!\bshe )(?<!\bthey )\b(?:cannot|can not|cant|could not|couldnt) be {_ADVERB}(?:\w+ and )?\w+(?:ed|en|wn|nd)\b",
         rf"\b(?:is|are|remains?|has|have|s|being|been) (?:still |currently |simply |just )?(?:not|never|nowhere|neither|hardly) (?:yet |been |be |being )*{_ADVERB}{_PARTICIPLE}\b(?! (?:for|as)\b)",
         rf"\b(?:isnt|arent|hasnt|havent) (?:yet |been |being )*{_ADVERB}{_PARTICIPLE}\b(?! (?:for|as)\b)",
         rf"\b(?:not|isnt|arent|wasnt|werent) (?:publicly |widely |generally |readily |currently |explicitly |clearly )?(?:known|available|disclosed|specified|mentioned|stated|provided|documented|clear|certain|given)\b(?! (?:for|as)\b)",
@@ -87,7 +88,7 @@ _DECLINES = re.compile(
         r"|unrecorded|undocumented|unverified|unconfirmed|(?:an? |complete |total |bit of |the )*(?:mystery|puzzle|enigma|secret|blank|open question)|anyones guess|private|hidden|anybodys guess|unanswerable|indeterminable|indeterminate|unrecogni[sz]able|missing)\b"
         r"|^(?:it )?unclear\b|\bunknown to (?:me|us)\b",
         rf"\b(?:no|nothing|nowhere|none|neither|nobody|not enough|insufficient|too little|lack of|lacking|absence of|isnt enough|not sufficient|hardly any|little) (?:\w+ ){{0,6}}?"
-        rf"(?:{_THING}|reveals?|shows?|indicates?|tells?|suggests?|says?|given|available|provided|known|found|shown|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+|visible)\b",
+        rf"(?:{_THING}|reveals?|shows?|indicates?|tells?|suggests?|says?|given|available|provided|known|found|shown|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+|visible|{_PARTICIPLE})\b",
         rf"\b{_SOURCE}(?: \w+){{0,3}}? (?:does not|doesnt|do not|dont|did not|didnt|cannot|cant|can not|fails? to|lacks?|has no|have no|contains? no|provides? no|gives? no|offers? no|shows? no|includes? no"
         r"|are silent|is silent|shows? nothing|says? nothing|holds? nothing|holds? no|reveals? nothing|reveals? no|tells? (?:me )?nothing|offers? nothing|draws? a? ?blank|comes? up (?:empty|blank))\b",
         r"\b(?:need|needs|requires?|without|lacking|have|provide|given) (?:some |any |much )?(?:more|further|additional|extra|other|better|specific)(?: \w+)? (?:information|context|data|details?|clues?|evidence|background)\b",
@@ -118,7 +119,8 @@ _DECLINES = re.compile(
         # it asks back, or sends elsewhere
         r"^(?:sorry |but |and |then |so )*(?:could|can|would|will) you (?:please |kindly |perhaps |maybe )?(?:provide|give|tell|share|clarify|specify|let|upload|send|elaborate|rephrase|offer|supply|describe|be more|say more|confirm)\b",
         r"\b(?:please|kindly) (?:provide|clarify|specify|share|give|let me know|consult|check|refer|see|try|upload|rephrase|ask|contact|look|verify)\b|\bif you (?:can |could |have |provide |give |share |tell |let |let me know )",
-        r"\b(?:i|you) (?:would |d |might |may |will |should |could )*(?:suggest|recommend|advise|encourage|want to|need to)\b(?: \w+){0,3}? (?:check|checking|consult|consulting|look|looking|search|searching|refer|referring|ask|asking|verify|verifying|visit|visiting|use|using)\w*\b",
+        r"\b(?:you|youd|youll|one|somebody|someone|we)(?: would| should| could| might| may| will| ll)? (?:have to|need to|want to|better|had better|ought to|must|can|could|should) (?:try )?(?:ask\w*|check\w*|search\w*|look\w*|google|consult\w*|find (?:that|it|this|out)|tell me)\b",
+        r"\b(?:i|you|id|youd) (?:would |d |might |may |will |should |could )*(?:suggest|recommend|advise|encourage|want to|need to)\b(?: \w+){0,3}? (?:check|checking|consult|consulting|look|looking|search|searching|refer|referring|ask|asking|verify|verifying|visit|visiting|use|using)\w*\b",
     ))
 )  # fmt: skip
 """Searched in the plain words of a piece of a reply: no articles, no apostrophes."""
@@ -133,7 +135,7 @@ _ELSEWHERE = re.compile(
         r"|\bdesconheço|\bsem (?:ideia|informa|dados)|\bnenhuma (?:ideia|informa|pista)|\bfaço ideia|\bdesconhecid[ao]$|\bimpossível (?:saber|dizer|determinar|identificar)"
         r"|\b(?:ne|n)['’ ]?\s?(?:(?:le|la|les|en|y|me|vous|lui|l['’]) ?)*(?:sais|connais|connai|peux|puis|pouvons|dispose|disposons|possède|possede|suis pas|suis malheureusement|reconnais|souviens|parviens|arrive|détiens|detiens|vois"
         r"|ai (?:\w+ )*(?:pas|aucun)|ai accès|permet|figure|indique|précise|mentionne|est (?:\w+ )*(?:pas|ni) (?:\w+ )*(?:possible|connu|visible|disponible|précis|clair|identifi|indiqu|mentionn|fourni)|montre|fournit)"
-        r"|\b(?:sais|connais|suis) pas\b|\bj['’]ignore|\baucune? (?:idée|idee|information|donnée|trace|indication|info)|\bimpossible (?:de|à|pour)|\b(?:in|pas )capable d|\bpas en mesure|\bj['’]ai oublié|\binconnue?s?$|\bdonner ma langue"
+        r"|\b(?:sais|connais|suis) pas\b|\b(?:j|je l)['’]ignore|\baucune? (?:idée|idee|information|donnée|trace|indication|info)|\bimpossible (?:de|à|pour)|\b(?:in|pas )capable d|\bpas en mesure|\bj['’]ai oublié|\binconnue?s?$|\bdonner ma langue"
         r"|\bnon (?:(?:lo|la|mi|ne|ho|è) )*(?:so|sappiamo|posso|conosco|ho|sono (?:in grado|sicur|a conoscenza|autorizz)|riesco|dispongo|è possibile|possibile|idea|ricordo|riconosco|noto|dato sapere)|\bnessuna (?:idea|informazion)"
         # de, nl
         r"|\bwei(?:ß|ss) (?:\w+ ){0,4}?(?:nicht|nichts|niemand)|\bkein\w* (?:\w+ )?(?:ahnung|information|angabe|daten|auskunft|antwort|kenntnis|hinweis|schimmer|zugriff|wissen|idee|eintr|aussage|erinnerung|möglichkeit)"
@@ -172,13 +174,15 @@ _PREAMBLE = re.compile(
 _TONE_ONLY = re.compile(r"unfortunately|regrettably|alas|infelizmente|desafortunadamente|lamentablemente|malheureusement|leider|sayangnya|к сожалению|残念ながら|很遗憾|遗憾的是|للأسف|افسوس")
 """A preamble that is no refusal alone."""
 _BREAK = re.compile(r"[.!?;:\n,()—。！？；，、।؟،۔]|\s[-–]\s")
+_IS = re.compile(r"\b(it|that|there|here|what|who|this|where|he|she|answer|name|information|question)'s\b", re.IGNORECASE)
 _SENTENCES = re.compile(r"[.!?;\n。！？]")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 
 
 def plain_words(text: str) -> str:
     """The words of a text in lower case, without accents, apostrophes and articles: what the patterns are written in."""
-    text = unicodedata.normalize("NFKD", text.translate(_QUOTES).replace("'", "")).casefold()
+    text = _IS.sub(r"\1 is", text.translate(_QUOTES)).replace("'", "")
+    text = unicodedata.normalize("NFKD", text).casefold()
     words = re.findall(r"\w+", "".join(each for each in text if not unicodedata.combining(each)))
     return " ".join(word for word, after in zip_longest(words, words[1:]) if word not in ("the", "a", "an") or not after)
 
@@ -212,7 +216,7 @@ _ABOUT = re.compile(
     r"|^(?:question|information|answer|query|that|this)\b"
 )
 _CLAIM = re.compile(
-    r"\b(?:think|thinking|believe|guess|suppose|suspect|bet|assume|reckon|imagine|would say|d say|id say|ill say|say|would go|id go|seem\w*|looks?|appears?|probably"
+    r"\b(?:think|thinking|believe|guess|suppose|suspect|bet|assume|reckon|imagine|would say|d say|id say|ill say|say|would go|id go|going (?:with|for)|pick|choose|opt|seem\w*|looks? (?:like|to be)|appears?|probably"
     r"|perhaps|maybe|might|may be|could be|must be|likely|recall|remember|know|answer is|would be|vote|money is|confident|sure|certain|opinion|understanding|told)\b"
     r"|^(?:\w+ ){0,2}(?:he|she|they) |\bim (?:a|an) |\bi am (?:a|an) |\b(?:he|she) (?:is|was|works|worked|were)\b|^(?:person|woman|man|individual)\b|\b(?:this|that) (?:person|individual|woman|man) (?:is|was|works|has)\b"
 )

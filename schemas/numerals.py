@@ -36,12 +36,22 @@ _ELSEWHERE: dict[str, int] = {
     for word in words.split()
 }  # fmt: skip
 """Small numbers in other languages, but for words that English or another of them uses otherwise ("due", "once")."""
+_TENS_ELSEWHERE: dict[str, int] = {
+    word: 10 * number
+    for number, words in enumerate((
+        "zwanzig vingt veinte veinti vinte venti двадцать", "dreißig dreissig trente treinta trinta trenta тридцать",
+        "vierzig quarante cuarenta quarenta quaranta сорок", "fünfzig fuenfzig cinquante cincuenta cinquenta пятьдесят",
+        "sechzig soixante sesenta sessenta sessanta шестьдесят", "siebzig setenta settanta семьдесят",
+        "achtzig ochenta oitenta ottanta восемьдесят", "neunzig noventa novanta девяносто",
+    ), 2)
+    for word in words.split()
+}  # fmt: skip
 _HAN = {character: number for number, character in enumerate("一二三四五六七八九十", 1)} | {"两": 2, "兩": 2}
 
 _TOKEN = "|".join(sorted([*_SMALL, *_SCALES, "oh"], key=len, reverse=True))
 _RUN = re.compile(
     rf"(?<![\w-])(?:(?P<half>half a)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million|billion)))?\s*"
-    rf"(?P<run>(?:{_TOKEN})(?:(?:\s*-\s*|\s+(?:and\s+)?)(?:{_TOKEN}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
+    rf"(?P<run>(?:{_TOKEN})(?:(?:\s*-\s*|\s+(?:and\s+)?|(?<=thousand),\s+)(?:{_TOKEN}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
     re.IGNORECASE,
 )
 _ANY = re.compile(rf"\b(?:dozen|{_TOKEN})\b", re.IGNORECASE)
@@ -53,6 +63,14 @@ _PRONOUN_AFTER = re.compile(
 )
 _ORDINAL = re.compile(
     r"\b(?:" + "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", r"[\s-]") + r")\b", re.IGNORECASE
+)
+_ELSEWHERE_UNITS = _ELSEWHERE | {"ein": 1, "un": 1, "uno": 1, "um": 1, "one": 1, "один": 1, "six": 6, "sept": 7}
+_UNITS = "|".join(sorted(_ELSEWHERE_UNITS, key=len, reverse=True))
+_COMPOUND = re.compile(
+    rf"(?<!\w)(?:(?P<unit>{_UNITS})und(?P<ten>" + "|".join(each for each in _TENS_ELSEWHERE if each.endswith("ig")) + r")"
+    r"|(?P<tens>" + "|".join(sorted(_TENS_ELSEWHERE, key=len, reverse=True)) + rf")(?:(?:\s*-\s*|\s+(?:(?:y|e|et|и)\s+)?|(?<=veinti)|(?<=venti)|-et-)"
+    rf"(?P<units>{_UNITS}))?)(?!\w)",
+    re.IGNORECASE,
 )
 _OTHER = re.compile(r"(?<![\w\u0900-\u09ff])(?:" + "|".join(sorted(_ELSEWHERE, key=len, reverse=True)) + r")"
                     r"(?![\w\u0900-\u09ff])", re.IGNORECASE)  # fmt: skip
@@ -74,6 +92,9 @@ def with_digits(text: str) -> str:
     for hit in _RUN.finditer(text) if _ANY.search(text) else ():
         if hit["run"] or hit["dozen"]:
             text = _with_run(text, hit)
+    for hit in _COMPOUND.finditer(text):
+        ten, unit = (hit["ten"] or hit["tens"]).lower(), (hit["unit"] or hit["units"] or "").lower()
+        text = _in_place(text, hit.start(), hit.end(), str(_TENS_ELSEWHERE[ten] + _ELSEWHERE_UNITS.get(unit, 0)))
     for pattern, table in ((_OTHER, _ELSEWHERE), (_HAN_NUMBER, _HAN)):
         for hit in pattern.finditer(text):
             if (number := table.get(hit[0].lower())) is not None and len(str(number)) <= len(hit[0]):
@@ -101,9 +122,11 @@ def _with_run(text: str, hit: re.Match[str]) -> str:
         if _PRONOUN_BEFORE.search(text[: hit.start()]) or _PRONOUN_AFTER.match(text, hit.end("run")):
             return text
     tokens = re.findall(_TOKEN, hit["run"].lower())
+    if tokens[0] in _SCALES and not hit["article"]:
+        return text  # "1.5 thousand"
     start, end = (hit.start("article") if hit["article"] else hit.start("run")), hit.end("run")
     for number, taken in _numbers(tokens):
-        stretch = re.match(rf"(?:an?\s+)?(?:(?:[\s-]|and\b)*(?:{_TOKEN})){{{taken}}}", text[start:end], re.IGNORECASE)
+        stretch = re.match(rf"(?:an?\s+)?(?:(?:[\s,-]|and\b)*(?:{_TOKEN})){{{taken}}}", text[start:end], re.IGNORECASE)
         if stretch is None:
             break
         if hit["dozen"]:
