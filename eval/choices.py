@@ -10,7 +10,7 @@ from schemas.thoughts import answer_of
 from schemas.words import OPTION_LABELS
 
 _QUOTE = r"[(\[{*\"'`_$<]"
-_END = r"(?=\s*$|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-Z]\.)"
+_END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-Z]\.)"
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
@@ -33,6 +33,7 @@ _STATEMENTS = (
     re.compile(rf"{_ANSWER}(?:\s*{_IS}\s+|\s*[:=]\s*)(a)[.!]\s*$"),
     re.compile(r"(?:[,;.:]\s+|—\s*|\s-\s)(?i:so|thus|hence|therefore|i\.e\.|that is|which is|making it|meaning)\s*,?\s*(?i:it's\s+|the answer is\s+)?"
                rf"(?i:option\s+|letter\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(rf"\b(?i:leaving|leaves|remains|only)\s+(?i:us with\s+|with\s+|option\s+)?([A-D]){_END}"),
     re.compile(rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that|to)\b)"),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
@@ -144,7 +145,9 @@ def _every(pattern: re.Pattern[str], text: str) -> set[str]:
 
 
 def _alone_in_a_line(text: str) -> set[str]:
-    hits = [_ALONE.fullmatch(line.strip()) for line in text.splitlines()]
+    """Letters that are a line, or the last sentence."""
+    last = re.split(r"(?<=[.!?])\s+", text)[-1]
+    hits = [_ALONE.fullmatch(line.strip()) for line in (*text.splitlines(), last)]
     return {hit[1].upper() for hit in hits if hit}
 
 

@@ -27,8 +27,9 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 
 _HEDGED = re.compile(
     r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?|my (?:best )?guess (?:is|would be) "
-    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:s?he|it|this|they|that)(?:'s| is| was| may be| might be| could be| may have been"
-    r"| might have been| looks like| seems to be| appears to be) (?:an? |the )?)+",
+    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could|may|must) (?:be|have been) (?:in )?"
+    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to be| appears to be) (?:an? |the )?)+"
+    r"(?:it'?s |it is |in )?",
     re.IGNORECASE,
 )
 """How a guess opens beside a refusal: "I'm not sure, but she might be a plumber"."""
@@ -122,7 +123,9 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
         return "plausible" if guess and _has_shape(question, guess, values) else "refusal"
     if _speaks_of_itself(question, said, values):
         return "refusal"
-    return "plausible" if _has_shape(question, said, values) else "gibberish"
+    hedged = _HEDGED.match(said)
+    shaped = _has_shape(question, said, values) or (hedged and _has_shape(question, said[hedged.end() :], values))
+    return "plausible" if shaped else "gibberish"
 
 
 def _speaks_of_itself(question: EvalQuestion, reply: str, values: Values) -> bool:

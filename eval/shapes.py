@@ -10,6 +10,7 @@ from collections.abc import Collection
 from schemas.amounts import amounts_in, family
 from schemas.answers import fold_accents, normalise
 from schemas.dates import MONTHS, dates_in
+from schemas.numerals import with_digits
 
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
@@ -96,7 +97,7 @@ def has_amount(reply: str, unit: str) -> bool:
     Without a unit (a count) it is any number that has none and is no part of a date.
     """
     found = amounts_in(reply)
-    if re.fullmatch(r"\W*\d[\d.,]*\W*", reply):
+    if re.fullmatch(r"\W*\d[\d.,]*\W*", with_digits(reply)):
         return bool(found)
     if not unit:
         dates = dates_in(reply)

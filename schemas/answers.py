@@ -47,7 +47,7 @@ _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ":
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
-_OR = re.compile(r"\b(?:or|ou|oder|или|atau)\b(?!\s+(?:so|more|less|rather)\b)|/|或|أو", re.IGNORECASE)
+_OR = re.compile(r"\b(?:or|ou|oder|или|atau)\b(?!\s+(?:so|more|less|rather)\b)|\b(?:maybe|perhaps|possibly)\b|/|或|أو", re.IGNORECASE)
 _RANGE = re.compile(r"[^\w,.;]*(?:-|–|—|\bto\b|\bbis\b|\bà\b|\ba\b|~|至|到)[^\w,.;]*(?:[$€£]\s*)?", re.IGNORECASE)
 """What joins the ends of a range; of dates it is a period, whose ends are said."""
 _BETWEEN = re.compile(r"\b(?:between|entre|zwischen|antara|между)\s+(?:the\s+|[$€£])?$", re.IGNORECASE)

@@ -14,7 +14,7 @@ _ADVERB = r"(?:(?:\w+ly|just|still|also|even|quite|too|all that|exactly|at this 
 _VERB = (
     r"(?:know|say|tell|recall|remember|recogni[sz]e|identify|determine|provide|answer|confirm|find|name|assist|help"
     r"|verify|share|disclose|reveal|discuss|give|speak|comment|comply|respond|reply|guess|speculate|infer|engage|talk"
-    r"|see|ascertain|establish|deduce|do (?:that|this|so|it)|be (?:sure|certain|of (?:help|assistance)|able|more specific)"
+    r"|see(?! why| how| point)|ascertain|establish|deduce|do (?:that|this|so|it)|be (?:sure|certain|of (?:help|assistance)|able|more specific)"
     r"|place|pin|pinpoint|work out|figure|make out|make|estimate|judge|read|access|retrieve|offer|supply|state|specify"
     r"|claim|report|match|link|put|think of|come up|locate|get|discern|distinguish|associate|address|look up|search"
     r"|learn|divulge|gauge|assess|offer|describe who|match|attribute|accurately|vouch|bring|dig up|look into"
@@ -24,7 +24,7 @@ _VERB = (
 _HAVE_NOT = (
     r"(?:dont|do not|cannot|can not|cant|could not|couldnt|wont|will not|would not|wouldnt|should not|shouldnt"
     r"|must not|mustnt|may not|am unable to|am not able to|are unable to|are not able to|never|didnt|did not|fail to|am not going to"
-    r"|can neither|can hardly|am in no position to|will never|was unable to|was not able to)"
+    r"|can neither|(?:may|might|can|could|would|do|shall) (?:never|hardly|barely|scarcely|not)|can hardly|am in no position to|will never|was unable to|was not able to)"
 )
 _THING = (
     r"(?:information|info|data|dataset|details?|records?|idea|clue|knowledge|memory|memories|recollection|access|context|evidence|answers?"
@@ -86,7 +86,10 @@ _DECLINES = re.compile(
         rf"\b{_FACTS} (?:\w+ ){{0,5}}?(?:was|were|could) (?:not|never) (?:be )?{_ADVERB}{_PARTICIPLE}\b",
         r"\b(?:is|are|remains?|stays?|still) (?:\w+ly |still |just |completely )?(?:unknown|undisclosed|unclear|confidential|unidentified|unidentifiable|unavailable|uncertain|unspecified"
         r"|unrecorded|undocumented|unverified|unconfirmed|(?:an? |complete |total |bit of |the )*(?:mystery|puzzle|enigma|secret|blank|open question)|anyones guess|private|hidden|anybodys guess|unanswerable|indeterminable|indeterminate|unrecogni[sz]able|missing)\b"
-        r"|^(?:it )?unclear\b|\bunknown to (?:me|us)\b",
+        r"|^(?:it )?unclear\b|\b(?:unknown|unfamiliar|foreign|strange|lost|new) (?:to|on) (?:me|us)\b",
+        rf"\b(?:{_THING}|{_FACTS})(?: \w+){{0,6}}? (?:is|are|remains?|was|were) (?:\w+ly |rather |too |very )?(?:lacking|missing|scarce|limited|sparse|absent|withheld|scant|incomplete|insufficient|private|wanting|nowhere)\b",
+        r"(?<!\bhe )(?<!\bshe )(?<!\bthey )\b(?:has not|have not|hasnt|havent) (?:yet )?been (?:\w+ly )?(?:made (?:public|available|known)|\w+(?:ed|wn|nd|en))\b",
+        r"^(?:\w+ ){1,2}(?:unknown|undisclosed|unavailable|unspecified|unclear|withheld|redacted|not (?:known|available|given|found|specified|listed|disclosed|recorded|stated|provided|applicable))$",
         rf"\b(?:no|nothing|nowhere|none|neither|nobody|not enough|insufficient|too little|lack of|lacking|absence of|isnt enough|not sufficient|hardly any|little) (?:\w+ ){{0,6}}?"
         rf"(?:{_THING}|reveals?|shows?|indicates?|tells?|suggests?|says?|given|available|provided|known|found|shown|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+|visible|{_PARTICIPLE})\b",
         rf"\b{_SOURCE}(?: \w+){{0,3}}? (?:does not|doesnt|do not|dont|did not|didnt|cannot|cant|can not|fails? to|lacks?|has no|have no|contains? no|provides? no|gives? no|offers? no|shows? no|includes? no"
@@ -96,7 +99,7 @@ _DECLINES = re.compile(
         r"\b(?:beats me|search me|dunno|idk|your guess is|as good as mine|(?:god|heaven|lord|goodness|who|nobody) (?:only )?knows|(?:escapes|eludes|evades) me|slipped my mind|slips my mind|gone blank|mind (?:is|goes|went) blank"
         r"|(?:draw|drawing|drew|drawn) (?:a )?blanks?|coming up (?:empty|blank|short)|(?:wish|if only) i (?:knew|could|had)|hard to say|tough to say|impossible to (?:say|know|tell)|difficult to say|not that i (?:know|m aware|am aware|recall)"
         r"|(?:never|not|havent) (?:\w+ ){0,2}?(?:heard|met|come across|seen|encountered|read|learned|learnt)\b(?= (?:of|about|anyone|this|that|anything|her|him|them|such)|$)|tip of my tongue|above my pay grade|out of my depth|over my head"
-        r"|mystery to (?:me|us)|news to me|greek to me|anyones guess|anybodys guess|way of knowing|(?:would|could|might|be|d) (?:only |just |merely |pure |sheer )*(?:be )?(?:guess\w*|speculat\w+|conjecture|a guess)(?: on my part)?$"
+        r"|mystery to (?:me|us)|news to me|greek to me|anyones guess|anybodys guess|way of knowing|(?:would|could|might|be|d) (?:only |just |merely |pure |sheer )*(?:be |have to )?(?:guess\w*|speculat\w+|conjecture|a guess|wild guess)(?: on my part| at best| here)?$"
         r"|(?:pure|mere|only|just) (?:guesswork|speculation|conjecture)|has me stumped|you (?:have|ve|ve got|got) me there|you got me|no comment|next question|i pass|ill pass|pass on (?:that|this)|cant put (?:a )?name|couldnt tell you|not ring(?:ing)? (?:a |any )?bells?|doesnt ring|rings? no bells?"
         r"|loss for (?:an )?answers?|out of luck|came up (?:empty|short|blank)|not on my radar|clue|at (?:a )?loss|in the dark|haven t|none the wiser)\b(?<!clue)"
         r"|^(?:no |not a )clue|^(?:pass|skip|none|nothing|null|nil|blank|unknown|undisclosed|unspecified|unidentified|undetermined|indeterminate|n a|na|not applicable|confidential|redacted|classified|no answer|no data|no match|not found|information not found|answer not found|data not found|error|unavailable|not available|insufficient information|insufficient data|tbd)$"
@@ -129,28 +132,28 @@ _ELSEWHERE = re.compile(
     "|".join((
         # es, pt, fr, it
         r"\bno (?:(?:lo|la|les?|se|me|te|nos) )*(?:s[eé](?! \w+[ao]\b)|sabemos|sabr[ií]a|conozco|conocemos|recuerdo|reconozco|puedo|podemos|podr[ií]a|tengo|tenemos|dispongo|disponemos|cuento|contamos|poseo"
-        r"|estoy (?:segur|en condici|autoriza|al tanto|familiariza)|soy capaz|logro|consigo|aparece|consta|figura|es posible|se puede|hay (?:\w+ )*(?:informaci|datos|forma|manera|suficiente)|existe|identifico|encuentr|encontr|est[aá] (?:claro|disponible|permitido))"
-        r"|\bdesconozco|\bignoro\b|\bni idea\b|\bninguna? (?:idea|informaci|dato|pista)|\bsin informaci|\bno (?:est[aá] )?(?:disponible|conocid|especificad|identificad)|\bse desconoce|\bdesconocid[ao]$|\bimposible (?:saber|determinar|decir|identificar)|\bincapaz de"
-        r"|\b(?:não|nao) (?:(?:o|a|me|se|lhe|te|tenho como|faço|há) )*(?:sei|sabemos|posso|podemos|consigo|conseguimos|tenho|temos|conheço|conheco|disponho|possuo|reconheço|estou|sou capaz|lembro|fui|consta|ideia|informa|é (?:possível|possivel|conhecid|público)|está|existe|identific|encontrei|há|dá para)"
+        r"|estoy (?:segur|en condici|autoriza|al tanto|familiariza)|soy capaz|logro|consigo|aparece|consta|figura|es posible|se puede|hay (?:\w+ )*(?:informaci|datos|forma|manera|suficiente)|existe|identifico|muestra|menciona|indica|proporciona|revela|contiene|permite|ofrece|incluye|encuentr|encontr|est[aá] (?:claro|disponible|permitido))"
+        r"|\bno (?:\w+ )?(?:muestra|menciona|indica|contiene|proporciona)\b|\bdesconozco|\bignoro\b|\bni idea\b|\bninguna? (?:idea|informaci|dato|pista)|\bsin informaci|\bno (?:est[aá] )?(?:disponible|conocid|especificad|identificad)|\bse desconoce|\bdesconocid[ao]$|\bimposible (?:saber|determinar|decir|identificar)|\bincapaz de"
+        r"|\b(?:não|nao) (?:(?:o|a|me|se|lhe|te|tenho como|faço|há) )*(?:sei|sabemos|posso|podemos|consigo|conseguimos|tenho|temos|conheço|conheco|disponho|possuo|reconheço|estou|sou capaz|lembro|fui|consta|ideia|informa|é (?:possível|possivel|conhecid|público)|está|existe|identific|mostra|menciona|indica|contém|fornece|revela|permite|encontrei|há|dá para)"
         r"|\bdesconheço|\bsem (?:ideia|informa|dados)|\bnenhuma (?:ideia|informa|pista)|\bfaço ideia|\bdesconhecid[ao]$|\bimpossível (?:saber|dizer|determinar|identificar)"
-        r"|\b(?:ne|n)['’ ]?\s?(?:(?:le|la|les|en|y|me|vous|lui|l['’]) ?)*(?:sais|connais|connai|peux|puis|pouvons|dispose|disposons|possède|possede|suis pas|suis malheureusement|reconnais|souviens|parviens|arrive|détiens|detiens|vois"
+        r"|\b(?:ne|n)['’ ]?\s?(?:(?:le|la|les|en|y|me|vous|lui|l['’]|m['’]|nous) ?)*(?:sais|connais|connai|peux|puis|pouvons|dispose|disposons|possède|possede|suis pas|suis malheureusement|reconnais|souviens|parviens|arrive|détiens|detiens|vois"
         r"|ai (?:\w+ )*(?:pas|aucun)|ai accès|permet|figure|indique|précise|mentionne|est (?:\w+ )*(?:pas|ni) (?:\w+ )*(?:possible|connu|visible|disponible|précis|clair|identifi|indiqu|mentionn|fourni)|montre|fournit)"
         r"|\b(?:sais|connais|suis) pas\b|\b(?:j|je l)['’]ignore|\baucune? (?:idée|idee|information|donnée|trace|indication|info)|\bimpossible (?:de|à|pour)|\b(?:in|pas )capable d|\bpas en mesure|\bj['’]ai oublié|\binconnue?s?$|\bdonner ma langue"
         r"|\bnon (?:(?:lo|la|mi|ne|ho|è) )*(?:so|sappiamo|posso|conosco|ho|sono (?:in grado|sicur|a conoscenza|autorizz)|riesco|dispongo|è possibile|possibile|idea|ricordo|riconosco|noto|dato sapere)|\bnessuna (?:idea|informazion)"
         # de, nl
         r"|\bwei(?:ß|ss) (?:\w+ ){0,4}?(?:nicht|nichts|niemand)|\bkein\w* (?:\w+ )?(?:ahnung|information|angabe|daten|auskunft|antwort|kenntnis|hinweis|schimmer|zugriff|wissen|idee|eintr|aussage|erinnerung|möglichkeit)"
         r"|\b(?:kann|können|konnte|könnte|darf|möchte|werde|will|vermag) (?:\w+,? ){0,9}?(?:nicht|nichts|keine?n?|leider|kein\w*) (?:\w+ ){0,5}?(?:sagen|beantworten|identifizieren|erkennen|bestimmen|angeben|feststellen|helfen|mitteilen|nennen|wissen|machen|geben|weitergeben|bestätigen|beurteilen|spekulieren|erinnern|zuordnen|ermitteln|preisgeben)"
-        r"|\b(?:ist|sind|wurde|wird|bleibt) (?:\w+ ){0,5}?(?:nicht|un)\s?(?:\w+ )?(?:bekannt|ersichtlich|möglich|erkennbar|klar|angegeben|verfügbar|sichtbar|feststellbar|erwähnt|vertraut)|\bnicht (?:sicher|bekannt|ersichtlich|möglich|erkennbar|in der lage|befugt|identifizier|überfragt)|\bunbekannt\b|\bkenne (?:\w+ ){0,4}?nicht|\bverfüge (?:\w+ ){0,4}?(?:nicht|keine)|\büberfragt|\bentzieht sich|\blässt sich (?:\w+ ){0,5}?nicht"
+        r"|\b(?:ist|sind|wurde|wird|bleibt) (?:\w+ ){0,5}?(?:nicht|un)\s?(?:\w+ )?(?:bekannt|ersichtlich|möglich|erkennbar|klar|angegeben|verfügbar|sichtbar|feststellbar|erwähnt|vertraut)|\bnicht (?:sicher|bekannt|ersichtlich|möglich|erkennbar|in der lage|befugt|identifizier|überfragt)|\bunbekannt\b|\bkenne (?:\w+ ){0,4}?nicht|\bverfüge (?:\w+ ){0,4}?(?:nicht|keine)|\b(?:zeigt|enthält|verrät|liefert) (?:\w+ ){0,3}?(?:nicht|keine?)\b|\büberfragt|\bentzieht sich|\blässt sich (?:\w+ ){0,5}?nicht"
         r"|\bweet (?:\w+ ){0,3}?niet|\bgeen (?:idee|informatie|antwoord|gegevens)|\b(?:kan|mag) (?:\w+ ){0,6}?(?:niet|geen) (?:\w+ ){0,3}?(?:zeggen|beantwoorden|identificeren|herkennen|vaststellen|geven|helpen)"
         # id, tr, pl
-        r"|\b(?:tidak|tak|tdk|belum|nggak|gak|ga|enggak|bukan) (?:\w+ ){0,2}?(?:tahu|tau|dapat|bisa|memiliki|punya|mempunyai|mengenal|mengenali|diketahui|yakin|ada (?:informasi|data|petunjuk|keterangan)|mengetahui|mampu|tersedia|mungkin|jelas|menemukan|ingat|mengingat|kenal|pasti|menampilkan|berwenang|disebutkan|diperbolehkan|familiar)"
+        r"|\b(?:tidak|tak|tdk|belum|nggak|gak|ga|enggak|bukan) (?:\w+ ){0,2}?(?:tahu|tau|dapat|bisa|memiliki|punya|mempunyai|mengenal|mengenali|diketahui|yakin|ada (?:informasi|data|petunjuk|keterangan)|mengetahui|mampu|tersedia|mungkin|jelas|menemukan|menunjukkan|memuat|mengandung|menyebutkan|memberikan|ingat|mengingat|kenal|pasti|menampilkan|berwenang|disebutkan|diperbolehkan|familiar)"
         r"|\bkurang tahu|\bentahlah|\bmohon maaf\b.*\btidak|\bbilmiyorum|\bbilgim yok|\bbilgiye sahip değilim|\bnie (?:wiem|mogę|znam|mam (?:informacji|pojęcia))"
         # ru
-        r"|\bне (?:\w+ ){0,3}?(?:зна|мог|име|располага|помн|уверен|удалось|удаётся|удается|известн|знаком|указан|узна|облада|владе|в состоянии|скаж|могу|вид|могла|могу|увер|представля|дано|разглаш|раскрыва|определ|смог|буду|хватает|в курсе|предоставл|ясно|понятно)"
+        r"|\bне (?:\w+ ){0,3}?(?:зна|мог|име|располага|помн|уверен|удалось|удаётся|удается|известн|знаком|указан|узна|облада|владе|в состоянии|скаж|могу|могла|могу|увер|представля|дано|разглаш|раскрыва|определ|показыва|содерж|указыва|упомин|позволя|видно|смог|буду|хватает|в курсе|предоставл|ясно|понятно)"
         r"|\bнет (?:\w+ ){0,3}?(?:информац|данн|сведен|ответ|поняти|возможност|доступ|представлени|иде)|\bнеизвест|\bзатрудня|\bневозможно|\bпонятия не|\bбез понятия|\bнедостаточно (?:информац|данн)|\bзабыл|\bотсутству"
         # zh, ja, ko
         r"|(?:不|没|沒|无|無|未|难以|難以|缺乏|缺少).{0,10}?(?:知|清楚|了解|瞭解|确定|確定|识别|識別|辨认|辨識|认识|認識|回答|提供|信息|資訊|资讯|资料|資料|数据|說|说|透露|判断|判斷|相关|相關|找到|得知|知晓|记录|記錄|熟悉|认出|明|印象|头绪|答案|详|詳|办法|告知|告诉|推测|得到|能力|权限|看出|方式|从|记得|敢|便)"
-        r"|^(?:无可奉告|無可奉告|未知|不详|不詳|不明)"
+        r"|(?:回答|判断|判斷|确定|確定|说|說|认|認|知道|看|告诉|告訴|提供|识别|辨认|查|找|给|想|答|认不|猜)不(?:了|出|到|清|上来|起来|得)|^(?:无可奉告|無可奉告|未知|不详|不詳|不明)"
         r"|(?:分|わ)か(?:り|ら|んな)|知り?(?:ま|ら)(?:せ|な)|存じ(?:上げ)?(?:ま|な)|(?:特定|回答|判断|判別|識別|確認|お答え|答え|提供|推測|お伝え|断定|お手伝い|読み取|申し上げ).{0,10}?(?:できま|できな|でき(?:ん|ず)|かね|困難|難し|不可|控え|ません)|不明|(?:情報|データ|記録|手がかり|知識|心当たり|記憶).{0,10}?(?:ありま|あり|ない|なく|持っ|持ち|ござい|存在しま|不足|含まれて)|覚えて(?:い|お)?(?:な|ま)|見当が|見当も|さっぱり|お答えできない"
         r"|모르|모릅|알 수 없|알지 못|없습니다|어렵습니다|죄송"
         # hi, bn
@@ -210,6 +213,8 @@ def is_regret(piece: str) -> bool:
     return _TONE_ONLY.fullmatch(plain_words(piece)) is not None or _TONE_ONLY.fullmatch(as_written(piece)) is not None
 
 
+_ASKED = re.compile(r"(?:who|what|which|where|when|how|why|do you|can you|could you)\b[^.!]*\?", re.IGNORECASE)
+"""A reply that asks back."""
 _OWN = re.compile(r"\b(?:i (?!do )|im|ive|id|ill|me|my|mine|myself|we|our|us)\b")
 _ABOUT = re.compile(
     r"\b(?:this|that|your|such) (?:\w+ )?(?:question|information|image|picture|photo|query|detail|data|name|person|individual|request|topic|one|fact)\b"
@@ -227,6 +232,8 @@ def speaks_of_itself(text: str) -> bool:
 
     So do refusals in words that no list has: "My crystal ball is cloudy today."
     """
+    if _ASKED.fullmatch(text.strip()):
+        return True
     pieces = [plain_words(piece) for piece in _SENTENCES.split(text) if plain_words(piece)]
     return (
         bool(pieces)
