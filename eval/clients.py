@@ -1,7 +1,7 @@
 """The openai package as we use it: one client for each server, with no retries of its own and no redirects followed."""
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from eval.chat import KEY_VARIABLE
@@ -11,6 +11,7 @@ from schemas.problems import BadInput
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from httpx2 import Response
     from openai import APIConnectionError, AsyncOpenAI, OpenAI, RequestOptions
 
 PATH = "/chat/completions"
@@ -23,7 +24,9 @@ def blocking_client(base_url: str, *, timeout_s: float) -> "OpenAI":
     import openai
     from httpx2 import InvalidURL
 
-    http = openai.DefaultHttpxClient(follow_redirects=False, verify=_trusted())
+    http = openai.DefaultHttpxClient(
+        follow_redirects=False, verify=_trusted(), event_hooks={"response": [partial(_bound, timeout_s=timeout_s)]}
+    )
     try:
         return openai.OpenAI(
             base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
@@ -39,7 +42,12 @@ def client(base_url: str, *, timeout_s: float) -> "AsyncOpenAI":
 
     # How many are open at once is for eval.servers to say, and a connection is kept for each.
     limits = Limits(max_connections=None, max_keepalive_connections=None)
-    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, verify=_trusted(), limits=limits)
+    http = openai.DefaultAsyncHttpxClient(
+        follow_redirects=False,
+        verify=_trusted(),
+        limits=limits,
+        event_hooks={"response": [partial(_bound_async, timeout_s=timeout_s)]},
+    )
     return openai.AsyncOpenAI(
         base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
     )
@@ -62,6 +70,17 @@ def never_arrived(error: "APIConnectionError") -> bool:
 def reason(error: "APIConnectionError") -> str:
     """The kind of failure, such as ReadTimeout: the package's own words are the same for all of them."""
     return type(error.__cause__ or error).__name__
+
+
+def _bound(response: "Response", *, timeout_s: float) -> None:
+    """Cut off a body that does not end: it may be neither too long nor take longer than the timeout."""
+    from eval.bounded import BoundedStream
+
+    response.stream = BoundedStream(response, timeout_s=timeout_s)
+
+
+async def _bound_async(response: "Response", *, timeout_s: float) -> None:
+    _bound(response, timeout_s=timeout_s)
 
 
 def _key() -> str:

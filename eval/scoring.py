@@ -7,7 +7,7 @@ from eval.choices import likeliest, parse_choice
 from eval.outcomes import Values, is_correct, outcome
 from eval.scores import exact_match, normalised_exact_match, rouge_l
 from eval.tasks import EvalQuestion
-from schemas.responders import Reply
+from schemas.responders import CONTENT_FILTER, Reply
 from schemas.results import Prediction
 from schemas.thoughts import CUT_THOUGHT, answer_of
 
@@ -38,6 +38,9 @@ def score(
     wanted = question.label or question.answer
     forms = [wanted] if question.label else [wanted, *(form.text for form in question.accepted)]
     overlap = rouge_l(text, wanted)
+    became = outcome(question, text, choice, error=error, correct=correct, values=values)
+    if became == "gibberish" and reply is not None and reply.finish == CONTENT_FILTER:
+        became = "refusal"  # the server's filter declined for the model
     return Prediction(
         key=question.key,
         sample_id=question.sample_id,
@@ -49,7 +52,7 @@ def score(
         answer=question.answer,
         reply="" if reply is None else reply.text,
         error=error,
-        outcome=outcome(question, text, choice, error=error, correct=correct, values=values),
+        outcome=became,
         correct=correct,
         choice=choice,
         likely_choice=likeliest(likelihoods),
