@@ -37,7 +37,9 @@ def main() -> None:
     for name, root in roots.items():
         judged, usual = _judged_by(root)
         pairs = [
-            (row, found) for row, found in zip(rows, judged, strict=True) if given.part is None or row.part == given.part
+            (row, found)
+            for row, found in zip(rows, judged, strict=True)
+            if given.part is None or row.part == given.part
         ]
         print(f"{name}: {sum(row.outcome == found for row, found in pairs)} of {len(pairs)} right")
         _table([(row.outcome, found) for row, found in pairs])
@@ -52,14 +54,13 @@ def _judged_by(root: Path) -> tuple[list[str], list[str]]:
     """Outcomes of the corpus and of the usual refusals under the code of `root`, in a process of its own."""
     paths = os.pathsep.join((str(root), str(ROOT)))
     command = [sys.executable, str(ROOT / "benchmarks" / "replies.py"), "--found"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=True)  # noqa: S603
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=True)
     found = json.loads(done.stdout)
     return found["corpus"], found["usual"]
 
 
 def _found() -> dict[str, list[str]]:
-    sys.path.append(str(ROOT / "tests"))
-    from reply_corpus import Kept, corpus, questions, scored, values
+    from tests.reply_corpus import Kept, corpus, questions, scored, values
 
     asked, world = questions(), values()
     rows = corpus()
@@ -76,7 +77,11 @@ def _found() -> dict[str, list[str]]:
 
 def _table(pairs: list[tuple[str, str]]) -> None:
     """Precision and recall by outcome."""
-    both, wanted, given = Counter(a for a, b in pairs if a == b), Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    both, wanted, given = (
+        Counter(a for a, b in pairs if a == b),
+        Counter(a for a, _ in pairs),
+        Counter(b for _, b in pairs),
+    )
     print(f"  {'outcome':14}{'replies':>8}{'precision':>11}{'recall':>9}")
     for name in sorted(wanted | given):
         precision = f"{both[name] / given[name]:.1%}" if given[name] else "-"

@@ -22,7 +22,10 @@ _CONTROLS: tuple[Condition, ...] = ("no_image", "wrong_image")
 
 
 def evidence_of(probes: Iterable[Probe], log: AnswerLog, facts: Mapping[str, Fact]) -> list[Evidence]:
-    """One row per probe, in order, with what the reply matched; `facts` by sample_id. A missing reply is an error, and so is a thought cut off."""
+    """One row per probe, in order, with what the reply matched; `facts` by sample_id.
+
+    A missing reply is an error, and so is a thought that was cut off.
+    """
     rows = []
     for probe in probes:
         reply = log.reply(probe.ask_id)

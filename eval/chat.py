@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 _BY_ITSELF = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "STOP")
 """Finish reasons of a reply that ended as it should."""
-_FILTERED = ("content_filter", "safety", "prohibited_content", "recitation", "blocklist", "spii", "refusal", "guardrail_intervened")
+_FILTERED = (
+    "content_filter",
+    "safety",
+    "prohibited_content",
+    "recitation",
+    "blocklist",
+    "spii",
+    "refusal",
+    "guardrail_intervened",
+)
 _BROKEN = ("abort", "error", "cancelled", "tool_calls", "function_call", "malformed_function_call", "timeout")
 """Finish reasons of a reply whose text is no answer."""
 KEY_VARIABLE = "OPENAI_API_KEY"  # the name of an environment variable
@@ -132,7 +141,7 @@ def _said(choice: object) -> tuple[str, str, str]:
     if not isinstance(text, str | None):
         raise NoAnswer("no message with a text")
     said = readable(text or "")
-    if finish == CONTENT_FILTER or said.strip() and finish.casefold() not in _BROKEN:
+    if finish == CONTENT_FILTER or (said.strip() and finish.casefold() not in _BROKEN):
         return said, finish, ""
     if text is None or finish:
         return "", finish, _why_none(finish, calls=bool(getattr(message, "tool_calls", None)))
@@ -144,7 +153,9 @@ def _why_none(finish: str, *, calls: bool) -> str:
     if calls or finish in ("tool_calls", "function_call"):
         return "no answer: the model called a tool instead"
     if finish == "length":
-        return "no answer within the most tokens (finish reason length); raise --max-new-tokens if the model thinks first"
+        return (
+            "no answer within the most tokens (finish reason length); raise --max-new-tokens if the model thinks first"
+        )
     return f"no answer: the content is empty (finish reason {finish or 'stop'})"
 
 
@@ -197,7 +208,9 @@ def words_in(body: object) -> str:
         elif isinstance(found, dict):
             where = found.get("loc")
             place = str(where[-1]) if isinstance(where, list) and where else place
-            found = next((found[name] for name in ("error", "message", "detail", "msg", "errors") if found.get(name)), None)
+            found = next(
+                (found[name] for name in ("error", "message", "detail", "msg", "errors") if found.get(name)), None
+            )
         else:
             break
     words = " ".join(readable(found).split()) if isinstance(found, str) else ""
@@ -209,7 +222,11 @@ def words_in(body: object) -> str:
 def is_filtered(error: "APIStatusError") -> bool:
     """Whether the server's filter withheld the answer, or the question."""
     body = error.body if isinstance(error.body, dict) else {}
-    return error.status_code in (400, 403) and "content_filter" in (body.get("code"), body.get("type"), body.get("finish_reason"))
+    return error.status_code in (400, 403) and "content_filter" in (
+        body.get("code"),
+        body.get("type"),
+        body.get("finish_reason"),
+    )
 
 
 def speaks_json(error: "APIStatusError") -> bool:

@@ -14,13 +14,18 @@ _END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
-    r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort|respuesta|opción"
-    r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর|الإجابة|الجواب|جواب)\b"
-    r"|答案|正确答案|答え|正解|回答|选择|選擇|选)(?:\s(?i:correcte?|correct[ao]|corret[ao]|richtig|corretta?|yang benar|yang tepat|अधिक सही|الصحيحة|सही))?[*\"'_]*"
+    r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort"
+    r"|respuesta|opción"
+    r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর"
+    r"|الإجابة|الجواب|جواب)\b"
+    r"|答案|正确答案|答え|正解|回答|选择|選擇|选)"
+    r"(?:\s(?i:correcte?|correct[ao]|corret[ao]|richtig|corretta?|yang benar|yang tepat"
+    r"|अधिक सही|الصحيحة|सही))?[*\"'_]*"
 )
 _IS = r"(?i:is|would be|must be|should be|est|ist|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
 _LINK = (
-    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s|(?<=[案え解答择擇选]))[*_\s]*"
+    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s"
+    rf"|(?<=[案え解答择擇选]))[*_\s]*"
     r"(?i:option\b|letter\b|die\b|la\b|l['’]|option\b|opción\b|opção\b|вариант\b|选项)?\s*"
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
@@ -31,37 +36,49 @@ _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
     re.compile(rf"{_ANSWER}\s*[:=]\s*([a-d]){_END}"),
     re.compile(rf"{_ANSWER}(?:\s*{_IS}\s+|\s*[:=]\s*)(a)[.!]\s*$"),
-    re.compile(r"(?:[,;.:]\s+|—\s*|\s-\s)(?i:so|thus|hence|therefore|i\.e\.|that is|which is|making it|meaning)\s*,?\s*(?i:it's\s+|the answer is\s+)?"
-               rf"(?i:option\s+|letter\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(
+        r"(?:[,;.:]\s+|—\s*|\s-\s)(?i:so|thus|hence|therefore|i\.e\.|that is|which is|making it"
+        r"|meaning)\s*,?\s*(?i:it's\s+|the answer is\s+)?"
+        rf"(?i:option\s+|letter\s+)?{_QUOTE}*([A-D]){_END}"
+    ),
     re.compile(rf"\b(?i:leaving|leaves|remains|only)\s+(?i:us with\s+|with\s+|option\s+)?([A-D]){_END}"),
-    re.compile(rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that|to)\b)"),
+    re.compile(
+        rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that"
+        rf"|to)\b)"
+    ),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
-        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's)\s+(?i:option\s+|letter\s+)?"
+        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's)\s+(?i:option\s+"
+        r"|letter\s+)?"
         rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
     ),
     re.compile(
-        rf"(?:^|[.!?;]\s+|\b(?i:think|believe|say|that|so|thus|option)\s+){_QUOTE}*([A-D])[)\]*\"'`]*\s+(?:{_IS}|seems)\s+"
+        rf"(?:^|[.!?;]\s+|\b(?i:think|believe|say|that|so|thus|option)\s+){_QUOTE}*([A-D])[)\]*\"'`]*\s+(?:{_IS}"
+        rf"|seems)\s+"
         r"(?i:the\s+)?(?i:most\s+)?(?i:correct|right|best|answer|true)\b",
         re.MULTILINE,
     ),
 )
 """Where a reply says which option it takes; a small a only after a mark, or it may be an article."""
 _NTH = re.compile(
-    r"\b(?:(first|second|third|fourth|1st|2nd|3rd|4th|last)\s+(?:option|choice|answer|one|alternative)|(?:option|choice|answer|number)\s+(?:number\s+|no\.\s*)?(one|two|three|four|[1-4]))\b",
+    r"\b(?:(first|second|third|fourth|1st|2nd|3rd|4th|last)\s+(?:option|choice|answer|one|alternative)|(?:option"
+    r"|choice|answer|number)\s+(?:number\s+|no\.\s*)?(one|two|three|four|[1-4]))\b",
     re.IGNORECASE,
 )
 """An option by its place."""
-_PLACES = {word: "ABCD"[place % 4] for place, word in enumerate(
-    ("first", "second", "third", "fourth", "1st", "2nd", "3rd", "4th", "one", "two", "three", "four", "1", "2", "3", "4")
-)} | {"last": "D"}  # fmt: skip
+_PLACES = dict(zip(("first", "second", "third", "fourth", "last"), "ABCDD", strict=True))
+_PLACES |= dict(zip(("1st", "2nd", "3rd", "4th"), OPTION_LABELS, strict=True))
+_PLACES |= dict(zip(("one", "two", "three", "four"), OPTION_LABELS, strict=True))
+_PLACES |= dict(zip("1234", OPTION_LABELS, strict=True))
 _HEAD = re.compile(
-    rf"^\s*(?:{_QUOTE}*([A-D])(?:[)\]:*]|[\"'`](?!\w)|\.(?=\s|$)(?!\s*[A-Z]\.)|,\s|\s+[-–—=]\s)|[(\[]([a-d])[)\]]|([a-d])\))",
+    rf"^\s*(?:{_QUOTE}*([A-D])(?:[)\]:*]|[\"'`](?!\w)|\.(?=\s|$)(?!\s*[A-Z]\.)|,\s|\s+[-–—=]\s)|[(\[]([a-d])[)\]]"
+    rf"|([a-d])\))",
     re.MULTILINE,
 )
 """A letter with a mark after it, where a line begins: "B) a lawyer", "(b) a lawyer", "B. He is"."""
 _OPTION = re.compile(
-    rf"\b(?i:option|letter)\b[*\"']*\s*{_IS}?\s*[:=]?\s*(?:{_QUOTE}+([A-Da-d])[)\]*\"'`]|([A-D]){_AND_WHY}|([b-d]){_END})"
+    rf"\b(?i:option|letter)\b[*\"']*\s*{_IS}?\s*[:=]?\s*(?:{_QUOTE}+([A-Da-d])[)\]*\"'`]|([A-D]){_AND_WHY}"
+    rf"|([b-d]){_END})"
 )
 _BOLD = re.compile(r"\*\*([A-D])\*\*")
 _MARKED = re.compile(r"[(\[]([A-Da-d])[)\]]|\*\*([A-D])\*\*|(?:^|\s)([A-D])\)")
@@ -100,14 +117,20 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
         if found:
             both = found | marked
             return both.pop() if len(both) == 1 else ""
-    nth = {_PLACES[next(filter(None, hit.groups())).lower()] for hit in _NTH.finditer(text) if not _NEGATED.search(text[: hit.start()])}
+    nth = {
+        _PLACES[next(filter(None, hit.groups())).lower()]
+        for hit in _NTH.finditer(text)
+        if not _NEGATED.search(text[: hit.start()])
+    }
     if nth:
         return nth.pop() if len(nth) == 1 else ""
     told = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if contains(text, option)]
     declared = [
         letter
         for letter, option in zip(OPTION_LABELS, options, strict=False)
-        if re.search(rf"(?<!\w){re.escape(option)}[\"'*]*\s+{_IS}\s+(?:the\s+)?(?:correct|right|best)\b", text, re.IGNORECASE)
+        if re.search(
+            rf"(?<!\w){re.escape(option)}[\"'*]*\s+{_IS}\s+(?:the\s+)?(?:correct|right|best)\b", text, re.IGNORECASE
+        )
     ]
     if len(declared) == 1:
         return declared[0]

@@ -26,9 +26,12 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 
 
 _HEDGED = re.compile(
-    r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?|my (?:best )?guess (?:is|would be) "
-    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could|may|must) (?:be|have been) (?:in )?"
-    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to be| appears to be) (?:an? |the )?)+"
+    r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
+    r"|my (?:best )?guess (?:is|would be) "
+    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
+    r"|may|must) (?:be|have been) (?:in )?"
+    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
+    r" be| appears to be) (?:an? |the )?)+"
     r"(?:it'?s |it is |in )?",
     re.IGNORECASE,
 )
@@ -95,10 +98,10 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
       included; for dates a well-formed date; for numbers an amount in a unit or currency of that kind, or a number
       alone; and in a reply that refuses nothing, what has the shape of the type's values: a name, or a sentence with
       one, where they are names; a few words where they are common words (eval/shapes.py). There is no dictionary: an
-      invented name is plausible;
-      And so is a guess beside a refusal ("I'm not sure, but probably Bergen");
+      invented name is plausible. And so is a guess beside a refusal ("I'm not sure, but probably Bergen");
     - refusal: it says that it does not or may not answer, or gives no value and only speaks of itself;
-    - gibberish: anything else: empty, debris, one word over and over, or of the wrong shape (a trade where a place is asked for).
+    - gibberish: anything else: empty, debris, one word over and over, or of the wrong shape (a trade where a place is
+      asked for).
 
     A classification reply is judged by the option that it chose, and without a choice by its text.
     """

@@ -20,7 +20,8 @@ _SENTENCE_END = re.compile(
 _TURN = re.compile(
     r"\b(but|however|although|though|nevertheless|nonetheless|still|that said|even so)\b,?|^\s*(while)\b|,\s*yet\b"
     r"|\b(?:and|so|because|since)\s+(?=(?:i|my|we)\b)"
-    r"|\b(?:aber|jedoch|doch|allerdings|sondern|mais|toutefois|cependant|pero|sin embargo|aunque|mas|porém|embora|contudo|но|однако|хотя|tetapi|tapi|namun)\b,?"
+    r"|\b(?:aber|jedoch|doch|allerdings|sondern|mais|toutefois|cependant|pero|sin embargo|aunque|mas|porém|embora"
+    r"|contudo|но|однако|хотя|tetapi|tapi|namun)\b,?"
     r"|但是|但|不过|不過|然而|लेकिन|मगर|किन्तु|परंतु|কিন্তু|তবে|لكن|ولكن|لیکن|مگر|ですが|けれども|けど|しかし",
     re.IGNORECASE,
 )

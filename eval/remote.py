@@ -44,7 +44,7 @@ class RemoteResponder:
 
     @property
     def identity(self) -> str:
-        """`openai:<host>#<model>`, hosts sorted, what is made of pictures, and which parameters the servers refuse; no port
+        """`openai:<host>#<model>`, hosts sorted, with what is made of pictures and what parameters are refused; no port
         and no folder enters.
         """
         return server_identity(self._base_urls, self._model, image_side=self._image_side) + self._dialect.said

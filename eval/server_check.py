@@ -37,7 +37,9 @@ SCHEMA: JsonValue = {
     "required": ["word"],
     "additionalProperties": False,
 }
-_LEAST = re.compile(r"token.*?(?:at least|minimum(?: value)?(?: of| is)?|greater than(?: or equal to)?|>=|no less than)\D{0,20}(\d+)")
+_LEAST = re.compile(
+    r"token.*?(?:at least|minimum(?: value)?(?: of| is)?|greater than(?: or equal to)?|>=|no less than)\D{0,20}(\d+)"
+)
 """Where a server wants a longer answer to be asked for."""
 MOST_LEAST = 1024
 PLACE = "name the address of its API, which often ends in /v1"
@@ -55,9 +57,9 @@ def check_server(
 ) -> Dialect | None:
     """Find out by one to four small requests what the server takes, or a few more where it refuses parameters.
 
-    `images`, `schemas`, `decoding` (None: greedy): what it will be asked for. Raises BadInput, in one line, where it is no OpenAI-compatible
-    server, wants another key, has no such model or takes no pictures; and where it does not answer, if `required`.
-    None: it does not answer, or only that it is busy, so nothing is known.
+    `images`, `schemas`, `decoding` (None: greedy): what it will be asked for. Raises BadInput, in one line, where
+    it is no OpenAI-compatible server, wants another key, has no such model or takes no pictures; and where it does not
+    answer, if `required`. None: it does not answer, or only that it is busy, so nothing is known.
     """
     import openai
 
@@ -180,7 +182,9 @@ def _not_found(visit: _Visit, error: "APIStatusError") -> BadInput:
 
 def _advice(visit: _Visit, words: str) -> str:
     """What to do about a refused question; what a server says of a parameter is not about its model."""
-    if re.search(r"\b(?:parameter|argument|field|stream\w*|temperature|top_p|seed|max\w*tokens?|extra|n)\b", words.casefold()):
+    if re.search(
+        r"\b(?:parameter|argument|field|stream\w*|temperature|top_p|seed|max\w*tokens?|extra|n)\b", words.casefold()
+    ):
         return "change what the server takes, or ask another one"
     served = _models(visit.client)
     return f"it serves {_listed(served)}" if served and visit.model not in served else "name a model that chats"

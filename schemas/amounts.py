@@ -7,7 +7,8 @@ from schemas.numerals import with_digits
 
 _CENTIMETRES = {"metre": 100.0, "centimetre": 1.0, "millimetre": 0.1, "foot": 30.48, "inch": 2.54}
 _UNIT_WORDS: dict[str, str] = {
-    "m": "metre", "metre": "metre", "zentimeter": "centimetre", "centímetros": "centimetre", "centimètres": "centimetre", "metres": "metre", "meter": "metre", "meters": "metre",
+    "zentimeter": "centimetre", "centímetros": "centimetre", "centimètres": "centimetre",
+    "m": "metre", "metre": "metre", "metres": "metre", "meter": "metre", "meters": "metre",
     "cm": "centimetre", "cms": "centimetre", "centimetre": "centimetre", "centimetres": "centimetre",
     "centimeter": "centimetre", "centimeters": "centimetre", "mm": "millimetre",
     "ft": "foot", "feet": "foot", "foot": "foot", "'": "foot", "′": "foot",
@@ -32,7 +33,8 @@ _UNIT_WORDS: dict[str, str] = {
 }  # fmt: skip
 _GRAMS = {"kilogram": 1000.0, "gram": 1.0, "mass pound": 453.59237}
 _MAGNITUDES = {
-    "thousand": 1e3, "k": 1e3, "mil": 1e3, "tausend": 1e3, "mille": 1e3, "ribu": 1e3, "тысяч": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "b": 1e9,
+    "thousand": 1e3, "k": 1e3, "mil": 1e3, "tausend": 1e3, "mille": 1e3, "ribu": 1e3, "тысяч": 1e3,
+    "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "b": 1e9,
     "millions": 1e6, "billions": 1e9, "millionen": 1e6, "mio": 1e6, "milliarden": 1e9, "milliarde": 1e9, "mrd": 1e9,
     "milliard": 1e9, "milliards": 1e9, "millones": 1e6, "millón": 1e6, "milhões": 1e6, "bilhões": 1e9, "bilhão": 1e9,
     "miliar": 1e9, "juta": 1e6, "lakh": 1e5, "crore": 1e7, "миллион": 1e6, "миллионов": 1e6, "млн": 1e6,
@@ -51,7 +53,9 @@ _DIGITS = (
 _NUMBER = re.compile(
     r"(?P<symbol>us\$|[$€£₽¥₹]\s*|\b(?:usd|eur|gbp|rub|jpy|cny|rmb|inr|chf)\s*)?"
     rf"(?<![\w.,])(?P<number>{_DIGITS})"
-    r"(?:[\s-]*(?P<thousands>(?:thousand|mil)\s+(?=mi))?(?P<magnitude>" + "|".join(sorted(_MAGNITUDES, key=len, reverse=True)) + r")(?![a-zà-ÿа-я]))?\.?"
+    r"(?:[\s-]*(?P<thousands>(?:thousand|mil)\s+(?=mi))?(?P<magnitude>"
+    + "|".join(sorted(_MAGNITUDES, key=len, reverse=True))
+    + r")(?![a-zà-ÿа-я]))?\.?"
     r"[\s-]*(?P<adjective>(?:(?:us|u\.s\.|american|russian|japanese|indian|swiss)[\s-]+|de\s+|d['’])+)?"
     r"(?P<unit>pounds?\s+sterling|[a-zà-ÿа-я$€£₽¥₹]+|美元|欧元|公斤|千克|厘米|公分|米|['′\"″])?",
     re.IGNORECASE,
@@ -150,7 +154,9 @@ def same_amount(found: FoundAmount, *, number: float, unit: str, tolerance: floa
     readings = [found.number] if found.otherwise is None else [found.number, found.otherwise]
     slack = tolerance + 1e-9 * abs(number)
     if unit in _CENTIMETRES:
-        return _converts(readings, found.unit, _CENTIMETRES, number=number, unit=unit, slack=slack, bare=(unit, "metre"))
+        return _converts(
+            readings, found.unit, _CENTIMETRES, number=number, unit=unit, slack=slack, bare=(unit, "metre")
+        )
     if unit in _GRAMS:
         own = "mass pound" if found.unit == "pound sterling" else found.unit
         slack += 0.5 if own == "mass pound" and own != unit else 0.0

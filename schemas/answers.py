@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.amounts import FoundAmount, amounts_in, family, same_amount
+from schemas.amounts import amounts_in, same_amount
 from schemas.blood_types import with_blood_types_joined
 from schemas.claims import claims
-from schemas.dates import FoundDate, dates_in
+from schemas.dated_answers import agrees, says_date, says_measure, says_number
+from schemas.dates import dates_in
 from schemas.declining import refuses
-from schemas.numerals import with_digits
 from schemas.records import AcceptedAnswer
 from schemas.thoughts import answer_of
 
@@ -47,10 +47,6 @@ _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ":
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
-_OR = re.compile(r"\b(?:or|ou|oder|или|atau)\b(?!\s+(?:so|more|less|rather)\b)|\b(?:maybe|perhaps|possibly)\b|/|或|أو", re.IGNORECASE)
-_RANGE = re.compile(r"[^\w,.;]*(?:-|–|—|\bto\b|\bbis\b|\bà\b|\ba\b|~|至|到)[^\w,.;]*(?:[$€£]\s*)?", re.IGNORECASE)
-"""What joins the ends of a range; of dates it is a period, whose ends are said."""
-_BETWEEN = re.compile(r"\b(?:between|entre|zwischen|antara|между)\s+(?:the\s+|[$€£])?$", re.IGNORECASE)
 _SLASH = re.compile(r"[\s\"'*)]*/[\s\"'*(]*(?=[^\W\d_])")
 _SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*/[\s\"'*(]*$")
 _LONGEST_NAME = 4
@@ -106,11 +102,11 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
     forms = [answer.text for answer in accepted if answer.kind == "text"]
     for answer in accepted:
         if answer.kind == "text":
-            said = _says(words, whole, plain, answer.text, forms) or _says_measure(reply, answer.text)
+            said = _says(words, whole, plain, answer.text, forms) or says_measure(reply, answer.text)
         elif answer.kind == "date":
-            said = _says_date(reply, answer)
+            said = says_date(reply, answer)
         else:
-            said = _says_number(reply, answer)
+            said = says_number(reply, answer)
         if said:
             return answer
     return None
@@ -137,7 +133,7 @@ def mentions(text: str, answer: AcceptedAnswer) -> bool:
     if answer.kind == "text":
         return contains(text, answer.text)
     if answer.kind == "date":
-        return any(_agrees(date, answer) for date in dates_in(text))
+        return any(agrees(date, answer) for date in dates_in(text))
     return any(
         same_amount(found, number=answer.number, unit=answer.unit, tolerance=answer.tolerance)
         for found in amounts_in(text)
@@ -283,95 +279,3 @@ def _has_form(words: _Words, first: int, end: int, forms: Sequence[str]) -> bool
     part = " ".join(words.folded[first:end])
     padded, plain = f" {part} ", f" {fold_accents(part)} "
     return any(f" {_form(form)} " in padded or f" {fold_accents(_form(form))} " in plain for form in forms)
-
-
-def _says_date(reply: str, answer: AcceptedAnswer) -> bool:
-    found = dates_in(reply)
-    if 0 < answer.year < 1000 and not answer.month and not found:
-        found = [FoundDate(answer.year, 0, 0, *hit.span()) for hit in re.finditer(rf"\b{answer.year}\b", reply)]
-    agreeing = [date for date in found if _agrees(date, answer)]
-    others = [(date.start, date.end) for date in found if not _agrees(date, answer)]
-    if answer.day and not others:
-        others = [(each.start, each.end) for each in amounts_in(reply) if not any(d.start <= each.start < d.end for d in found)]
-    return any(
-        claims(reply, date.start, date.end, sort="date") and not _or_beside(reply, (date.start, date.end), others)
-        and not (_BETWEEN.search(reply[: date.start]) or _second_of_two(reply, date, others))
-        for date in agreeing
-    )
-
-
-def _second_of_two(reply: str, date: FoundDate, others: Sequence[tuple[int, int]]) -> bool:
-    """Whether it is the later end of "between 1995 and 1999"."""
-    return any(end <= date.start and _BETWEEN.search(reply[:start]) for start, end in others if date.start - end < 20)
-
-
-def _says_measure(reply: str, form: str) -> bool:
-    """Whether a text answer that is a measure ("70 kg") stands in the reply in other writing ("70 kilos")."""
-    own = amounts_in(form) if form[:1].isdigit() else []
-    if len(own) != 1 or family(own[0].unit) not in ("mass", "length") or own[0].start or " " in form.strip()[own[0].end + 1 :]:
-        return False
-    wanted = AcceptedAnswer(kind="number", text=form, number=own[0].number, unit=own[0].unit)
-    return any(each.unit for each in amounts_in(reply)) and _says_number(reply, wanted)
-
-
-def _agrees(date: FoundDate, answer: AcceptedAnswer) -> bool:
-    return date.year == answer.year and answer.month in (0, date.month) and (not answer.day or answer.day == date.day)
-
-
-def _says_number(reply: str, answer: AcceptedAnswer) -> bool:
-    dates = dates_in(reply)
-    reply = with_digits(reply.translate(_QUOTES))
-    every = amounts_in(reply)
-    found = [each for each in every if not any(d.start <= each.start < d.end for d in dates)] or every
-    if not answer.unit:
-        if answer.number == 0 and re.search(r"\b(?:no children|none|childless)\b", reply, re.IGNORECASE):
-            return True
-        first = next((at for at, each in enumerate(found) if claims(reply, each.start, each.end, sort="count")), 0)
-        found = found[first:]
-        others = [each for each in found[1:2] if _joined(reply, found[0], each)]
-        found = [] if others else found[:1]
-    right = [same_amount(each, number=answer.number, unit=answer.unit, tolerance=answer.tolerance) for each in found]
-    wrong = [(each.start, each.end) for each, is_right in zip(found, right, strict=True) if not is_right]
-    several = [
-        (each.start, each.end) for each in found if _differ(each, [found[at] for at, yes in enumerate(right) if yes])
-    ]
-    return any(
-        is_right
-        and claims(reply, each.start, each.end, sort="amount" if answer.unit else "count")
-        and not _or_beside(reply, (each.start, each.end), [*wrong, *several])
-        and not _ranges(reply, (each.start, each.end), [*wrong, *several])
-        for each, is_right in zip(found, right, strict=True)
-    )
-
-
-def _joined(reply: str, one: FoundAmount, other: FoundAmount) -> bool:
-    """Whether two numbers are alternatives or the ends of a range."""
-    gap = reply[one.end : other.start]
-    return bool(_OR.search(gap) or _RANGE.fullmatch(gap) or _BETWEEN.search(reply[: one.start]))
-
-
-def _differ(each: FoundAmount, right: Sequence[FoundAmount]) -> bool:
-    """Whether an amount is another one than the right ones beside it, though it lies within their tolerance."""
-    return any(other is not each and (other.number, other.unit) != (each.number, each.unit) for other in right) and any(
-        other.unit == each.unit or not other.unit or not each.unit for other in right if other is not each
-    )
-
-
-def _ranges(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
-    """Whether the span is an end of a range with one of the others: "180-190 cm", "between 180 and 190 cm"."""
-    for other in others:
-        (_, one_end), (two_start, _) = sorted((span, other))
-        start = min(span[0], other[0])
-        gap = text[one_end:two_start]
-        if _RANGE.fullmatch(gap) or (_BETWEEN.search(text[:start]) and len(gap) < 20):
-            return True
-    return False
-
-
-def _or_beside(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
-    """Whether "or" joins the span to one of the others."""
-    for start, end in others:
-        gap = text[span[1] : start] if start >= span[1] else text[end : span[0]]
-        if len(gap) < 40 and _OR.search(gap):
-            return True
-    return False

@@ -13,19 +13,26 @@ MONTHS = (
 _MONTH_NUMBER = {
     name: number
     for number, names in enumerate((
-        "january stycznia ocak január jan januar janvier janv enero ene gennaio janeiro januari января январь जनवरी জানুয়ারি يناير جنوری",
-        "february lutego şubat február feb februar février fevrier févr febrero febbraio fevereiro februari февраля февраль फरवरी फ़रवरी"
+        "january stycznia ocak január jan januar janvier janv enero ene gennaio janeiro januari"
+        " января январь जनवरी জানুয়ারি يناير جنوری",
+        "february lutego şubat február feb februar février fevrier févr febrero febbraio fevereiro februari"
+        " февраля февраль फरवरी फ़रवरी"
         " ফেব্রুয়ারি فبراير فروری",
-        "march marca mart március mar märz maerz marz mars marzo março marco maart maret марта март मार्च মার্চ مارس مارچ",
+        "march marca mart március mar märz maerz marz mars marzo março marco maart maret"
+        " марта март मार्च মার্চ مارس مارچ",
         "april kwietnia nisan április apr avril abril abr aprile апреля апрель अप्रैल এপ্রিল أبريل ابريل اپریل",
         "may maja mayıs május mai mayo maggio maio mei мая май मई মে مايو مئی",
         "june czerwca haziran június jun juni juin junio giugno junho июня июнь जून জুন يونيو جون",
         "july lipca temmuz július jul juli juillet juil julio luglio julho июля июль जुलाई জুলাই يوليو جولائی",
-        "august sierpnia ağustos augusztus aug août aout agosto ago augustus agustus августа август अगस्त আগস্ট أغسطس اگست",
-        "september września eylül szeptember sept sep septembre septiembre settembre setembro сентября сентябрь सितंबर सितम्बर সেপ্টেম্বর سبتمبر ستمبر",
-        "october października ekim október oct oktober okt octobre octubre ottobre outubro октября октябрь अक्टूबर অক্টোবর أكتوبر اکتوبر",
+        "august sierpnia ağustos augusztus aug août aout agosto ago augustus agustus"
+        " августа август अगस्त আগস্ট أغسطس اگست",
+        "september września eylül szeptember sept sep septembre septiembre settembre setembro"
+        " сентября сентябрь सितंबर सितम्बर সেপ্টেম্বর سبتمبر ستمبر",
+        "october października ekim október oct oktober okt octobre octubre ottobre outubro"
+        " октября октябрь अक्टूबर অক্টোবর أكتوبر اکتوبر",
         "november listopada kasım nov novembre noviembre novembro ноября ноябрь नवंबर नवम्बर নভেম্বর نوفمبر نومبر",
-        "december grudnia aralık dec dezember dez décembre decembre déc diciembre dic dicembre dezembro desember декабря декабрь"
+        "december grudnia aralık dec dezember dez décembre decembre déc diciembre dic dicembre dezembro desember"
+        " декабря декабрь"
         " दिसंबर दिसम्बर ডিসেম্বর ديسمبر دسمبر",
     ), 1)
     for name in names.split()
@@ -36,7 +43,8 @@ _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|er|º|ª|°|\.)?"
 _OF = r"(?:\s+(?:of|de|del|di))?"
 _BEFORE = (
     r"BCE|BC|B\.C\.E?\.?|before (?:Christ|the common era)|v\.\s?(?:Chr\.?|u\.\s?Z\.?)|vor (?:Christus|Chr\.?)"
-    r"|av(?:ant|\.)?\s?(?:J\.?-?\s?C\.?|Jésus-Christ)|a\.\s?(?:de\s?)?C\.?|antes de Cristo|до н\.?\s?э\.?|SM|ईसा पूर्व|ई\.?\s?पू\.?"
+    r"|av(?:ant|\.)?\s?(?:J\.?-?\s?C\.?|Jésus-Christ)|a\.\s?(?:de\s?)?C\.?|antes de Cristo|до н\.?\s?э\.?|SM"
+    r"|ईसा पूर्व|ई\.?\s?पू\.?"
     r"|ق\.?\s?م\.?|قبل الميلاد|قبل مسیح|খ্রিস্টপূর্ব"
 )
 _SINCE = r"CE|AD|A\.D\.|n\.\s?Chr\.?|apr?(?:ès|\.)?\s?J\.?-?\s?C\.?|d\.\s?C\.?|н\.?\s?э\.?|M"
@@ -54,7 +62,8 @@ _PATTERNS = tuple(
         rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+)(?:AD\s+)?{_YEAR}{_ERA}",
         r"(?<![\w.,/-])(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})(?!\d)",
         rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_MONTH}\s+(?:the\s+)?{_DAY}(?!\d)",
-        r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<mark>[./-]|\s)\s?(?P<roman>x?(?:ix|iv|v?i{0,3}))(?P=mark)\s?(?P<year>\d{4})(?!\d)",
+        r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<mark>[./-]|\s)\s?(?P<roman>x?(?:ix|iv"
+        r"|v?i{0,3}))(?P=mark)\s?(?P<year>\d{4})(?!\d)",
         r"(?<![\w.,/-])(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})(?!\d)",
         r"(?<![\w.,/-])(?P<one>\d{1,2})(?P<mark>[/-])(?P<two>\d{1,2})(?P=mark)(?P<year>\d{4})(?!\d)",
         r"(?<![\w.,/-])\d{1,2}(?P<mark>[./-])\d{1,2}(?P=mark)(?P<short>\d{2})(?![\w/-]|[.,]\d)",
@@ -125,7 +134,11 @@ def _read(hit: re.Match[str]) -> FoundDate | None:
     else:
         month_text = (parts.get("month") or "0").lower()
         if parts.get("roman"):
-            month_text = with_digits(f"{parts['roman']} ").strip() if len(parts["roman"]) > 1 else str(_ROMAN[parts["roman"].lower()])
+            month_text = (
+                with_digits(f"{parts['roman']} ").strip()
+                if len(parts["roman"]) > 1
+                else str(_ROMAN[parts["roman"].lower()])
+            )
         month = int(month_text) if month_text.isdigit() else _MONTH_NUMBER[month_text]
         day = int(parts.get("day") or 0)
     if parts.get("before"):

@@ -1,4 +1,5 @@
-"""Numbers in words: a text in which they are digits, character for character in place, so that one reader reads both."""
+"""Numbers in words: a text in which they are digits, character for character in place, so that one reader reads"
+" both."""
 
 import re
 
@@ -48,14 +49,17 @@ _TENS_ELSEWHERE: dict[str, int] = {
 }  # fmt: skip
 _HAN = {character: number for number, character in enumerate("一二三四五六七八九十", 1)} | {"两": 2, "兩": 2}
 
-_TOKEN = "|".join(sorted([*_SMALL, *_SCALES, "oh"], key=len, reverse=True))
+_WORD = "|".join(sorted([*_SMALL, *_SCALES, "oh"], key=len, reverse=True))
 _RUN = re.compile(
     rf"(?<![\w-])(?:(?P<half>half a)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million|billion)))?\s*"
-    rf"(?P<run>(?:{_TOKEN})(?:(?:\s*-\s*|\s+(?:and\s+)?|(?<=thousand),\s+)(?:{_TOKEN}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
+    rf"(?P<run>(?:{_WORD})(?:(?:\s*-\s*|\s+(?:and\s+)?"
+    rf"|(?<=thousand),\s+)(?:{_WORD}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
     re.IGNORECASE,
 )
-_ANY = re.compile(rf"\b(?:dozen|{_TOKEN})\b", re.IGNORECASE)
-_PRONOUN_BEFORE = re.compile(r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE)
+_ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
+_PRONOUN_BEFORE = re.compile(
+    r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
+)
 _PRONOUN_AFTER = re.compile(
     r"\s*(?:of (?:the|my|these|those|his|her|their)|can|cannot|can't|could|may|might|should|would|must|has|is|'s|day"
     r"|another|who|thing)\b",
@@ -67,8 +71,12 @@ _ORDINAL = re.compile(
 _ELSEWHERE_UNITS = _ELSEWHERE | {"ein": 1, "un": 1, "uno": 1, "um": 1, "one": 1, "один": 1, "six": 6, "sept": 7}
 _UNITS = "|".join(sorted(_ELSEWHERE_UNITS, key=len, reverse=True))
 _COMPOUND = re.compile(
-    rf"(?<!\w)(?:(?P<unit>{_UNITS})und(?P<ten>" + "|".join(each for each in _TENS_ELSEWHERE if each.endswith("ig")) + r")"
-    r"|(?P<tens>" + "|".join(sorted(_TENS_ELSEWHERE, key=len, reverse=True)) + rf")(?:(?:\s*-\s*|\s+(?:(?:y|e|et|и)\s+)?|(?<=veinti)|(?<=venti)|-et-)"
+    rf"(?<!\w)(?:(?P<unit>{_UNITS})und(?P<ten>"
+    + "|".join(each for each in _TENS_ELSEWHERE if each.endswith("ig"))
+    + r")"
+    r"|(?P<tens>"
+    + "|".join(sorted(_TENS_ELSEWHERE, key=len, reverse=True))
+    + rf")(?:(?:\s*-\s*|\s+(?:(?:y|e|et|и)\s+)?|(?<=veinti)|(?<=venti)|-et-)"
     rf"(?P<units>{_UNITS}))?)(?!\w)",
     re.IGNORECASE,
 )
@@ -116,17 +124,16 @@ def _in_place(text: str, start: int, end: int, digits: str) -> str:
 
 def _with_run(text: str, hit: re.Match[str]) -> str:
     if hit["dozen"] and not hit["run"]:
-        number = "6" if hit["half"] else "12"
-        return _in_place(text, hit.start(), hit.end(), number)
-    if hit["run"].lower() == "one" and not hit["dozen"]:
-        if _PRONOUN_BEFORE.search(text[: hit.start()]) or _PRONOUN_AFTER.match(text, hit.end("run")):
-            return text
-    tokens = re.findall(_TOKEN, hit["run"].lower())
-    if tokens[0] in _SCALES and not hit["article"]:
+        return _in_place(text, hit.start(), hit.end(), "6" if hit["half"] else "12")
+    beside = _PRONOUN_BEFORE.search(text[: hit.start()]) or _PRONOUN_AFTER.match(text, hit.end("run"))
+    if hit["run"].lower() == "one" and not hit["dozen"] and beside:
+        return text
+    words = re.findall(_WORD, hit["run"].lower())
+    if words[0] in _SCALES and not hit["article"]:
         return text  # "1.5 thousand"
     start, end = (hit.start("article") if hit["article"] else hit.start("run")), hit.end("run")
-    for number, taken in _numbers(tokens):
-        stretch = re.match(rf"(?:an?\s+)?(?:(?:[\s,-]|and\b)*(?:{_TOKEN})){{{taken}}}", text[start:end], re.IGNORECASE)
+    for number, taken in _numbers(words):
+        stretch = re.match(rf"(?:an?\s+)?(?:(?:[\s,-]|and\b)*(?:{_WORD})){{{taken}}}", text[start:end], re.IGNORECASE)
         if stretch is None:
             break
         if hit["dozen"]:
@@ -137,43 +144,43 @@ def _with_run(text: str, hit: re.Match[str]) -> str:
     return text
 
 
-def _numbers(tokens: list[str]) -> list[tuple[int, int]]:
+def _numbers(words: list[str]) -> list[tuple[int, int]]:
     """The numbers that some number words are, each with how many words it takes; a year's halves are one number."""
     found: list[tuple[int, int]] = []
     place = 0
-    while place < len(tokens):
-        number, taken = _one_number(tokens[place:])
+    while place < len(words):
+        number, taken = _one_number(words[place:])
         place += taken
-        if found and taken and _is_year(found[-1], number, tokens[place - taken - found[-1][1] :]):
-            before, words = found.pop()
-            number, taken = 100 * before + number, taken + words
+        if found and taken and _is_year(found[-1], number, words[place - taken - found[-1][1] :]):
+            before, taken_before = found.pop()
+            number, taken = 100 * before + number, taken + taken_before
         found.append((number, max(1, taken)))
         place += not taken
     return found
 
 
-def _is_year(before: tuple[int, int], number: int, tokens: list[str]) -> bool:
-    halves = 10 <= before[0] <= 29 and not any(each in _SCALES for each in tokens[: before[1]])
-    after = tokens[before[1]] if before[1] < len(tokens) else ""
+def _is_year(before: tuple[int, int], number: int, words: list[str]) -> bool:
+    halves = 10 <= before[0] <= 29 and not any(each in _SCALES for each in words[: before[1]])
+    after = words[before[1]] if before[1] < len(words) else ""
     return halves and (10 <= number <= 99 or after == "oh")
 
 
-def _one_number(tokens: list[str]) -> tuple[int, int]:
+def _one_number(words: list[str]) -> tuple[int, int]:
     """The first number of the words, and how many it takes."""
     total = current = taken = 0
     last = 1 << 30
-    for token in tokens:
-        if token == "oh":
+    for word in words:
+        if word == "oh":
             if taken:
                 break
-        elif token in _SCALES:
-            scale = _SCALES[token]
+        elif word in _SCALES:
+            scale = _SCALES[word]
             if scale == 100:
                 current, last = (current or 1) * 100, 100
             else:
                 total, current, last = total + (current or 1) * 1000, 0, 1000
         else:
-            value = _SMALL[token]
+            value = _SMALL[word]
             fits = last >= 100 or (last in _TENS.values() and 0 < value < 10)
             if taken and not fits:
                 break

@@ -82,7 +82,7 @@ def answer_of(reply: str) -> Answer:
 
 def opens_thought(prompt: str) -> bool:
     """Whether a prompt ends inside a thought, so that the reply to it begins there."""
-    marks = [mark for mark in _MARK.finditer(prompt[-200:])]
+    marks = list(_MARK.finditer(prompt[-200:]))
     return bool(marks) and not _closes(marks[-1]) and not prompt[-200:][marks[-1].end() :].strip()
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 from chat_server import Body, ChatServer, Endless, Handled, Raw, answer, refuse, said, serving, text_of
+from reply_corpus import questions, values
 
 from eval.remote import RemoteResponder
 from eval.scoring import score
-from reply_corpus import questions, values
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
 from schemas.thoughts import answer_of
@@ -42,62 +42,157 @@ def error_body(body: Body) -> Handled:
 THOUGHT = "She might be from Bergen."
 MANNERS: dict[str, Manner] = {
     "a plain answer": Manner(answer("Oslo"), "correct", "Oslo"),
-    "an answer cut at the most tokens": Manner(said({"content": "Oslo, the"}, finish="length"), "correct", "Oslo, the", finish="length"),
-    "parts of content": Manner(said({"content": [{"type": "text", "text": "Os"}, {"type": "text", "text": "lo"}]}), "correct", "Oslo"),
+    "an answer cut at the most tokens": Manner(
+        said({"content": "Oslo, the"}, finish="length"), "correct", "Oslo, the", finish="length"
+    ),
+    "parts of content": Manner(
+        said({"content": [{"type": "text", "text": "Os"}, {"type": "text", "text": "lo"}]}), "correct", "Oslo"
+    ),
     "parts with a thinking part": Manner(
-        said({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Bergen"}]}, {"type": "text", "text": "Oslo"}]}),
-        "correct", "Oslo",
+        said(
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Bergen"}]},
+                    {"type": "text", "text": "Oslo"},
+                ]
+            }
+        ),
+        "correct",
+        "Oslo",
     ),
     "parts of output text": Manner(said({"content": [{"type": "output_text", "text": "Oslo"}]}), "correct", "Oslo"),
-    "parts of thinking alone": Manner(said({"content": [{"type": "thinking", "thinking": "Oslo"}]}), "failed", error="no answer: the content is empty"),
-    "a refusal part": Manner(said({"content": [{"type": "refusal", "refusal": "I can't help with that."}]}), "refusal", "I can't help with that."),
-    "a refusal field": Manner(said({"content": None, "refusal": "I can't identify people."}), "refusal", "I can't identify people."),
+    "parts of thinking alone": Manner(
+        said({"content": [{"type": "thinking", "thinking": "Oslo"}]}), "failed", error="no answer: the content is empty"
+    ),
+    "a refusal part": Manner(
+        said({"content": [{"type": "refusal", "refusal": "I can't help with that."}]}),
+        "refusal",
+        "I can't help with that.",
+    ),
+    "a refusal field": Manner(
+        said({"content": None, "refusal": "I can't identify people."}), "refusal", "I can't identify people."
+    ),
     "reasoning_content of vLLM": Manner(said({"content": "Oslo", "reasoning_content": THOUGHT}), "correct", "Oslo"),
     "reasoning of vLLM and hosted servers": Manner(said({"content": "Oslo", "reasoning": THOUGHT}), "correct", "Oslo"),
-    "reasoning_details of hosted servers": Manner(said({"content": "Oslo", "reasoning_details": [{"type": "reasoning.text", "text": THOUGHT}]}), "correct", "Oslo"),
-    "thinking of local servers": Manner(said({"content": "Oslo", "thinking": THOUGHT}), "correct", "Oslo"),
-    "reasoning that knows and content that does not": Manner(said({"content": "Bergen", "reasoning_content": "Oslo"}), "plausible", "Bergen"),
-    "reasoning that used up the tokens": Manner(
-        said({"content": None, "reasoning_content": "Oslo is"}, finish="length"), "failed", error="no answer within the most tokens", finish="length"
+    "reasoning_details of hosted servers": Manner(
+        said({"content": "Oslo", "reasoning_details": [{"type": "reasoning.text", "text": THOUGHT}]}), "correct", "Oslo"
     ),
-    "an empty content at the most tokens": Manner(said({"content": ""}, finish="length"), "failed", error="no answer within the most tokens", finish="length"),
+    "thinking of local servers": Manner(said({"content": "Oslo", "thinking": THOUGHT}), "correct", "Oslo"),
+    "reasoning that knows and content that does not": Manner(
+        said({"content": "Bergen", "reasoning_content": "Oslo"}), "plausible", "Bergen"
+    ),
+    "reasoning that used up the tokens": Manner(
+        said({"content": None, "reasoning_content": "Oslo is"}, finish="length"),
+        "failed",
+        error="no answer within the most tokens",
+        finish="length",
+    ),
+    "an empty content at the most tokens": Manner(
+        said({"content": ""}, finish="length"), "failed", error="no answer within the most tokens", finish="length"
+    ),
     "a null content that stopped": Manner(said({"content": None}), "failed", error="no answer: the content is empty"),
     "a message without content": Manner(said({}), "failed", error="no answer: the content is empty"),
     "an empty content that stopped": Manner(said({"content": ""}), "gibberish"),
     "a thought in the content": Manner(said({"content": "<think>Oslo</think>Bergen"}), "plausible", "Bergen"),
-    "a thought in the content that was cut": Manner(said({"content": "<think>Oslo, so"}, finish="length"), "failed", finish="length"),
-    "a thought whose opening stood in the prompt": Manner(said({"content": "Oslo?</think>Bergen"}), "plausible", "Bergen"),
+    "a thought in the content that was cut": Manner(
+        said({"content": "<think>Oslo, so"}, finish="length"), "failed", finish="length"
+    ),
+    "a thought whose opening stood in the prompt": Manner(
+        said({"content": "Oslo?</think>Bergen"}), "plausible", "Bergen"
+    ),
     "a thought without an answer": Manner(said({"content": "<think>Oslo</think>"}), "gibberish"),
     "channels in the content": Manner(
-        said({"content": "<|channel|>analysis<|message|>Oslo<|end|><|start|>assistant<|channel|>final<|message|>Bergen"}), "plausible", "Bergen"
+        said(
+            {"content": "<|channel|>analysis<|message|>Oslo<|end|><|start|>assistant<|channel|>final<|message|>Bergen"}
+        ),
+        "plausible",
+        "Bergen",
     ),
-    "a tool call": Manner(said({"content": None, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}]}, finish="tool_calls"), "failed", error="no answer: the model called a tool", finish="tool_calls"),
-    "an old function call": Manner(said({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, finish="function_call"), "failed", error="no answer: the model called a tool", finish="function_call"),
+    "a tool call": Manner(
+        said(
+            {
+                "content": None,
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}],
+            },
+            finish="tool_calls",
+        ),
+        "failed",
+        error="no answer: the model called a tool",
+        finish="tool_calls",
+    ),
+    "an old function call": Manner(
+        said({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, finish="function_call"),
+        "failed",
+        error="no answer: the model called a tool",
+        finish="function_call",
+    ),
     "a content filter": Manner(said({"content": ""}, finish="content_filter"), "refusal", finish="content_filter"),
-    "a content filter with null": Manner(said({"content": None}, finish="content_filter"), "refusal", finish="content_filter"),
+    "a content filter with null": Manner(
+        said({"content": None}, finish="content_filter"), "refusal", finish="content_filter"
+    ),
     "a filter by another name": Manner(said({"content": None}, finish="SAFETY"), "refusal", finish="content_filter"),
-    "a filter that answers with status 400": Manner((400, {"error": {"message": "filtered", "code": "content_filter"}}, {}), "refusal", finish="content_filter"),
-    "an answer that the server broke off": Manner(said({"content": "Oslo"}, finish="abort"), "failed", error="no answer", finish="abort"),
+    "a filter that answers with status 400": Manner(
+        (400, {"error": {"message": "filtered", "code": "content_filter"}}, {}), "refusal", finish="content_filter"
+    ),
+    "an answer that the server broke off": Manner(
+        said({"content": "Oslo"}, finish="abort"), "failed", error="no answer", finish="abort"
+    ),
     "a finish reason that is null": Manner(said({"content": "Oslo"}, finish=None), "correct", "Oslo"),
     "an end of turn by another name": Manner(said({"content": "Oslo"}, finish="eos_token"), "correct", "Oslo"),
     "two choices": Manner(two(0, 1), "correct", "Oslo"),
     "two choices in another order": Manner(two(1, 0), "correct", "Oslo"),
-    "half of a surrogate pair": Manner((200, Raw(b'{"choices": [{"message": {"content": "Oslo \\ud83d"}}]}'), {}), "correct", "Oslo \ufffd"),
-    "a surrogate pair in escapes": Manner((200, Raw(b'{"choices": [{"message": {"content": "Oslo \\ud83d\\ude00"}}]}'), {}), "correct", "Oslo \U0001f600"),
+    "half of a surrogate pair": Manner(
+        (200, Raw(b'{"choices": [{"message": {"content": "Oslo \\ud83d"}}]}'), {}), "correct", "Oslo \ufffd"
+    ),
+    "a surrogate pair in escapes": Manner(
+        (200, Raw(b'{"choices": [{"message": {"content": "Oslo \\ud83d\\ude00"}}]}'), {}), "correct", "Oslo \U0001f600"
+    ),
     "a NUL": Manner(said({"content": "Oslo \0"}), "correct", "Oslo \ufffd"),
-    "status 200 with an error": Manner(error_body({"error": {"message": "CUDA out of memory", "code": 500}}), "failed", error="the answer cannot be used (CUDA out of memory)"),
-    "status 200 with an error that is a text": Manner(error_body({"error": "model is loading"}), "failed", error="the answer cannot be used (model is loading)"),
-    "status 200 with a detail": Manner(error_body({"detail": [{"loc": ["body", "n"], "msg": "too large"}]}), "failed", error="the answer cannot be used (n: too large)"),
-    "status 200 with an object of errors": Manner(error_body({"object": "error", "message": "prompt too long"}), "failed", error="the answer cannot be used (prompt too long)"),
-    "a page": Manner((200, Raw(b"<html>Welcome</html>", "text/html"), {}), "failed", error="the answer cannot be used (no JSON object)"),
+    "status 200 with an error": Manner(
+        error_body({"error": {"message": "CUDA out of memory", "code": 500}}),
+        "failed",
+        error="the answer cannot be used (CUDA out of memory)",
+    ),
+    "status 200 with an error that is a text": Manner(
+        error_body({"error": "model is loading"}), "failed", error="the answer cannot be used (model is loading)"
+    ),
+    "status 200 with a detail": Manner(
+        error_body({"detail": [{"loc": ["body", "n"], "msg": "too large"}]}),
+        "failed",
+        error="the answer cannot be used (n: too large)",
+    ),
+    "status 200 with an object of errors": Manner(
+        error_body({"object": "error", "message": "prompt too long"}),
+        "failed",
+        error="the answer cannot be used (prompt too long)",
+    ),
+    "a page": Manner(
+        (200, Raw(b"<html>Welcome</html>", "text/html"), {}),
+        "failed",
+        error="the answer cannot be used (no JSON object)",
+    ),
     "an endless body": Manner((200, Endless(b" " * 65536), {}), "failed", error="no answer from the server (TooLong)"),
-    "a body that drips": Manner((200, Endless(b" ", pause_s=0.02), {}), "failed", error="no answer from the server (TooSlow)"),
-    "a redirect to another host": Manner((302, {}, {"Location": "http://elsewhere.invalid/v1"}), "failed", error="HTTP 302: it redirects to elsewhere.invalid"),
-    "an error with the words in a detail": Manner((400, {"detail": "prompt too long"}, {}), "failed", error="HTTP 400: prompt too long"),
-    "an error with a list of details": Manner((422, {"detail": [{"loc": ["body", "messages"], "msg": "field required"}]}, {}), "failed", error="HTTP 422: messages: field required"),
-    "an error with odd characters": Manner((400, Raw(b'{"error": {"message": "bad \\ud83d"}}'), {}), "failed", error="HTTP 400: bad \ufffd"),
+    "a body that drips": Manner(
+        (200, Endless(b" ", pause_s=0.02), {}), "failed", error="no answer from the server (TooSlow)"
+    ),
+    "a redirect to another host": Manner(
+        (302, {}, {"Location": "http://elsewhere.invalid/v1"}),
+        "failed",
+        error="HTTP 302: it redirects to elsewhere.invalid",
+    ),
+    "an error with the words in a detail": Manner(
+        (400, {"detail": "prompt too long"}, {}), "failed", error="HTTP 400: prompt too long"
+    ),
+    "an error with a list of details": Manner(
+        (422, {"detail": [{"loc": ["body", "messages"], "msg": "field required"}]}, {}),
+        "failed",
+        error="HTTP 422: messages: field required",
+    ),
+    "an error with odd characters": Manner(
+        (400, Raw(b'{"error": {"message": "bad \\ud83d"}}'), {}), "failed", error="HTTP 400: bad \ufffd"
+    ),
     "an error without words": Manner((418, Raw(b"", "text/plain"), {}), "failed", error="HTTP 418"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +313,9 @@ def test_a_refusal_of_a_parameter_advises_no_other_model() -> None:
 
 def test_an_error_in_an_answer_to_the_check_is_told_in_the_servers_words() -> None:
     said_no = error_body({"error": {"message": "the engine is dead"}})
-    with serving(ChatServer(lambda body, number: said_no, check=lambda body: said_no)) as url:
-        with pytest.raises(BadInput, match="refuses a plain question .the engine is dead."):
-            list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    server = ChatServer(lambda body, number: said_no, check=lambda body: said_no)
+    with serving(server) as url, pytest.raises(BadInput, match="refuses a plain question .the engine is dead."):
+        list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
 
 
 def test_the_check_warns_of_a_model_that_gives_no_text(caplog: pytest.LogCaptureFixture) -> None:
