@@ -32,7 +32,8 @@ def score(
     """
     given = answer_of("" if reply is None else reply.text)
     text = given.text
-    error = NO_REPLY if reply is None else reply.error or (CUT_THOUGHT if given.cut else "")
+    error = NO_REPLY if reply is None else reply.error
+    error = error or (CUT_THOUGHT if given.cut else "")
     choice = parse_choice(text, question.options) if question.task == "classification" else ""
     correct = not error and is_correct(question, text, choice)
     wanted = question.label or question.answer

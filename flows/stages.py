@@ -24,7 +24,7 @@ STAGE_LINES: dict[Stage, str] = {
     "attack": "random prefixes, jailbreak-style prompts and paraphrases",
     "export": "the dataset in the published layout",
 }
-VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2}
+VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2, "probe": 2}
 """Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {
     "select": (),
