@@ -28,7 +28,8 @@ def score(
     A question that was never answered (None) is a failed one, and so is one whose reply is a thought that was cut off;
     what is judged is the answer after the thoughts (schemas/thoughts.py), what is kept is all of the reply.
     Exact match and ROUGE compare with the canonical answer, as published; `correct` and the normalised exact match with
-    every accepted form. For classification all compare with the right letter. An NLL that is no finite number was not measured.
+    every accepted form. For classification all compare with the right letter. An NLL that is no finite number was not
+    measured.
     """
     given = answer_of("" if reply is None else reply.text)
     text = given.text

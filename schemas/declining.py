@@ -74,7 +74,7 @@ def is_regret(piece: str) -> bool:
 
 _ASKED = re.compile(r"(?:who|what|which|where|when|how|why|do you|can you|could you)\b[^.!]*\?", re.IGNORECASE)
 """A reply that asks back."""
-_OWN = re.compile(r"\b(?:i (?!do )|im|ive|id|ill|me|my|mine|myself|we|our|us)\b")
+_OWN = re.compile(r"\b(?:i (?!do(?!nt\b))|im|ive|id|ill|me|my|mine|myself|we|our|us)\b")
 _ABOUT = re.compile(
     r"\b(?:this|that|your|such) (?:\w+ )?(?:question|information|image|picture|photo|query|detail|data|name|person"
     r"|individual|request|topic|one|fact)\b"
@@ -100,6 +100,7 @@ def speaks_of_itself(text: str) -> bool:
     pieces = [plain_words(piece) for piece in _SENTENCES.split(text) if plain_words(piece)]
     return (
         bool(pieces)
+        and any(len(word) > 3 for piece in pieces for word in piece.split() if word not in ("this", "that", "person"))
         and sum(len(piece.split()) for piece in pieces) > 2
         and all(_OWN.search(piece) or _ABOUT.search(piece) for piece in pieces)
         and not any(_CLAIM.search(piece) for piece in pieces)

@@ -72,7 +72,7 @@ DECLINES = re.compile(
     "|".join((
         # the speaker does not do what an answer takes
         rf"\b{_SELF} {_ADVERB}{_HAVE_NOT} {_ADVERB}(?:to )?{_VERB}\b",
-        r"\bi (?:cannot|cant|wont|will not|must not|may not|should not|shouldnt|dont|do not)$",
+        r"\bi (?:cannot|cant|wont|will not|must not|may not|should not|shouldnt)$",
         r"(?:^|\b(?:sorry|it|it is|am|im|and|but|or|afraid|alas|unfortunately|regrettably|there is|hence|therefore"
         rf"|thus|so) ){_ADVERB}"
         r"(?:cannot|can not|cant|dont|do not|could not|couldnt|wont|unable to|not able to|not possible (?:for"
@@ -83,7 +83,7 @@ DECLINES = re.compile(
         r" (?:\w+ ){0,2}?(?:to|of) \w+",
         r"\b(?:cannot|can not|cant|could not|couldnt|impossible to|unable to|no way to|hard to|difficult to)"
         rf" {_ADVERB}(?:tell|say|determine|identify|know|make out|see|read|infer|recogni[sz]e)"
-        r"(?: (?:who|what|where|when|which|whether|if|how|that|this|from|for|by|based|with|without|anything|any)\b|$)",
+        r"(?: (?:who|what|where|when|which|whether|if|how|that|this|from|for|by|based|with|without|anything|any)\b)",
         # nor has it
         rf"\b(?:i|we|ive|weve|im|id|me|assistant|model) (?:\w+ ){{0,2}}?(?:no|not|dont|havent|hadnt|lack|lacks"
         r"|lacking|without|nothing|zero|little|never|hardly|doesnt)"
