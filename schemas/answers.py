@@ -49,6 +49,7 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-"
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
 _SLASH = re.compile(r"[\s\"'*)]*/[\s\"'*(]*(?=[^\W\d_])")
 _SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*/[\s\"'*(]*$")
+_BOUNDING = re.compile(r"[<>≤≥]")
 _LONGEST_NAME = 4
 """Words of a name that may stand in another order."""
 _OVER_AND_OVER = 4
@@ -92,7 +93,7 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
     words = _words(reply)
     whole = " ".join(words.folded)
     for answer in accepted:
-        if _is_whole(reply, whole, answer.text):
+        if _is_whole(reply, whole, answer.text) and (answer.kind == "text" or not _BOUNDING.search(reply)):
             return answer
     if not whole or is_stuck(reply) or (heed_refusals and refuses(reply)):
         return None

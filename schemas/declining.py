@@ -72,6 +72,7 @@ def is_regret(piece: str) -> bool:
     return _TONE_ONLY.fullmatch(plain_words(piece)) is not None or _TONE_ONLY.fullmatch(as_written(piece)) is not None
 
 
+_ROLE = re.compile(r"\bi(?:'m| am) an? \w", re.IGNORECASE)
 _ASKED = re.compile(r"(?:who|what|which|where|when|how|why|do you|can you|could you)\b[^.!]*\?", re.IGNORECASE)
 """A reply that asks back."""
 _OWN = re.compile(r"\b(?:i (?!do(?!nt\b))|im|ive|id|ill|me|my|mine|myself|we|our|us)\b")
@@ -85,7 +86,7 @@ _CLAIM = re.compile(
     r"|would go|id go|going (?:with|for)|pick|choose|opt|seem\w*|looks? (?:like|to be)|appears?|probably"
     r"|perhaps|maybe|might|may be|could be|must be|likely|recall|remember|know|answer is|would be|vote|money is"
     r"|confident|sure|certain|opinion|understanding|told)\b"
-    r"|^(?:\w+ ){0,2}(?:he|she|they) |\bim (?:a|an) |\bi am (?:a|an) |\b(?:he|she) (?:is|was|works|worked|were)\b"
+    r"|^(?:\w+ ){0,2}(?:he|she|they) |\b(?:he|she) (?:is|was|works|worked|were)\b"
     r"|^(?:person|woman|man|individual)\b|\b(?:this|that) (?:person|individual|woman|man) (?:is|was|works|has)\b"
 )
 
@@ -103,6 +104,7 @@ def speaks_of_itself(text: str) -> bool:
         and any(len(word) > 3 for piece in pieces for word in piece.split() if word not in ("this", "that", "person"))
         and sum(len(piece.split()) for piece in pieces) > 2
         and all(_OWN.search(piece) or _ABOUT.search(piece) for piece in pieces)
+        and not _ROLE.search(text.translate(_QUOTES))
         and not any(_CLAIM.search(piece) for piece in pieces)
     )
 

@@ -6,7 +6,8 @@ ELSEWHERE = re.compile(
     "|".join(
         (
             # es, pt, fr, it
-            r"\bno (?:(?:lo|la|les?|se|me|te|nos) )*(?:s[eé](?! \w+[ao]\b)|sabemos|sabr[ií]a|conozco|conocemos"
+            r"\bno (?:(?:lo|la|les?|se|me|te|nos) )*(?:sé\b|se(?: (?:qui[eé]n|d[oó]nde|cu[aá]l|cu[aá]nd|cu[aá]nt"
+            r"|qu[eé]|c[oó]mo|si|la respuesta|nada|de)|$)|sabemos|sabr[ií]a|conozco|conocemos"
             r"|recuerdo|reconozco|puedo|podemos|podr[ií]a|tengo|tenemos|dispongo|disponemos|cuento|contamos|poseo"
             r"|estoy (?:segur|en condici|autoriza|al tanto|familiariza)|soy capaz|logro|consigo|aparece|consta"
             r"|figura|es posible|se puede|hay (?:\w+ )*(?:informaci|datos|forma|manera|suficiente)|existe|identifico"

@@ -61,8 +61,8 @@ _PRONOUN_BEFORE = re.compile(
     r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
 )
 _PRONOUN_AFTER = re.compile(
-    r"\s*(?:of (?:the|my|these|those|his|her|their)|can|cannot|can't|could|may|might|should|would|must|has|is|'s|day"
-    r"|another|who|thing)\b",
+    r"\s*(?:of (?:the|them|us|my|these|those|his|her|their)|can|cannot|can't|could|may|might|should|would"
+    r"|must|has|is|'s|day|another|who|thing)\b",
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(
