@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -31,6 +32,8 @@ _BROKEN = ("abort", "error", "cancelled", "tool_calls", "function_call", "malfor
 """Finish reasons of a reply whose text is no answer."""
 KEY_VARIABLE = "OPENAI_API_KEY"  # the name of an environment variable
 _DEEPEST = 8
+"""Levels of an error's body that are looked into for its words."""
+_EVENT = re.compile(r"^\s*data:[ \t]*(.*)$", re.MULTILINE)
 HERE = "<picture>"
 """Stands for the address of the picture while the rest of a body is encoded."""
 
@@ -45,6 +48,8 @@ class Dialect:
     """It takes `response_format` with a JSON schema."""
     left_out: tuple[str, ...] = ()
     """Parameters that it refuses, sorted; answers depend on them, so they are part of the identity."""
+    stream: bool = False
+    """It answers in events only."""
     least: int = 0
     """Fewest tokens of an answer that it can be asked for."""
 
@@ -82,6 +87,8 @@ def request_body(
         body["seed"] = decoding.seed
     for name in dialect.left_out:
         body.pop(name, None)
+    if dialect.stream:
+        body["stream"] = True
     if schema is not None and dialect.schemas:
         form: JsonValue = {"name": "answer", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -99,6 +106,8 @@ def completion_of(ask_id: str, found: object) -> Completion:
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion
 
+    if isinstance(found, str) and _EVENT.match(found):
+        found = ChatCompletion.construct(None, **_joined_events(found))
     if not isinstance(found, ChatCompletion):
         raise NoAnswer("no JSON object")
     choices: object = found.choices if hasattr(found, "choices") else None
@@ -117,6 +126,33 @@ def completion_of(ask_id: str, found: object) -> Completion:
         tokens_in=_count(usage.prompt_tokens) if usage else 0,
         tokens_out=_count(usage.completion_tokens) if usage else 0,
     )
+
+
+def _joined_events(text: str) -> dict[str, JsonValue]:
+    """The body that the events of a streamed answer add up to; events that are no JSON are left out."""
+    body: dict[str, JsonValue] = {}
+    said: list[str] = []
+    finish: JsonValue = None
+    for hit in _EVENT.finditer(text):
+        try:
+            event: object = json.loads(hit[1])
+        except ValueError:  # "[DONE]", and whatever was cut off
+            continue
+        if not isinstance(event, dict):
+            continue
+        body |= {name: value for name, value in event.items() if name != "choices" and value is not None}
+        for choice in event.get("choices") or ():
+            if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+                continue
+            delta = choice.get("delta") or choice.get("message")
+            content = delta.get("content") if isinstance(delta, dict) else None
+            said += [content] if isinstance(content, str) else []
+            finish = choice.get("finish_reason") or finish
+            body["choices"] = []
+    if "choices" in body:
+        message: JsonValue = {"role": "assistant", "content": "".join(said) if said else None}
+        body["choices"] = [{"index": 0, "finish_reason": finish, "message": message}]
+    return body
 
 
 def _first(choices: list[object]) -> object:

@@ -83,6 +83,7 @@ class RemoteResponder:
                 found[0],
                 schemas=all(one.schemas for one in found),
                 left_out=tuple(sorted({*self._dialect.left_out, *(name for one in found for name in one.left_out)})),
+                stream=any(one.stream for one in (*found, self._dialect)),
                 least=max(one.least for one in (*found, self._dialect)),
             )
         self._checked |= wanted

@@ -148,6 +148,8 @@ def _without(dialect: Dialect, words: str) -> Dialect:
     for name in PARAMETERS:
         if re.search(rf"\b{name}\b", said) and name not in dialect.left_out:
             return replace(dialect, left_out=tuple(sorted((*dialect.left_out, name))))
+    if re.search(r"\bstream", said) and not dialect.stream:
+        return replace(dialect, stream=True)
     least = _LEAST.search(said)
     if least and dialect.least < int(least[1]) <= MOST_LEAST:
         return replace(dialect, least=int(least[1]))

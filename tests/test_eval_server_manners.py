@@ -304,7 +304,7 @@ def test_a_server_that_wants_more_tokens_is_asked_for_them() -> None:
 
 
 def test_a_refusal_of_a_parameter_advises_no_other_model() -> None:
-    server = ChatServer(lambda body, number: answer(""), check=lambda body: refuse(400, "stream must be true"))
+    server = ChatServer(lambda body, number: answer(""), check=lambda body: refuse(400, "parameter 'n' must be 2"))
     server.models = ["another"]
     with serving(server) as url, pytest.raises(BadInput) as caught:
         list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
@@ -327,3 +327,33 @@ def test_the_check_warns_of_a_model_that_gives_no_text(caplog: pytest.LogCapture
 
 def test_replies_of_a_server_are_json() -> None:
     assert json.loads(Reply(ask_id="a", text="Oslo", finish="length").model_dump_json())["finish"] == "length"
+
+
+def events(*pieces: str, finish: str = "stop") -> Handled:
+    """A streamed answer."""
+    chunks = [{"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]} for piece in pieces]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
+    return 200, Raw("".join([*lines, "data: [DONE]\n\n"]).encode(), "text/event-stream"), {}
+
+
+def test_a_server_that_only_streams_is_asked_so() -> None:
+    def handle(body: Body) -> Handled:
+        return events("Os", "lo") if body.get("stream") else refuse(400, "This model only supports stream=true")
+
+    with serving(ChatServer(lambda body, number: handle(body), check=handle)) as url:
+        replies = list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    assert replies == [Reply(ask_id="a", text="Oslo")]
+
+
+def test_a_stream_that_ends_at_the_most_tokens_says_so() -> None:
+    with serving(ChatServer(lambda body, number: events("Oslo", finish="length"))) as url:
+        (reply,) = RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    assert (reply.text, reply.finish) == ("Oslo", "length")
+
+
+def test_an_error_in_a_stream_is_told_in_the_servers_words() -> None:
+    broken = (200, Raw(b'data: {"error": {"message": "out of memory"}}\n\n', "text/event-stream"), {})
+    with serving(ChatServer(lambda body, number: broken)) as url:
+        (reply,) = RemoteResponder([url], "m", retries=0).answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    assert reply.error == "the answer cannot be used (out of memory)"
