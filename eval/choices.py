@@ -9,7 +9,7 @@ from schemas.answers import contains, normalise
 from schemas.thoughts import answer_of
 from schemas.words import OPTION_LABELS
 
-_QUOTE = r"[(\[{*\"'`_$<]"
+_QUOTE = r"[(\[{*\"'`_$<#]"
 _END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-Z]\.)"
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
@@ -22,7 +22,9 @@ _ANSWER = (
     r"(?:\s(?i:correcte?|correct[ao]|corret[ao]|richtig|corretta?|yang benar|yang tepat"
     r"|अधिक सही|الصحيحة|सही))?[*\"'_]*"
 )
-_IS = r"(?i:is|would be|must be|should be|est|ist|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
+_IS = (
+    r"(?i:is|would be|must be|should be|est|ist|lautet|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
+)
 _LINK = (
     rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s"
     rf"|(?<=[案え解答择擇选]))[*_\s]*"
@@ -30,7 +32,7 @@ _LINK = (
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
-_ALONE = re.compile(rf"{_QUOTE}*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
+_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
 """A reply, or a line of it, that is a letter and nothing else."""
 _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
@@ -90,6 +92,8 @@ _NEGATED = re.compile(r"\b(?:not|isn't|isnt|never|neither|nor)\b[^.;\n]{0,20}$",
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
 """What may stand before an option that is given by its words."""
 _FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)
+_CYRILLIC_A = re.compile("(?<!\\w)\u0410(?!\\w)")
+"""Looks like an A, and is typed for one."""
 _MANY = 3
 """So many different letters stated one after the other are no decision."""
 
@@ -104,6 +108,7 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     sentence ("Vitamin C", "hepatitis (B)", "I cannot …") is none.
     """
     text = unicodedata.normalize("NFKC", answer_of(reply).text).replace("。", ". ").replace("’", "'").strip()
+    text = _CYRILLIC_A.sub("A", text)
     if alone := _ALONE.fullmatch(text):
         return alone[1].upper()
     if letter := _by_text(text, options):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from schemas.amounts import amounts_in, same_amount
 from schemas.blood_types import with_blood_types_joined
-from schemas.claims import claims
+from schemas.claims import Sort, claims
 from schemas.dated_answers import agrees, says_date, says_measure, says_number
 from schemas.dates import dates_in
 from schemas.declining import refuses
@@ -47,8 +47,8 @@ _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ":
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
-_SLASH = re.compile(r"[\s\"'*)]*/[\s\"'*(]*(?=[^\W\d_])")
-_SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*/[\s\"'*(]*$")
+_SLASH = re.compile(r"[\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*(?=[^\W\d_])")
+_SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*$")
 _BOUNDING = re.compile(r"[<>≤≥]")
 _LONGEST_NAME = 4
 """Words of a name that may stand in another order."""
@@ -227,7 +227,8 @@ def _spelt_out(text: str) -> str:
 
 def _says(words: _Words, whole: str, plain: str, form: str, forms: Sequence[str]) -> bool:
     for first, end in (*_places(words, whole, plain, form), *_rearranged(words, form)):
-        if claims(words.text, *words.span(first, end)) and not _one_of_several(words, first, end, forms):
+        sort: Sort = "amount" if form[:1].isdigit() else "text"
+        if claims(words.text, *words.span(first, end), sort=sort) and not _one_of_several(words, first, end, forms):
             return True
     return False
 

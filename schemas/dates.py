@@ -52,7 +52,7 @@ _ERA = rf"(?P<era>\s*(?:(?P<before>{_BEFORE})|{_SINCE})(?!\w))?"
 _YEAR = r"(?P<year>\d{1,4})(?!\d|[.,]\d)"
 _LETTER = r"[^\W\u3000-\u9fff]"
 """A letter or digit, but for scripts that put no blank beside a number."""
-_AFTER_MONTH = r"(?:,|\s+(?:of|de|del|di))?[\s-]+(?:AD\s+)?"
+_AFTER_MONTH = r"(?:,|\s+(?:of|de|del|di|in|in the year))?(?:[\s-]+|(?<=\.))(?:AD\s+)?"
 
 # Tried in this order at each place; the first that fits wins, so that a full date is not read as a bare year.
 _PATTERNS = tuple(
@@ -77,6 +77,11 @@ _PATTERNS = tuple(
     )
 )
 
+_DAY_AND_MONTH = re.compile(
+    rf"(?<![\w.,-]){_DAY}{_OF}[\s-]*(?<!\d){_MONTH}"
+    rf"|(?<!\w){_MONTH.replace('month', 'first')}\s+(?:the\s+)?[0-3]?\d(?!\d)",
+    re.IGNORECASE,
+)
 _ROMAN = {"i": 1, "v": 5, "x": 10}
 
 
@@ -119,6 +124,11 @@ def dates_in(text: str) -> list[FoundDate]:
             found.append(date)
             place = hit.end()
     return found
+
+
+def has_day_and_month(text: str) -> bool:
+    """Whether a day of a month is named, with its year or without."""
+    return _DAY_AND_MONTH.search(with_digits(with_ordinals(text))) is not None
 
 
 def _read(hit: re.Match[str]) -> FoundDate | None:

@@ -71,7 +71,7 @@ _SELF = r"(?:i|we|me|(?:this |our )?(?:assistant|model|system|chatbot))"
 DECLINES = re.compile(
     "|".join((
         # the speaker does not do what an answer takes
-        rf"\b{_SELF} {_ADVERB}{_HAVE_NOT} {_ADVERB}(?:to )?{_VERB}\b",
+        rf"\b{_SELF} {_ADVERB}{_HAVE_NOT} {_ADVERB}(?:to |(?:seem|begin|claim|happen) to )?{_VERB}\b",
         r"\bi (?:cannot|cant|wont|will not|must not|may not|should not|shouldnt)$",
         r"(?:^|\b(?:sorry|it|it is|am|im|and|but|or|afraid|alas|unfortunately|regrettably|there is|hence|therefore"
         rf"|thus|so) ){_ADVERB}"
@@ -157,8 +157,8 @@ DECLINES = re.compile(
         r"|(?:pure|mere|only|just) (?:guesswork|speculation|conjecture)|has me stumped|you (?:have|ve|ve got|got) me"
         r" there|you got me|no comment|next question|i pass|ill pass|pass on (?:that|this)|cant put (?:a )?name"
         r"|couldnt tell you|not ring(?:ing)? (?:a |any )?bells?|doesnt ring|rings? no bells?"
-        r"|loss for (?:an )?answers?|out of luck|came up (?:empty|short|blank)|not on my radar|clue|at (?:a )?loss"
-        r"|in the dark|haven t|none the wiser)\b(?<!clue)"
+        r"|loss for (?:an )?answers?|out of luck|came up (?:empty|short|blank)|not on my radar|at (?:a )?loss"
+        r"|in the dark|haven t|none the wiser)\b"
         r"|^(?:no |not a )clue|^(?:pass|skip|none|nothing|null|nil|blank|unknown|undisclosed|unspecified"
         r"|unidentified|undetermined|indeterminate|n a|na|not applicable|confidential|redacted|classified|no answer"
         r"|no data|no match|not found|information not found|answer not found|data not found|error|unavailable|not"
@@ -166,6 +166,8 @@ DECLINES = re.compile(
         r"|^(?:answer|data|information|record|result|person|name|identity|match|value)s? (?:not|un)\w*(?: \w+)?$",
         r"\b(?:beyond|outside|exceeds?|past|surpass\w*)(?: \w+){0,3}? (?:my|what i|scope|me|our|limits)\b"
         r"|\bbeyond me\b",
+        r"\b(?:not|havent|got|no|without|any)(?: \w+){0,2}? clues?\b|\bi (?:\w+ )?forget\b",
+        r"\b(?:i|we) know (?:\w+ ){0,3}?(?:nothing|little|nobody|anything)\b",
         # it may not
         r"\b(?:i|id|ill|we|me)(?: would| will| must| have to| need to| should| choose to| am going to| am obliged to"
         r"| ve to| prefer to)? (?:have to |respectfully |politely |kindly )?"
