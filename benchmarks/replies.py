@@ -1,7 +1,7 @@
 """What evaluation takes replies for, against what they are: the corpus of tests/data/replies.jsonl.
 
-`python -m benchmarks.replies [--part open|held|late] [--wrong] [--baseline-root FOLDER]` prints precision and recall by
-outcome, of this code and, with `--baseline-root`, of a checkout of another commit (git worktree add FOLDER 43ebe3d).
+`python -m benchmarks.replies [--part NAME] [--wrong] [--baseline-root FOLDER]` prints precision and recall by outcome,
+of this code and, with `--baseline-root`, of a checkout of another commit (git worktree add FOLDER 43ebe3d).
 Wanted: at least 97 % of the replies right; of the usual "I don't know" wordings (kinds M5 and M5 with a language,
 outcome refusal) at least 97 % refusals for five answer types.
 """
@@ -22,7 +22,7 @@ USUAL_TYPES = ("place", "occupation", "birthday", "height", "spouse")
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("open", "held", "late"))
+    parser.add_argument("--part", choices=("open", "held", "late", "last"))
     parser.add_argument("--wrong", action="store_true", help="list what is taken for something else")
     parser.add_argument("--baseline-root", type=Path, help="a checkout of an older commit, to compare with")
     parser.add_argument("--found", action="store_true", help="only write what was found as JSON (used by itself)")
@@ -60,6 +60,9 @@ def _judged_by(root: Path) -> tuple[list[str], list[str]]:
 
 
 def _found() -> dict[str, list[str]]:
+    import tests
+
+    tests.__path__ = [str(ROOT / "tests")]  # this corpus, whatever the other checkout has of that name
     from tests.reply_corpus import Kept, corpus, questions, scored, values
 
     asked, world = questions(), values()

@@ -40,6 +40,8 @@ _ASCII_WORDS = re.compile(r"[A-Za-z0-9+#]+|[,;:.!?()\n]")
 _SENTENCE_BREAKS = ";.!?\n"
 _ALTERNATIVE_REACH, _ALTERNATIVE_WORDS = 4, 8
 
+_SCRIPTS = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u30ff\u3400-\u9fff])")
+"""Where a Latin name stands in Chinese or Japanese, which put no blank beside it."""
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b", re.IGNORECASE)
 _SPACED_INITIALS = re.compile(r"\b([^\W\d_])\.\s+(?=[^\W\d_]\.)")
 _INITIAL = re.compile(r"\b([^\W\d_])\.")
@@ -154,6 +156,7 @@ def _form(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def _words(text: str) -> _Words:
     text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    text = text if text.isascii() else _SCRIPTS.sub(" ", text)
     text = _INITIAL.sub(r"\1", _SPACED_INITIALS.sub(r"\1.", _POSSESSIVE.sub("", text))).replace("'", "")
     found: list[tuple[str, int, int]] = []
     sentence = 0

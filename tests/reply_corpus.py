@@ -6,7 +6,7 @@ reply a line. It uses only what older commits have too, so that benchmarks/repli
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.accepted import accepted_answers
@@ -31,7 +31,8 @@ class Kept:
     kind: str
     """Of fault in the table of issue reports, such as "M5", with the language after it."""
     part: str
-    """"open": written before the rules; "held": written after them, to see whether they are general."""
+    """"open": written before the rules; "held", "late" and "last": each written after what came before had been mended,
+    to see whether the rules are general (benchmarks/RESULTS.md has what they got unseen)."""
 
 
 def corpus() -> list[Kept]:
@@ -91,6 +92,4 @@ def _question(name: str, cells: dict[str, object]) -> EvalQuestion:
 
 
 def _as_choice(asked: EvalQuestion) -> EvalQuestion:
-    from dataclasses import replace
-
     return replace(asked, task="classification", label=LETTERS[asked.options.index(asked.answer)])

@@ -8,8 +8,13 @@ from reply_corpus import Kept, corpus, questions, scored, values
 from schemas.answers import match
 
 CORPUS = corpus()
-KNOWN_WRONG = ("She was engaged to John Carver, but married Peter Holm.",)
-"""Read wrongly and left so: only who knows what an engagement is can tell."""
+KNOWN_WRONG = (
+    "She was engaged to John Carver, but married Peter Holm.",
+    "lawyer's assistant",
+    "Oslo, Stavanger",
+    "All but D are wrong.",
+)
+"""Read wrongly and left so: to tell them one must know what an engagement is, or that Stavanger is not around Oslo."""
 WORLD, ASKED = values(), questions()
 USUAL = tuple(dict.fromkeys(row.reply for row in CORPUS if row.kind.startswith("M5") and row.outcome == "refusal"))
 
