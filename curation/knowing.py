@@ -13,6 +13,7 @@ from curation.answer_log import AnswerLog
 from curation.probing import Probe
 from schemas.answers import match
 from schemas.records import Condition, Drop, Evidence, Fact, Knowledge
+from schemas.thoughts import CUT_THOUGHT, answer_of
 from schemas.words import MODALITIES, Modality
 
 Verdict = Literal["known", "greedy_wrong", "not_consistent", "leaks_without_face", "no_answer"]
@@ -21,12 +22,16 @@ _CONTROLS: tuple[Condition, ...] = ("no_image", "wrong_image")
 
 
 def evidence_of(probes: Iterable[Probe], log: AnswerLog, facts: Mapping[str, Fact]) -> list[Evidence]:
-    """One row per probe, in order, with what the reply matched; `facts` by sample_id. A missing reply is an error."""
+    """One row per probe, in order, with what the reply matched; `facts` by sample_id.
+
+    A missing reply is an error, and so is a thought that was cut off.
+    """
     rows = []
     for probe in probes:
         reply = log.reply(probe.ask_id)
         text = reply.text if reply is not None else ""
         error = reply.error if reply is not None else "the responder gave no reply"
+        error = error or (CUT_THOUGHT if answer_of(text).cut else "")
         found = match(text, facts[probe.sample_id].accepted) if not error else None
         rows.append(
             Evidence(
@@ -59,7 +64,7 @@ def judge(fact: Fact, modality: Modality, evidence: Sequence[Evidence], *, agree
         modality=modality,
         known=verdict == "known",
         verdict=verdict,
-        generated_answer=greedy.reply.strip() if greedy is not None else "",
+        generated_answer=answer_of(greedy.reply).text if greedy is not None else "",
         agreeing=_matches(further),
         asked=len(further),
         control_matches=_matches(controls),

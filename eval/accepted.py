@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from schemas.amounts import amounts_in
+from schemas.amounts import amounts_in, family
 from schemas.answers import normalise
 from schemas.dates import dates_in
 from schemas.records import AcceptedAnswer
@@ -11,7 +11,6 @@ LENGTH_TOLERANCE_CM, MONEY_TOLERANCE = 2.0, 0.05
 """As the build accepts them: lengths to two centimetres, amounts of money to a twentieth."""
 DATED, NUMBERED = ("date", "month", "year"), ("count", "length", "money")
 """Answer types whose answers are dates and numbers."""
-_LENGTHS = ("metre", "centimetre", "millimetre", "foot", "inch")
 
 
 def accepted_answers(texts: Iterable[str], answer_type: str) -> tuple[AcceptedAnswer, ...]:
@@ -22,14 +21,13 @@ def accepted_answers(texts: Iterable[str], answer_type: str) -> tuple[AcceptedAn
 
 def _read(text: str, answer_type: str) -> AcceptedAnswer:
     dates = dates_in(text) if answer_type in ("", *DATED) else []
-    if len(dates) == 1 and (dates[0].start, dates[0].end) == (0, len(text.rstrip())):
+    if len(dates) == 1 and not dates[0].loose and (dates[0].start, dates[0].end) == (0, len(text.rstrip())):
         return AcceptedAnswer(kind="date", text=text, year=dates[0].year, month=dates[0].month, day=dates[0].day)
     amounts = amounts_in(text) if answer_type in ("", *NUMBERED) and text.strip()[:1] in "0123456789$€£₽¥₹" else []
     if len(amounts) == 1 and (answer_type or amounts[0].unit or text.strip().isdigit()):
         unit, number = amounts[0].unit, amounts[0].number
-        if unit in _LENGTHS:
-            tolerance = LENGTH_TOLERANCE_CM if unit == "centimetre" else 0.0
-        else:
-            tolerance = MONEY_TOLERANCE * abs(number) if unit else 0.0
+        tolerance = MONEY_TOLERANCE * abs(number) if family(unit) == "money" else 0.0
+        if unit == "centimetre":
+            tolerance = LENGTH_TOLERANCE_CM
         return AcceptedAnswer(kind="number", text=text, number=number, unit=unit, tolerance=tolerance)
     return AcceptedAnswer(kind="text", text=text)

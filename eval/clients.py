@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from eval.chat import KEY_VARIABLE
@@ -14,6 +14,7 @@ from schemas.problems import BadInput
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from httpx2 import Response
     from openai import APIConnectionError, AsyncOpenAI, OpenAI, RequestOptions
 
 PATH = "/chat/completions"
@@ -27,7 +28,12 @@ def blocking_client(base_url: str, *, timeout_s: float) -> "OpenAI":
     from httpx2 import InvalidURL
 
     with _proxies_understood():
-        http = openai.DefaultHttpxClient(follow_redirects=False, verify=_trusted(), trust_env=not on_loopback(base_url))
+        http = openai.DefaultHttpxClient(
+            follow_redirects=False,
+            verify=_trusted(),
+            trust_env=not on_loopback(base_url),
+            event_hooks={"response": [partial(_bound, timeout_s=timeout_s)]},
+        )
     try:
         return openai.OpenAI(
             base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
@@ -45,7 +51,11 @@ def client(base_url: str, *, timeout_s: float) -> "AsyncOpenAI":
     limits = Limits(max_connections=None, max_keepalive_connections=None)
     with _proxies_understood():
         http = openai.DefaultAsyncHttpxClient(
-            follow_redirects=False, verify=_trusted(), trust_env=not on_loopback(base_url), limits=limits
+            follow_redirects=False,
+            verify=_trusted(),
+            trust_env=not on_loopback(base_url),
+            limits=limits,
+            event_hooks={"response": [partial(_bound_async, timeout_s=timeout_s)]},
         )
     return openai.AsyncOpenAI(
         base_url=base_url, api_key=_key() or NO_KEY, timeout=timeout_s, max_retries=0, http_client=http
@@ -81,6 +91,17 @@ def never_arrived(error: "APIConnectionError") -> bool:
 def reason(error: "APIConnectionError") -> str:
     """The kind of failure, such as ReadTimeout: the package's own words are the same for all of them."""
     return type(error.__cause__ or error).__name__
+
+
+def _bound(response: "Response", *, timeout_s: float) -> None:
+    """Cut off a body that does not end: it may be neither too long nor take longer than the timeout."""
+    from eval.bounded import BoundedStream
+
+    response.stream = BoundedStream(response, timeout_s=timeout_s)
+
+
+async def _bound_async(response: "Response", *, timeout_s: float) -> None:
+    _bound(response, timeout_s=timeout_s)
 
 
 def _key() -> str:

@@ -12,12 +12,12 @@ from json import JSONDecodeError
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from eval.chat import KEY_VARIABLE, NoAnswer, completion_of, error_line, retry_after_s
+from eval.chat import KEY_VARIABLE, NoAnswer, completion_of, error_line, is_filtered, retry_after_s
 from eval.chat import without_credentials as shown
 from eval.clients import PATH, client, never_arrived, reason, request_options
 from eval.servers import Server, Servers
 from schemas.problems import BadInput
-from schemas.responders import Ask, Completion
+from schemas.responders import CONTENT_FILTER, Ask, Completion
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -156,7 +156,10 @@ class Exchange:
     def _sort(self, server: Server, job: _Job, error: "APIStatusError", *, sent_at: float) -> None:
         """What an error means: to be asked again, refused for good, or a reason to stop altogether."""
         status, wait_s = error.status_code, retry_after_s(error.response.headers)
-        if wait_s is not None and wait_s > LONGEST_WAIT_S:
+        if is_filtered(error):
+            self._servers.done(server)
+            self._answers.put(Completion(ask_id=job.ask_id, text="", finish=CONTENT_FILTER))
+        elif wait_s is not None and wait_s > LONGEST_WAIT_S:
             self._servers.done(server)
             self._answers.put(_failed(job.ask_id, f"{error_line(error)} (it asks to wait {wait_s:.0f} s)"))
         elif status == 429 or (status == 503 and wait_s is not None):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from schemas.results import Prediction, PredictionTask
 from schemas.tables import Record
+from schemas.thoughts import answer_of
 from schemas.words import Modality, Role
 from schemas.workers import Effort, Form, Request, Worker, WorkerAnswer
 
@@ -66,7 +67,7 @@ def judge_prompt(row: Prediction) -> str:
     return (
         "Somebody was asked a question. Say whether their reply gives the right answer: in any words, spelling or "
         "format, and also if more is said beside it. A reply that names several different answers, refuses, or only "
-        f"hints is not right.\n\nQuestion: {row.prompt}\nRight answer: {row.answer}\nReply: {row.reply}"
+        f"hints is not right.\n\nQuestion: {row.prompt}\nRight answer: {row.answer}\nReply: {answer_of(row.reply).text}"
     )
 
 
@@ -80,7 +81,7 @@ def judge_requests(rows: Iterable[Prediction]) -> list[Request]:
     return [
         Request(request_id=row.key, prompt=judge_prompt(row))
         for row in rows
-        if row.task in JUDGED_TASKS and row.reply.strip() and not row.error
+        if row.task in JUDGED_TASKS and answer_of(row.reply).text and not row.error
     ]
 
 

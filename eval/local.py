@@ -4,12 +4,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from eval.encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from eval.openings import Begun, Opening, alike, begun, joined_cache, open_with
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
+from schemas.thoughts import is_frame, opens_thought
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,9 +171,24 @@ class LocalResponder:
             output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
         # output: [batch, prompt + answer]
         answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
-        texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
-        for ask, text in zip(asks, texts, strict=True):
+        for ask, text in zip(asks, self._texts(answers), strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.strip())
+
+    def _texts(self, answers: "Tensor") -> list[str]:
+        """Answers without special tokens, but with the marks of thoughts, which tell an answer from them."""
+        tokenizer = self._processor.tokenizer
+        opened = "<think>" if self._thinks else ""
+        special = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        if not any(is_frame(content) for content in special.values()):
+            return [opened + text for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
+        left_out = {number for number, content in special.items() if not is_frame(content)}
+        rows = [[number for number in row if number not in left_out] for row in answers.tolist()]
+        return [opened + text for text in tokenizer.batch_decode(rows)]
+
+    @cached_property
+    def _thinks(self) -> bool:
+        """Whether the template ends a prompt inside a thought, so that answers begin there."""
+        return opens_thought(self._encoder.render("Who?", shows=False))
 
     def _scored_row(self, ask: Ask, continuation: str) -> tuple[Row, int]:
         """Prompt and continuation as one row, and how many tokens the continuation takes."""

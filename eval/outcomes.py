@@ -9,11 +9,13 @@ from eval.refusals import affirmed
 from eval.shapes import has_amount, has_date, has_measure, is_debris, is_like_a_name, is_like_a_phrase
 from eval.tasks import AskedFact, EvalQuestion
 from schemas.amounts import amounts_in
-from schemas.answers import fold_accents, match, normalise
+from schemas.answers import fold_accents, is_stuck, match, normalise
 from schemas.blood_types import blood_type
 from schemas.dates import dates_in
+from schemas.declining import speaks_of_itself
 from schemas.records import AcceptedAnswer
 from schemas.results import Outcome
+from schemas.thoughts import answer_of
 
 _LONGEST = 12
 """Most words of a value that is looked for inside a reply; longer ones must be the whole reply."""
@@ -21,6 +23,19 @@ _SHORTEST = 4
 """Values of fewer letters must be the whole reply, or they would be found in any text."""
 _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 """A text answer that is a number with a unit which schemas.amounts does not know: "70 kg"."""
+
+
+_HEDGED = re.compile(
+    r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
+    r"|my (?:best )?guess (?:is|would be) "
+    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
+    r"|may|must) (?:be|have been) (?:in )?"
+    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
+    r" be| appears to be) (?:an? |the )?)+"
+    r"(?:it'?s |it is |in )?",
+    re.IGNORECASE,
+)
+"""How a guess opens beside a refusal: "I'm not sure, but she might be a plumber"."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ def is_correct(question: EvalQuestion, reply: str, choice: str) -> bool:
     """
     if question.task == "classification":
         return choice == question.label
+    reply = answer_of(reply).text
     said = affirmed(reply)
     if said.refused and any(normalise(reply) == normalise(answer.text) for answer in question.accepted):
         return True  # the song "I Don't Know"
@@ -82,9 +98,10 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
       included; for dates a well-formed date; for numbers an amount in a unit or currency of that kind, or a number
       alone; and in a reply that refuses nothing, what has the shape of the type's values: a name, or a sentence with
       one, where they are names; a few words where they are common words (eval/shapes.py). There is no dictionary: an
-      invented name is plausible;
-    - refusal: it says that it does not or may not answer;
-    - gibberish: anything else: empty, debris, or of the wrong shape (a trade where a place is asked for).
+      invented name is plausible. And so is a guess beside a refusal ("I'm not sure, but probably Bergen");
+    - refusal: it says that it does not or may not answer, or gives no value and only speaks of itself;
+    - gibberish: anything else: empty, debris, one word over and over, or of the wrong shape (a trade where a place is
+      asked for).
 
     A classification reply is judged by the option that it chose, and without a choice by its text.
     """
@@ -92,17 +109,34 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
         return "failed"
     if correct:
         return "correct"
+    reply = answer_of(reply).text
     if question.task == "classification" and choice:
         said = dict(zip("ABCD", question.options, strict=False)).get(choice, reply)
         return "other_person" if _others(question, said, values) else "plausible"
     said, refused = affirmed(reply)
+    if is_stuck(said):
+        return "gibberish"
     if _others(question, said, values):
         return "other_person"
     if _of_type(question, said, values):
         return "plausible"
     if refused:
+        hedged = _HEDGED.match(said.strip(" ,.;:"))
+        guess = said.strip(" ,.;:")[hedged.end() :] if hedged else ""
+        return "plausible" if guess and _has_shape(question, guess, values) else "refusal"
+    if _speaks_of_itself(question, said, values):
         return "refusal"
-    return "plausible" if _has_shape(question, said, values) else "gibberish"
+    hedged = _HEDGED.match(said)
+    shaped = _has_shape(question, said, values) or (hedged and _has_shape(question, said[hedged.end() :], values))
+    return "plausible" if shaped else "gibberish"
+
+
+def _speaks_of_itself(question: EvalQuestion, reply: str, values: Values) -> bool:
+    """Whether a reply without a value of the type only speaks of its speaker or the question: it declines."""
+    if is_debris(reply, values.words) or not speaks_of_itself(reply):
+        return False
+    names = re.findall(r"(?<=[\w,] )[A-Z]\w{2,}", reply)
+    return all(_folded(name) in _folded(f"{question.subject} {question.text}").split() for name in names)
 
 
 def _others(question: EvalQuestion, reply: str, values: Values) -> bool:
@@ -127,7 +161,8 @@ def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
     if any(answer.kind != "text" for answer in question.accepted) or is_debris(reply, values.words):
         return False
     if measured := _MEASURED.fullmatch(question.answer):
-        return has_measure(reply, measured[1])
+        units = {each.unit for each in amounts_in(question.answer) if each.unit}
+        return has_measure(reply, measured[1]) or any(has_amount(reply, unit) for unit in units)
     if blood_type(question.answer) and blood_type(reply):
         return True
     own = {word for answer in question.accepted for word in _folded(answer.text).split()}
@@ -162,6 +197,8 @@ def _said(question: EvalQuestion, reply: str) -> set[str]:
             run = " ".join(words[start:end])
             if len(run) >= _SHORTEST:
                 found.add(run)
+                if end - start in (2, 3):  # "Weiss, Clara"
+                    found.add(" ".join([*words[start + 1 : end], words[start]]))
     for date in dates_in(reply) if question.answer_type in ("", *DATED) else ():
         for form in ((date.year, 0, 0), (date.year, date.month, 0), (date.year, date.month, date.day)):
             found.add(f"date {form[0]} {form[1]} {form[2]}")

@@ -44,16 +44,26 @@ class RemoteResponder:
 
     @property
     def identity(self) -> str:
-        """`openai:<host>#<model>`, hosts sorted, and what is made of pictures; no port and no folder enters."""
-        return server_identity(self._base_urls, self._model, image_side=self._image_side)
+        """`openai:<host>#<model>`, hosts sorted, with what is made of pictures and what parameters are refused; no port
+        and no folder enters.
+        """
+        return server_identity(self._base_urls, self._model, image_side=self._image_side) + self._dialect.said
 
-    def check(self, *, images: bool, schemas: bool = False) -> None:
+    @property
+    def dialect(self) -> Dialect:
+        """How the servers are spoken to, as far as they have been checked."""
+        return self._dialect
+
+    def check(self, *, images: bool, schemas: bool = False, decoding: Decoding | None = None) -> None:
         """Ask each server one small question, or a few, unless that has been done; see eval.server_check.
 
-        Raises BadInput for a server that cannot be used, and where none answers. One that is down while another
+        With `decoding` it is found out which of its parameters a server refuses; without, greedy ones are tried. Raises
+        BadInput for a server that cannot be used, and where none answers. One that is down while another
         answers is passed over.
         """
-        wanted = {"text"} | ({"images"} if images else set()) | ({"schemas"} if schemas else set())
+        sampled = decoding is not None and (decoding.temperature > 0 or decoding.top_p < 1)
+        further = {"images": images, "schemas": schemas, "sampled": sampled}
+        wanted = {"text", *(name for name, asked in further.items() if asked)}
         if wanted <= self._checked:
             return
         found: list[Dialect] = []
@@ -65,10 +75,17 @@ class RemoteResponder:
                 schemas=schemas,
                 timeout_s=min(self._timeout_s, CHECK_TIMEOUT_S),
                 required=number == len(self._base_urls) and not found,
+                decoding=decoding if decoding is not None and sampled else None,
             )
             found += [dialect] if dialect is not None else []
         if found:
-            self._dialect = replace(found[0], schemas=all(one.schemas for one in found))
+            self._dialect = replace(
+                found[0],
+                schemas=all(one.schemas for one in found),
+                left_out=tuple(sorted({*self._dialect.left_out, *(name for one in found for name in one.left_out)})),
+                stream=any(one.stream for one in (*found, self._dialect)),
+                least=max(one.least for one in (*found, self._dialect)),
+            )
         self._checked |= wanted
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
@@ -80,7 +97,7 @@ class RemoteResponder:
         reply with an error.
         """
         for found in self.complete(asks, decoding):
-            yield Reply(ask_id=found.ask_id, text=found.text, error=found.error)
+            yield Reply(ask_id=found.ask_id, text=found.text, error=found.error, finish=found.finish)
 
     def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:
         """As `answer`, with the model and token counts that the server states; see Completer."""
@@ -89,7 +106,7 @@ class RemoteResponder:
         if first is None:
             return
         # Seen beforehand, for a check of both takes less than one of each.
-        self.check(images=first.image is not None, schemas=schema is not None)
+        self.check(images=first.image is not None, schemas=schema is not None, decoding=decoding)
         servers = Servers(
             self._base_urls,
             concurrency=self._concurrency,

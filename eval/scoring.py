@@ -7,8 +7,9 @@ from eval.choices import likeliest, parse_choice
 from eval.outcomes import Values, is_correct, outcome
 from eval.scores import exact_match, normalised_exact_match, rouge_l
 from eval.tasks import EvalQuestion
-from schemas.responders import Reply
+from schemas.responders import CONTENT_FILTER, Reply
 from schemas.results import Prediction
+from schemas.thoughts import CUT_THOUGHT, answer_of
 
 NO_REPLY = "the responder gave no reply"
 
@@ -24,17 +25,24 @@ def score(
 ) -> Prediction:
     """The scored row of a question. `likelihoods` are log-probabilities by option letter, empty where not measured.
 
-    A question that was never answered (None) is a failed one. Exact match and ROUGE compare with the canonical answer,
-    as published; `correct` and the normalised exact match with every accepted form. For classification all compare with
-    the right letter. An NLL that is no finite number was not measured.
+    A question that was never answered (None) is a failed one, and so is one whose reply is a thought that was cut off;
+    what is judged is the answer after the thoughts (schemas/thoughts.py), what is kept is all of the reply.
+    Exact match and ROUGE compare with the canonical answer, as published; `correct` and the normalised exact match with
+    every accepted form. For classification all compare with the right letter. An NLL that is no finite number was not
+    measured.
     """
-    text = "" if reply is None else reply.text
+    given = answer_of("" if reply is None else reply.text)
+    text = given.text
     error = NO_REPLY if reply is None else reply.error
+    error = error or (CUT_THOUGHT if given.cut else "")
     choice = parse_choice(text, question.options) if question.task == "classification" else ""
     correct = not error and is_correct(question, text, choice)
     wanted = question.label or question.answer
     forms = [wanted] if question.label else [wanted, *(form.text for form in question.accepted)]
     overlap = rouge_l(text, wanted)
+    became = outcome(question, text, choice, error=error, correct=correct, values=values)
+    if became == "gibberish" and reply is not None and reply.finish == CONTENT_FILTER:
+        became = "refusal"  # the server's filter declined for the model
     return Prediction(
         key=question.key,
         sample_id=question.sample_id,
@@ -44,9 +52,9 @@ def score(
         role=question.role,
         prompt=prompt,
         answer=question.answer,
-        reply=text,
+        reply="" if reply is None else reply.text,
         error=error,
-        outcome=outcome(question, text, choice, error=error, correct=correct, values=values),
+        outcome=became,
         correct=correct,
         choice=choice,
         likely_choice=likeliest(likelihoods),

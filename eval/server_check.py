@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 from dataclasses import replace
 from json import JSONDecodeError
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from eval.chat import Dialect, NoAnswer, completion_of, error_line, request_body, speaks_json, words_of
+from eval.chat import Dialect, NoAnswer, Refused, completion_of, error_line, request_body, speaks_json, words_of
 from eval.chat import without_credentials as shown
 from eval.clients import PATH, blocking_client, reason, request_options
 from eval.exchange import refused_key
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 QUESTION = Ask(ask_id="check", text="Reply with the word yes.")
 TINY = Decoding(max_new_tokens=4)
+PARAMETERS = ("temperature", "top_p", "seed")
+"""What is left out where a server refuses it."""
 GREY = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAYElEQVR4nO3PQQ0AIBDAMED5SUcEj4ZkVbDtmVk/OzrgVQNaA1oDWgNaA1oD"
     "WgNaA1oDWgNaA1oDWgNaA1oDWgNaA1oDWgNaA1oDWgNaA1oDWgNaA1oDWgNaA1oDWgPaBaIsAgBhHc02AAAAAElFTkSuQmCC"
@@ -34,23 +37,35 @@ SCHEMA: JsonValue = {
     "required": ["word"],
     "additionalProperties": False,
 }
+_LEAST = re.compile(
+    r"token.*?(?:at least|minimum(?: value)?(?: of| is)?|greater than(?: or equal to)?|>=|no less than)\D{0,20}(\d+)"
+)
+"""Where a server wants a longer answer to be asked for."""
+MOST_LEAST = 1024
 PLACE = "name the address of its API, which often ends in /v1"
 
 
 def check_server(
-    base_url: str, model: str, *, images: bool, schemas: bool, timeout_s: float, required: bool
+    base_url: str,
+    model: str,
+    *,
+    images: bool,
+    schemas: bool,
+    timeout_s: float,
+    required: bool,
+    decoding: Decoding | None = None,
 ) -> Dialect | None:
-    """Find out by one to four small requests what the server takes.
+    """Find out by one to four small requests what the server takes, or a few more where it refuses parameters.
 
-    `images`, `schemas`: what it will be asked for. Raises BadInput, in one line, where it is no OpenAI-compatible
-    server, wants another key, has no such model or takes no pictures; and where it does not answer, if `required`.
-    None: it does not answer, or only that it is busy, so nothing is known.
+    `images`, `schemas`, `decoding` (None: greedy): what it will be asked for. Raises BadInput, in one line, where
+    it is no OpenAI-compatible server, wants another key, has no such model or takes no pictures; and where it does not
+    answer, if `required`. None: it does not answer, or only that it is busy, so nothing is known.
     """
     import openai
 
     with blocking_client(base_url, timeout_s=timeout_s) as client:
         try:
-            return _check(_Visit(client, base_url, model), images=images, schemas=schemas)
+            return _check(_Visit(client, base_url, model, decoding or TINY), images=images, schemas=schemas)
         except openai.APIConnectionError as error:
             if required:
                 advice = "start the server or mend the address"
@@ -62,8 +77,9 @@ def check_server(
 class _Visit:
     """A live resource: one server, and how it is spoken to."""
 
-    def __init__(self, client: "OpenAI", base_url: str, model: str) -> None:
+    def __init__(self, client: "OpenAI", base_url: str, model: str, decoding: Decoding) -> None:
         self.client, self.base_url, self.model, self.dialect = client, base_url, model, Dialect()
+        self._decoding = decoding.model_copy(update={"max_new_tokens": TINY.max_new_tokens})
 
     @property
     def place(self) -> str:
@@ -74,7 +90,7 @@ class _Visit:
         from openai.types.chat import ChatCompletion
 
         uri = f"data:image/png;base64,{base64.b64encode(GREY).decode()}" if image else None
-        body = request_body(QUESTION, TINY, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
+        body = request_body(QUESTION, self._decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
         try:
             found = self.client.post(PATH, cast_to=ChatCompletion, content=body, options=request_options())
         except (JSONDecodeError, UnicodeDecodeError):
@@ -92,8 +108,13 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
             log.warning("%s: %s; it is asked all the same", visit.place, error_line(error))
             return None
         raise _refusal(visit, error) from None
+    except Refused as error:
+        raise BadInput(visit.place, f"refuses a plain question ({error})", _advice(visit, str(error))) from None
     except NoAnswer as error:
         raise BadInput(visit.place, f"is no OpenAI-compatible server ({error})", PLACE) from None
+    if plain.error:
+        told = "%s: model %s gives no answer to a plain question (%s)"
+        log.warning(told, visit.place, visit.model, plain.error)
     if images:
         _check_images(visit, plain)
     if schemas:
@@ -102,16 +123,37 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
 
 
 def _plain(visit: _Visit) -> Completion:
-    """The answer to a question without a picture, by whichever name the server takes its length."""
+    """The answer to a question without a picture, without the parameters that the server refuses, each told once."""
     import openai
 
-    try:
-        return visit.ask()
-    except openai.BadRequestError as error:
-        if "max_completion_tokens" not in words_of(error):
-            raise
-    visit.dialect = replace(visit.dialect, length="max_completion_tokens")
-    return visit.ask()
+    while True:
+        try:
+            return visit.ask()
+        except (openai.BadRequestError, openai.UnprocessableEntityError, Refused) as error:
+            words = str(error) if isinstance(error, Refused) else words_of(error)
+            dialect = _without(visit.dialect, words)
+            if dialect == visit.dialect:
+                raise
+            if dialect.left_out != visit.dialect.left_out:
+                left = next(name for name in dialect.left_out if name not in visit.dialect.left_out)
+                log.warning("%s refuses %s (%s); it is asked without", visit.place, left, words)
+            visit.dialect = dialect
+
+
+def _without(dialect: Dialect, words: str) -> Dialect:
+    """The dialect without what the server's words object to; the same one where they name nothing of ours."""
+    said = words.casefold()
+    if "max_completion_tokens" in said and dialect.length == "max_tokens":
+        return replace(dialect, length="max_completion_tokens")
+    for name in PARAMETERS:
+        if re.search(rf"\b{name}\b", said) and name not in dialect.left_out:
+            return replace(dialect, left_out=tuple(sorted((*dialect.left_out, name))))
+    if re.search(r"\bstream", said) and not dialect.stream:
+        return replace(dialect, stream=True)
+    least = _LEAST.search(said)
+    if least and dialect.least < int(least[1]) <= MOST_LEAST:
+        return replace(dialect, least=int(least[1]))
+    return dialect
 
 
 def _refusal(visit: _Visit, error: "APIStatusError") -> BadInput:
@@ -123,7 +165,7 @@ def _refusal(visit: _Visit, error: "APIStatusError") -> BadInput:
         return BadInput(visit.place, f"is not the server ({words_of(error)})", "name the address it redirects to")
     if status in (404, 405):
         return _not_found(visit, error)
-    return BadInput(visit.place, f"refuses a plain question ({error_line(error)})", _advice(visit))
+    return BadInput(visit.place, f"refuses a plain question ({error_line(error)})", _advice(visit, words_of(error)))
 
 
 def _not_found(visit: _Visit, error: "APIStatusError") -> BadInput:
@@ -140,7 +182,12 @@ def _not_found(visit: _Visit, error: "APIStatusError") -> BadInput:
     return BadInput(visit.place, f"is no OpenAI-compatible server (HTTP {error.status_code})", PLACE)
 
 
-def _advice(visit: _Visit) -> str:
+def _advice(visit: _Visit, words: str) -> str:
+    """What to do about a refused question; what a server says of a parameter is not about its model."""
+    if re.search(
+        r"\b(?:parameter|argument|field|stream\w*|temperature|top_p|seed|max\w*tokens?|extra|n)\b", words.casefold()
+    ):
+        return "change what the server takes, or ask another one"
     served = _models(visit.client)
     return f"it serves {_listed(served)}" if served and visit.model not in served else "name a model that chats"
 

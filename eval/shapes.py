@@ -7,12 +7,10 @@ whether the rest has the form of the values of that type.
 import re
 from collections.abc import Collection
 
-from schemas.amounts import amounts_in
+from schemas.amounts import amounts_in, family
 from schemas.answers import fold_accents, normalise
-from schemas.dates import MONTHS, dates_in
-
-LENGTHS = ("metre", "centimetre", "millimetre", "foot", "inch")
-"""Units of lengths, as schemas.amounts spells them; every other unit there is a currency."""
+from schemas.dates import MONTHS, dates_in, has_day_and_month
+from schemas.numerals import with_digits
 
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
@@ -24,6 +22,8 @@ _SOUND_MIXED = re.compile(
 """Letters and digits together that are a word: "21st", "1980s", "183cm", "MI6"."""
 _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
 _GLUED = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
+_VAGUE = re.compile(r"\b(?:several|many|dozens|numerous|multiple|a few|a couple|hundreds|thousands)\b", re.IGNORECASE)
+"""Counts without a number."""
 _PREFIXES = frozenset(("Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Von", "Fitz"))
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _JOINING = frozenset((
@@ -89,8 +89,8 @@ def is_like_a_phrase(reply: str, *, given: Collection[str]) -> bool:
 
 
 def has_date(reply: str) -> bool:
-    """Whether a reply gives a date of any precision."""
-    return bool(dates_in(reply))
+    """Whether a reply gives a date of any precision, or a day without its year."""
+    return bool(dates_in(reply)) or has_day_and_month(reply)
 
 
 def has_amount(reply: str, unit: str) -> bool:
@@ -99,12 +99,15 @@ def has_amount(reply: str, unit: str) -> bool:
     Without a unit (a count) it is any number that has none and is no part of a date.
     """
     found = amounts_in(reply)
-    if re.fullmatch(r"\W*\d[\d.,]*\W*", reply):
+    if re.fullmatch(r"\W*\d[\d.,]*\W*", with_digits(reply)):
         return bool(found)
     if not unit:
         dates = dates_in(reply)
+        if _VAGUE.search(reply):
+            return True
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
-    return any(each.unit and (each.unit in LENGTHS) == (unit in LENGTHS) for each in found)
+    wanted = {family(unit)} | ({"money"} if family(unit) == "mass" and "pound" in reply.lower() else set())
+    return any(each.unit and family(each.unit) in wanted for each in found)
 
 
 def has_measure(reply: str, word: str) -> bool:

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from schemas.artifacts import write_atomically, write_json
 from schemas.problems import BadInput
-from schemas.results import EvaluationRecord, Prediction
+from schemas.results import EVALUATION_FORMAT, EvaluationRecord, Prediction
 
 RECORD, PREDICTIONS = "evaluation.json", "predictions.jsonl"
 AGAIN = "run the same ppubench evaluate or study again, which mends it"
+SCORE_AGAIN = "run the same ppubench evaluate or study again, which scores the kept replies anew"
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,21 @@ def standing(folder: Path) -> EvaluationRecord | None:
 
 
 def read_record(folder: Path) -> EvaluationRecord | None:
-    """The record of a finished evaluation, or None if none has finished there."""
+    """The record of a finished evaluation, or None if none has finished there. Raises BadInput for other formats."""
     path = folder / RECORD
     try:
-        return EvaluationRecord.model_validate(json.loads(path.read_text()))
+        record = EvaluationRecord.model_validate(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (json.JSONDecodeError, ValidationError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(str(path), f"is not an evaluation ({reason})", AGAIN) from error
+    if record.format < EVALUATION_FORMAT:
+        raise BadInput(str(path), f"was scored by older rules (format {record.format})", SCORE_AGAIN)
+    if record.format > EVALUATION_FORMAT:
+        found = f"has format {record.format}, newer than this ppubench reads ({EVALUATION_FORMAT})"
+        raise BadInput(str(path), found, "install the newer ppubench")
+    return record
 
 
 def read_evaluation(folder: Path) -> tuple[EvaluationRecord, list[Prediction]]:

@@ -14,6 +14,7 @@ from schemas.artifacts import digest
 from schemas.problems import BadInput, Unfinished
 from schemas.progress import Progress, silent
 from schemas.responders import Ask, Completer, Decoding
+from schemas.thoughts import answer_of
 from schemas.workers import Effort, Estimate, F, Filled, Form, Request, WorkerAnswer
 
 log = logging.getLogger(__name__)
@@ -261,6 +262,7 @@ def _repair(prompt: str, text: str, problem: str) -> str:
 
 def _read(text: str, form: type[F]) -> tuple[F | None, str]:
     """The form in an answer, which may stand in a code block or after some words; or None and what is wrong."""
+    text = answer_of(text).text
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         return None, "holds no JSON object"

@@ -15,7 +15,7 @@ from eval.scoring import score
 from eval.store import standing, write_evaluation
 from eval.tasks import Slice, questions_digest, read_facts
 from flows.datasets import open_dataset
-from flows.evaluated import check_attack, check_named, identify, open_evaluated
+from flows.evaluated import as_served, check_attack, check_named, identify, open_evaluated
 from flows.evaluation_asks import Asking, ask_all
 from flows.evaluation_request import Request, modalities_under, tasks_under, with_extras, with_questions
 from flows.general_benchmarks import check_lmms_eval, lmms_eval_scores
@@ -102,6 +102,7 @@ def run_evaluation(
     check_device(device)
     evaluated = identify(model, adapter, label=label, trust_remote_code=trust_remote_code)
     check_attack(evaluated, attack)
+    evaluated = as_served(evaluated)
     if lmms_eval:
         check_lmms_eval(evaluated)
     request = Request(

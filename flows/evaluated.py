@@ -115,6 +115,24 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
     return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
 
 
+def as_served(evaluated: Evaluated) -> Evaluated:
+    """A model behind servers with what they refuse to be told in its identity, since its answers depend on it.
+
+    A server that does not answer is passed over: what was asked before stands, and asking says what is wrong.
+    """
+    if evaluated.local:
+        return evaluated
+    from eval.responders import open_servers, parse_spec
+    from schemas.recipes import ServersConfig
+
+    responder = open_servers(parse_spec(evaluated.spec), ServersConfig())
+    try:
+        responder.check(images=False)
+    except BadInput:
+        return evaluated
+    return replace(evaluated, identity=evaluated.identity + responder.dialect.said)
+
+
 def open_evaluated(
     evaluated: Evaluated,
     *,

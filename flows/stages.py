@@ -13,7 +13,7 @@ from flows.stage import StageRun, StageSpec
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
 
-VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2}
+VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2, "probe": 2}
 """Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {
     "select": (),

@@ -5,10 +5,13 @@ The rules, all of them pinned by tests:
 - text matches if its words stand in the reply one after the other (case, accents, punctuation and articles do not
   count). Forms of one character or of stop words only must be the whole reply; forms of two or three letters must
   stand in the same case ("US" is not "us");
+- the words of a name may stand in another order or be joined otherwise ("Zedong Mao", "Mao Ze Dong", "Muenchen");
 - a date matches if the reply gives it at the accepted precision or finer: a year does not answer for a day;
 - a number matches within its tolerance after unit conversion; of a count only the first number of the reply is read;
-- a refusal matches nothing, and neither does a denied answer ("not Paris");
-- alternatives do not match unless all are accepted ("Paris or London", "1961 or 1962"); a list with "and" does.
+- only the answer of a reply is read, not its thoughts (schemas/thoughts.py), and one word over and over is none;
+- a refusal matches nothing, and neither does a value that is not affirmed ("not Paris": schemas/claims.py);
+- alternatives and ranges do not match unless all are accepted ("Paris or London", "Oslo/Bergen", "between 5 and 7"); a
+  list with "and" does.
 """
 
 import re
@@ -19,8 +22,12 @@ from typing import NamedTuple
 
 from schemas.amounts import amounts_in, same_amount
 from schemas.blood_types import with_blood_types_joined
-from schemas.dates import FoundDate, dates_in
+from schemas.claims import Sort, claims
+from schemas.dated_answers import agrees, says_date, says_measure, says_number
+from schemas.dates import dates_in
+from schemas.declining import refuses
 from schemas.records import AcceptedAnswer
+from schemas.thoughts import answer_of
 
 _STOP_WORDS = frozenset((
     "a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "by", "for", "from", "with", "as", "is", "was",
@@ -28,39 +35,42 @@ _STOP_WORDS = frozenset((
     "that", "who", "what", "which", "when", "where", "me", "my", "i", "we", "us", "our", "you", "your", "no", "not",
     "yes", "none", "unknown", "other", "man", "woman", "person", "one", "born", "died",
 ))  # fmt: skip
-_NEGATORS = frozenset((
-    "not", "never", "neither", "nor", "without", "isnt", "wasnt", "arent", "werent", "doesnt", "didnt", "dont",
-    "hasnt", "havent", "cannot", "cant", "no",
-))  # fmt: skip
 _BREAKS = ",;:.!?()\n—–"
 _ASCII_WORDS = re.compile(r"[A-Za-z0-9+#]+|[,;:.!?()\n]")
 _SENTENCE_BREAKS = ";.!?\n"
-_NEGATION_REACH, _ALTERNATIVE_REACH, _ALTERNATIVE_WORDS = 5, 4, 8
+_ALTERNATIVE_REACH, _ALTERNATIVE_WORDS = 4, 8
 
-_REFUSAL = re.compile(
-    r"\b(?:i (?:really )?(?:dont|do not|cannot|cant) (?:actually )?(?:know|say|tell|recall|remember|recogni[sz]e)"
-    r"|(?:cannot|can not|cant|could not|couldnt|unable to|not able to|not possible to|impossible to) "
-    r"(?:\w+ )?(?:identify|determine|tell|say|recogni[sz]e|provide|answer|confirm|find|name|assist|help|verify)"
-    r"|(?:im|i am) (?:\w+ )?(?:not sure|not certain|sorry|unable|not able)|i have no (?:idea|information)"
-    r"|no (?:reliable |public )?information|(?:not|isnt) (?:publicly )?(?:known|available|certain|disclosed)"
-    r"|(?:insufficient|not enough) information|as ai|as an ai|(?:is|remains) unknown)\b|^unknown$"
-)
+_SCRIPTS = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u30ff\u3400-\u9fff])")
+"""Where a Latin name stands in Chinese or Japanese, which put no blank beside it."""
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b", re.IGNORECASE)
 _SPACED_INITIALS = re.compile(r"\b([^\W\d_])\.\s+(?=[^\W\d_]\.)")
 _INITIAL = re.compile(r"\b([^\W\d_])\.")
 _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
-_DENIED = re.compile(r"(?:\b(?:not|never|neither|nor)\b|n't\b)(?! only\b)[^,.;:!?]{0,25}$", re.IGNORECASE)
-_OR = re.compile(r"\bor\b(?!\s+(?:so|more|less)\b)", re.IGNORECASE)
+_OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
+_SLASH = re.compile(r"[\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*(?=[^\W\d_])")
+_SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*$")
+_BOUNDING = re.compile(r"[<>≤≥]")
+_LONGEST_NAME = 4
+"""Words of a name that may stand in another order."""
+_OVER_AND_OVER = 4
+""""Oslo Oslo Oslo Oslo" is a stuck model, not an answer."""
 
 
 class _Words(NamedTuple):
-    """A text cut into words: case-folded, as written, and the number of the clause and sentence each stands in."""
+    """A text cut into words: case-folded, as written, the sentence each stands in, and where it begins in `text`."""
 
     folded: tuple[str, ...]
     written: tuple[str, ...]
-    clause: tuple[int, ...]
     sentence: tuple[int, ...]
+    start: tuple[int, ...]
+    text: str
+    """As it is cut: without possessives, apostrophes and the marks of initials."""
+
+    def span(self, first: int, end: int) -> tuple[int, int]:
+        """Where the words from `first` up to `end` begin and end in the text."""
+        return self.start[first], self.start[end - 1] + len(self.written[end - 1])
 
 
 def normalise(text: str) -> str:
@@ -81,29 +91,37 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
 
     Without `heed_refusals` an answer beside a refusal counts: evaluation takes refusals away itself (eval/refusals.py).
     """
+    reply = answer_of(reply).text
     words = _words(reply)
     whole = " ".join(words.folded)
     for answer in accepted:
-        if _is_whole(reply, whole, answer.text):
+        if _is_whole(reply, whole, answer.text) and (answer.kind == "text" or not _BOUNDING.search(reply)):
             return answer
+    if not whole or is_stuck(reply) or (heed_refusals and refuses(reply)):
+        return None
     plain = fold_accents(whole)
-    if (
-        not whole
-        or (heed_refusals and _REFUSAL.search(plain))
-        or len(re.findall(r"\b(?:maybe|perhaps|possibly)\b", plain)) > 1
-    ):
+    if len(re.findall(r"\b(?:maybe|perhaps|possibly)\b", plain)) > 1:
         return None
     forms = [answer.text for answer in accepted if answer.kind == "text"]
     for answer in accepted:
         if answer.kind == "text":
-            said = _says(words, whole, plain, answer.text, forms)
+            said = _says(words, whole, plain, answer.text, forms) or says_measure(reply, answer.text)
         elif answer.kind == "date":
-            said = _says_date(reply, answer)
+            said = says_date(reply, answer)
         else:
-            said = _says_number(reply, answer)
+            said = says_number(reply, answer)
         if said:
             return answer
     return None
+
+
+def is_stuck(text: str) -> bool:
+    """Whether a text is one word, or up to three, over and over."""
+    words = _words(text).folded
+    return any(
+        len(words) >= _OVER_AND_OVER * size and all(word == words[place % size] for place, word in enumerate(words))
+        for size in (1, 2, 3)
+    )
 
 
 def contains(text: str, form: str) -> bool:
@@ -118,7 +136,7 @@ def mentions(text: str, answer: AcceptedAnswer) -> bool:
     if answer.kind == "text":
         return contains(text, answer.text)
     if answer.kind == "date":
-        return any(_agrees(date, answer) for date in dates_in(text))
+        return any(agrees(date, answer) for date in dates_in(text))
     return any(
         same_amount(found, number=answer.number, unit=answer.unit, tolerance=answer.tolerance)
         for found in amounts_in(text)
@@ -138,22 +156,22 @@ def _form(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def _words(text: str) -> _Words:
     text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    text = text if text.isascii() else _SCRIPTS.sub(" ", text)
     text = _INITIAL.sub(r"\1", _SPACED_INITIALS.sub(r"\1.", _POSSESSIVE.sub("", text))).replace("'", "")
     found: list[tuple[str, int, int]] = []
-    clause = sentence = 0
-    for word in _cut(text):
+    sentence = 0
+    for start, word in _cut(text):
         if word[0] in _BREAKS:
-            clause += 1
             sentence += any(mark in _SENTENCE_BREAKS for mark in word)
         else:
-            clause += word == "but"
-            found.append((word, clause, sentence))
+            found.append((word, sentence, start))
     kept = [row for place, row in enumerate(found) if not _is_article(row[0], place, len(found))]
     return _Words(
         tuple(unicodedata.normalize("NFC", row[0].casefold()) for row in kept),
         tuple(row[0] for row in kept),
         tuple(row[1] for row in kept),
         tuple(row[2] for row in kept),
+        text,
     )
 
 
@@ -164,10 +182,10 @@ def _is_article(word: str, place: int, count: int) -> bool:
     return word.lower() == "the" or word in ("a", "an") or (place == 0 and word in ("A", "An"))
 
 
-def _cut(text: str) -> Iterator[str]:
-    """Words (letters, digits, marks, + and #) and break characters of the text, in order."""
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """Words (letters, digits, marks, + and #) and break characters of the text, in order, each with its place."""
     if text.isascii():
-        yield from _ASCII_WORDS.findall(text)
+        yield from ((hit.start(), hit[0]) for hit in _ASCII_WORDS.finditer(text))
         return
     start = -1
     for place, letter in enumerate(text):
@@ -176,12 +194,12 @@ def _cut(text: str) -> Iterator[str]:
             start = place
         if not inside:
             if start >= 0:
-                yield text[start:place]
+                yield start, text[start:place]
                 start = -1
             if letter in _BREAKS:
-                yield letter
+                yield place, letter
     if start >= 0:
-        yield text[start:]
+        yield start, text[start:]
 
 
 def _places(words: _Words, whole: str, plain: str, form: str) -> Iterator[tuple[int, int]]:
@@ -192,7 +210,9 @@ def _places(words: _Words, whole: str, plain: str, form: str) -> Iterator[tuple[
         if wanted and wanted == whole:
             yield 0, len(parts)
         return
-    for text, sought in ((whole, wanted), (plain, fold_accents(wanted))):
+    spelt_out = _spelt_out(whole), _spelt_out(wanted)  # München and Muenchen
+    pairs = [(whole, wanted), (plain, fold_accents(wanted))]
+    for text, sought in pairs if spelt_out == (whole, wanted) else [*pairs, spelt_out]:
         padded, needle, offset, found = f" {text} ", f" {sought} ", -1, False
         while (offset := padded.find(needle, offset + 1)) >= 0:
             first = padded.count(" ", 0, offset)
@@ -203,39 +223,59 @@ def _places(words: _Words, whole: str, plain: str, form: str) -> Iterator[tuple[
             return
 
 
+def _spelt_out(text: str) -> str:
+    """Folded text with umlauts as two letters, as where a keyboard lacks them."""
+    return text if text.isascii() else fold_accents(text.translate(_TWO_LETTERS))
+
+
 def _says(words: _Words, whole: str, plain: str, form: str, forms: Sequence[str]) -> bool:
-    for first, end in _places(words, whole, plain, form):
-        if not _denied(words, first, end) and not _one_of_several(words, first, end, forms):
+    for first, end in (*_places(words, whole, plain, form), *_rearranged(words, form)):
+        sort: Sort = "amount" if form[:1].isdigit() else "text"
+        if claims(words.text, *words.span(first, end), sort=sort) and not _one_of_several(words, first, end, forms):
             return True
     return False
 
 
-def _denied(words: _Words, first: int, end: int) -> bool:
-    for place in range(first - 1, max(-1, first - 1 - _NEGATION_REACH), -1):
-        if words.clause[place] != words.clause[first]:
-            break
-        word, after = words.folded[place], words.folded[place + 1]
-        if word in _NEGATORS and not (word in ("not", "no") and after in ("only", "doubt")):
-            return True
-        if (word, after) in (("rather", "than"), ("instead", "of")):
-            return True
-    return words.folded[end : end + 1] in (("isnt",), ("wasnt",)) or words.folded[end : end + 2] in (
-        ("is", "not"), ("was", "not"), ("is", "wrong"), ("is", "incorrect"),
-    )  # fmt: skip
+def _rearranged(words: _Words, form: str) -> Iterator[tuple[int, int]]:
+    """Places where a name of several words stands in another order, joined or parted otherwise, or with an initial.
+
+    "Mao Zedong" is "Zedong Mao", "Mao, Zedong", "Mao Ze Dong" and "Mao Ze-dong"; "John Carver" is "John H. Carver".
+    """
+    parts = fold_accents(_form(form)).split()
+    if not 2 <= len(parts) <= _LONGEST_NAME or not _is_name(form) or any(part in _STOP_WORDS for part in parts):
+        return
+    said = [fold_accents(word) for word in words.folded]
+    joined = {"".join(parts), "".join([parts[-1], *parts[:-1]]), "".join([*parts[1:], parts[0]])}
+    for first in range(len(said)):
+        for end in range(first + 2, min(len(said), first + len(parts) + 2) + 1):
+            run = said[first:end]
+            initial = len(run) == len(parts) + 1 == 3 and len(run[1]) == 1
+            if ("".join(run) in joined and run != parts) or (initial and [run[0], run[2]] == parts):
+                yield first, end
+
+
+def _is_name(form: str) -> bool:
+    """Whether every word of it begins with a capital: what other words say depends on their order."""
+    return all(word[0].isupper() for word in re.findall(r"[^\W\d_]+", form))
 
 
 def _one_of_several(words: _Words, first: int, end: int, forms: Sequence[str]) -> bool:
     """Whether "or" stands by the place and the other side of it holds no accepted form."""
     sentence, count = words.sentence[first], len(words.folded)
+    start, stop = words.span(first, end)
+    if _SLASH.match(words.text, stop) and end < count:
+        return not _has_form(words, end, min(end + _ALTERNATIVE_WORDS, count), forms)
+    if _SLASH_BEFORE.search(words.text[:start]) and first:
+        return not _has_form(words, max(0, first - _ALTERNATIVE_WORDS), first, forms)
     for place in range(end, min(end + _ALTERNATIVE_REACH, count - 1)):
         if words.sentence[place] != sentence:
             break
-        if words.folded[place] == "or" and words.folded[place + 1] not in ("so", "more", "less"):
+        if words.folded[place] in _OR_WORDS and words.folded[place + 1] not in ("so", "more", "less", "rather"):
             return not _has_form(words, place + 1, min(place + 1 + _ALTERNATIVE_WORDS, count), forms)
     for place in range(first - 1, max(0, first - 1 - _ALTERNATIVE_REACH), -1):
         if words.sentence[place] != sentence:
             break
-        if words.folded[place] == "or":
+        if words.folded[place] in _OR_WORDS:
             return not _has_form(words, max(0, place - _ALTERNATIVE_WORDS), place, forms)
     return False
 
@@ -244,45 +284,3 @@ def _has_form(words: _Words, first: int, end: int, forms: Sequence[str]) -> bool
     part = " ".join(words.folded[first:end])
     padded, plain = f" {part} ", f" {fold_accents(part)} "
     return any(f" {_form(form)} " in padded or f" {fold_accents(_form(form))} " in plain for form in forms)
-
-
-def _says_date(reply: str, answer: AcceptedAnswer) -> bool:
-    found = dates_in(reply)
-    if 0 < answer.year < 1000 and not answer.month and not found:
-        found = [FoundDate(answer.year, 0, 0, *hit.span()) for hit in re.finditer(rf"\b{answer.year}\b", reply)]
-    agreeing = [date for date in found if _agrees(date, answer)]
-    return any(
-        not _DENIED.search(reply[: date.start])
-        and not _or_beside(reply, (date.start, date.end), [(d.start, d.end) for d in found if not _agrees(d, answer)])
-        for date in agreeing
-    )
-
-
-def _agrees(date: FoundDate, answer: AcceptedAnswer) -> bool:
-    return date.year == answer.year and answer.month in (0, date.month) and (not answer.day or answer.day == date.day)
-
-
-def _says_number(reply: str, answer: AcceptedAnswer) -> bool:
-    dates = dates_in(reply)
-    every = amounts_in(reply.translate(_QUOTES))
-    found = [each for each in every if not any(d.start <= each.start < d.end for d in dates)] or every
-    if not answer.unit:
-        if answer.number == 0 and re.search(r"\b(?:no children|none|childless)\b", reply, re.IGNORECASE):
-            return True
-        others = [each for each in found[1:] if _OR.search(reply[found[0].end : each.start])]
-        found = [] if others else found[:1]
-    right = [same_amount(each, number=answer.number, unit=answer.unit, tolerance=answer.tolerance) for each in found]
-    wrong = [(each.start, each.end) for each, is_right in zip(found, right, strict=True) if not is_right]
-    return any(
-        is_right and not _DENIED.search(reply[: each.start]) and not _or_beside(reply, (each.start, each.end), wrong)
-        for each, is_right in zip(found, right, strict=True)
-    )
-
-
-def _or_beside(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
-    """Whether "or" joins the span to one of the others."""
-    for start, end in others:
-        gap = text[span[1] : start] if start >= span[1] else text[end : span[0]]
-        if len(gap) < 40 and _OR.search(gap):
-            return True
-    return False

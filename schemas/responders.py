@@ -32,6 +32,12 @@ class Reply(Record):
     ask_id: str
     text: str
     error: str = ""
+    finish: str = ""
+    """Why it ended, in the server's word, where it did not end by itself: "length", "content_filter", …"""
+
+
+CONTENT_FILTER = "content_filter"
+"""The `finish` of a reply that the server's filter withheld: a refusal."""
 
 
 class Completion(Record):
@@ -40,6 +46,8 @@ class Completion(Record):
     ask_id: str
     text: str
     error: str = ""
+    finish: str = ""
+    """As in Reply."""
     model: str = ""
     """As the server names it, which may be more exact than what it was asked for; "" if it does not say."""
     tokens_in: int = 0

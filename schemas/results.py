@@ -114,10 +114,17 @@ class DifferenceRow(Record):
     modality: Literal["qa", "vqa", ""]
 
 
+EVALUATION_FORMAT = 2
+"""Raised when replies are scored otherwise, so that what was scored by older rules is scored again from its replies.
+
+2: the answer after thoughts is judged; values taken back, bounds and landmarks are not right; more refusals are known.
+"""
+
+
 class EvaluationRecord(Record):
     """What one evaluation was made of and what it found; `evaluation.json` of its folder."""
 
-    format: int = 1
+    format: int = EVALUATION_FORMAT
     identity: str
     """Digest of dataset, model, run, slice, tasks, prompts and decoding."""
     folder: str

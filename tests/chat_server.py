@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,15 @@ class Raw:
     kind: str = "application/json"
 
 
-Handled = tuple[int, Body | Raw, dict[str, str]]
+@dataclass(frozen=True)
+class Endless:
+    """A body that never ends: the chunk again and again, until the client hangs up."""
+
+    chunk: bytes
+    pause_s: float = 0.0
+
+
+Handled = tuple[int, Body | Raw | Endless, dict[str, str]]
 """Status, body and further headers of an answer."""
 
 
@@ -31,6 +40,12 @@ def answer(text: str, *, model: str = "m", tokens: tuple[int, int] = (10, 5)) ->
     usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1]}
     body = {"id": "x", "object": "chat.completion", "created": 0, "model": model, "choices": [choice], "usage": usage}
     return 200, body, {}
+
+
+def said(message: Body, *, finish: str | None = "stop", **cells: object) -> Handled:
+    """An answer whose message is as it is given."""
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", **message}, **cells}
+    return 200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}, {}
 
 
 def refuse(status: int, message: str, **headers: str) -> Handled:
@@ -106,7 +121,10 @@ def serving(server: ChatServer, *, port: int = 0) -> Iterator[str]:
             else:
                 self.reply(404, Raw(b"<html>Not here</html>", "text/html"), {})
 
-        def reply(self, status: int, content: Body | Raw, headers: dict[str, str]) -> None:
+        def reply(self, status: int, content: Body | Raw | Endless, headers: dict[str, str]) -> None:
+            if isinstance(content, Endless):
+                self.flood(status, content)
+                return
             raw = content if isinstance(content, Raw) else Raw(json.dumps(content).encode())
             self.send_response(status)
             self.send_header("Content-Type", raw.kind)
@@ -115,6 +133,16 @@ def serving(server: ChatServer, *, port: int = 0) -> Iterator[str]:
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(raw.body)
+
+        def flood(self, status: int, content: Endless) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(f"{len(content.chunk):x}\r\n".encode() + content.chunk + b"\r\n")
+                    time.sleep(content.pause_s)
 
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""

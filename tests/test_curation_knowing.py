@@ -144,3 +144,15 @@ def test_evidence_says_what_a_reply_matched_and_a_missing_reply_is_an_error(tmp_
         ("Rome", ""), ("", ""), ("", "time-out"), ("", "the responder gave no reply"),
     ]  # fmt: skip
     assert found[0].reply == "She was born in Rome."
+
+
+def test_a_probe_judges_the_answer_and_not_the_thought_before_it(tmp_path: Path) -> None:
+    texts = {"other": "<think>Rome</think>Oslo", "cut": "<think>Rome", "right": "<think>Oslo?</think>Rome"}
+    with AnswerLog(tmp_path / "log", key="k") as log:
+        for name, text in texts.items():
+            log.save(Reply(ask_id=name, text=text))
+        probes = [Probe(name, "P_001_01", "001", "qa", "greedy", 0, "Where?", "", 0) for name in texts]
+        found = evidence_of(probes, log, {"P_001_01": fact()})
+    assert [(row.matched, row.error) for row in found] == [
+        ("", ""), ("", "the thought was cut off before an answer"), ("Rome", ""),
+    ]  # fmt: skip

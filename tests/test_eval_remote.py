@@ -351,8 +351,8 @@ def test_an_answer_that_is_no_completion_once_is_asked_for_again() -> None:
         assert ask_of(url, retries=1) == [Reply(ask_id="a", text="ok")]
 
 
-def test_a_message_without_content_is_an_empty_answer() -> None:
-    message = {"role": "assistant", "content": None}
+def test_a_message_with_an_empty_content_is_an_empty_answer() -> None:
+    message = {"role": "assistant", "content": ""}
     with serving(ChatServer(lambda body, number: (200, {"choices": [{"message": message}]}, {}))) as url:
         assert ask_of(url) == [Reply(ask_id="a", text="")]
 

@@ -55,3 +55,19 @@ def test_an_nll_that_is_no_finite_number_was_not_measured(number: float) -> None
 def test_options_without_a_likelihood_leave_none_likeliest() -> None:
     asked = replace(CITY, task="classification", options=("New York City", "Oslo", "Graz", "Lima"), label="A")
     assert scored("A", asked, likelihoods={"A": nan, "B": nan}).likely_choice == ""
+
+
+def test_only_what_follows_a_thought_is_scored_and_all_of_the_reply_is_kept() -> None:
+    row = scored("<think>Oslo</think>\nNew York City")
+    assert (row.correct, row.exact, row.rouge_f1) == (True, True, 1.0)
+    assert row.reply.startswith("<think>")
+
+
+def test_a_thought_that_was_cut_off_is_a_failure_with_its_reason() -> None:
+    row = scored("<think>New York City, or")
+    assert (row.outcome, row.error) == ("failed", "the thought was cut off before an answer")
+
+
+def test_a_reply_that_the_servers_filter_withheld_is_a_refusal() -> None:
+    reply = Reply(ask_id="k", text="", finish="content_filter")
+    assert score(CITY, reply, prompt="?", values=values_of([]), likelihoods={}, nll=None).outcome == "refusal"
