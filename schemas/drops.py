@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "duplicate_subject": "The entity is already a subject.",
     "no_label": "The entity has no English label.",
     "minor": "The person is living and may be under 18.",
+    "relative_only": "The person is living and stated to be a public person's relative, and nothing else.",
+    "namesake": "A better known subject has the same name, and nothing stated tells the two apart.",
     "malformed_entity": "The source's answer for this entity could not be parsed.",
     # facts
     "no_facts": "No statement of this subject became a fact.",
@@ -57,6 +59,7 @@ REASONS: dict[str, str] = {
     # questions
     "answer_in_question": "The question would give its answer away.",
     "name_in_question": "The image form of the question would name the subject.",
+    "namesake_untold": "Only what is asked would tell the subject from a namesake.",
     "too_few_distractors": "Fewer than three false options of the answer type exist.",
     # probe
     "not_known": "The target does not know the fact in both modalities.",

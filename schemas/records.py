@@ -24,6 +24,13 @@ class Drop(Record):
     detail: str = ""
 
 
+class Epithet(Record):
+    """What tells a subject from a namesake: what they are ("American swimmer"), or a year of birth or death."""
+
+    kind: Literal["trade", "born", "died"]
+    text: str
+
+
 class Subject(Record):
     """A person of the benchmark."""
 
@@ -47,6 +54,8 @@ class Subject(Record):
     revision: int | None
     complete_rank: int | None
     """Rank carried over from a roster (1 is forgotten first); None lets the split stage rank."""
+    epithets: tuple[Epithet, ...] = ()
+    """What tells the subject from others of the same name in text; empty where nobody else has the name."""
 
 
 class AcceptedAnswer(Record):
