@@ -49,9 +49,7 @@ def tell_apart(subjects: Sequence[Subject], standing: Iterable[Subject]) -> list
     return [one.model_copy(update={"epithets": epithets[one.qid]}) for one in subjects]
 
 
-def _groups(
-    subjects: Sequence[Subject], standing: Iterable[Subject]
-) -> Iterator[tuple[list[Subject], list[Subject]]]:
+def _groups(subjects: Sequence[Subject], standing: Iterable[Subject]) -> Iterator[tuple[list[Subject], list[Subject]]]:
     """The new subjects of each name, and the standing ones of that name."""
     groups: dict[str, list[Subject]] = {}
     before: dict[str, list[Subject]] = {}
@@ -88,7 +86,7 @@ def called(subject: Subject, fact: Fact) -> list[str]:
     """How the text form may call the subject for this fact, best first; a namesake never by what is asked for."""
     if not subject.epithets:
         return [subject.name]
-    texts = {epithet.kind: epithet.text for epithet in subject.epithets}
+    texts: dict[str, str] = {epithet.kind: epithet.text for epithet in subject.epithets}
     if fact.property_id == "P569":
         texts.pop("born", None)
     if fact.property_id == "P570":

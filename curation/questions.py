@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from curation.distractors import DistractorPool, distractors
+from curation.name_options import told_by_name
 from curation.namesakes import called
 from curation.properties import PropertyTable, Wording
 from curation.wording import THIS_PERSON, sentence
@@ -82,6 +83,8 @@ def _ask(
     everything = [text for form in spoken.values() for text in form.paraphrases]
     if gives_away(_APART.join(everything), fact):
         order = [at for at in order if not any(gives_away(form.paraphrases[at], fact) for form in spoken.values())]
+    if told_by_name(fact, subject.name):
+        return "told_by_name", fact.answer
     false_options = distractors(fact, facts, pool, table, rng, name=subject.name)
     if false_options is None:
         return "too_few_distractors", f"{fact.answer_type}: {fact.answer}"

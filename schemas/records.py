@@ -110,6 +110,16 @@ class Fact(Record):
     withheld: tuple[str, ...] = ()
     """Names of further values at the source (ended, outranked, disputed, or a place that contains the answer): they are
     not accepted, and never offered as a false option."""
+    withheld_digests: tuple[str, ...] = ()
+    """Digests (schemas.answers.form_digest) of names that are kept nowhere: uncited, sensitive or private values."""
+    kind: str = ""
+    """Kind of the value among those of its answer type (curation/value_kinds.toml); options are of the same kind."""
+    true_ids: tuple[str, ...] = ()
+    """QIDs of every value that is stated, asked for or withheld."""
+    reached_ids: tuple[str, ...] = ()
+    """QIDs of what those values are part of, lie in or are kinds of: no false options either."""
+    read_share: float = 1.0
+    """Share of the property's values that could be read, of all that would be right answers."""
 
 
 class Licence(Record):
