@@ -77,7 +77,14 @@ def distractor_pool(facts: Iterable[Fact | Offered]) -> DistractorPool:
 
 
 def distractors(
-    fact: Fact, others: Sequence[Fact], pool: DistractorPool, table: PropertyTable, rng: random.Random, *, name: str
+    fact: Fact,
+    others: Sequence[Fact],
+    pool: DistractorPool,
+    table: PropertyTable,
+    rng: random.Random,
+    *,
+    name: str,
+    description: str = "",
 ) -> list[str] | None:
     """Three options that are false for the subject and unlike each other, or None if there are not so many.
 
@@ -85,13 +92,17 @@ def distractors(
     where the pool has fewer than three that will do, values of the table's fallback: those are of the real world, and
     stand out beside people of an embedded one. Dates and numbers are made up nearby. `others` are the subject's facts:
     none of their answers of the same type is offered, since it may be true here too. `name` is the subject's, who is
-    no option either.
+    no option either, and `description` says further things that are true.
     """
     chosen: list[str] = []
     told = telling_words(fact, name)
     for option in _candidates(fact, pool, table, rng, told):
         false = _is_false(option, fact, others, "" if told else name) and _fits(option, fact, others, pool)
-        if false and not any(_alike(option, each) for each in chosen):
+        if (
+            false
+            and not (description and contains(description, option))
+            and not any(_alike(option, each) for each in chosen)
+        ):
             chosen.append(option)
             if len(chosen) == OPTIONS:
                 return chosen
@@ -183,7 +194,9 @@ def _near_numbers(answer: AcceptedAnswer, rng: random.Random) -> Iterator[str]:
     if answer.unit == "centimetre":
         numbers = [answer.number + sign * step for sign in (-1, 1) for step in (5, 9, 13, 17)]
     elif answer.unit:
-        numbers = [float(f"{answer.number * factor:.2g}") for factor in _MONEY_FACTORS]
+        digits = max(2, len(f"{answer.number:.15g}".replace(".", "").strip("0")))  # as many as the answer says
+        factors = [factor + (0.037 * number if digits > 3 else 0.0) for number, factor in enumerate(_MONEY_FACTORS)]
+        numbers = [float(f"{answer.number * factor:.{digits}g}") for factor in factors]
     else:
         numbers = [answer.number + step for step in (-3, -2, -1, 1, 2, 3, 4) if answer.number + step >= 0]
     rng.shuffle(numbers)

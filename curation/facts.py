@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from curation import sample_names
 from curation.answers import Reading, Unread, read_value
 from curation.careers import impossible_date
-from curation.drafts import Draft, Unasked, fact_drop, main_drafts, qualifier_drafts
+from curation.drafts import Draft, Unasked, fact_drop, main_drafts
 from curation.properties import Property, PropertyTable
+from curation.qualifier_drafts import qualifier_drafts
+from curation.qualifier_roles import load_qualifiers
 from curation.slots import assign_slots
 from curation.statements import Candidate, Gated, judge, policy_reason, rank_reason
-from curation.values import needed_values
 from schemas.answers import contains, form_digest
 from schemas.entities import Entity, ItemValue, Statement
 from schemas.records import AcceptedAnswer, Drop, Fact, Subject
 from schemas.words import Sensitivity
 
-__all__ = ["facts_of", "is_extra", "legal_basis_hint", "needed_values"]
+__all__ = ["facts_of", "is_extra", "legal_basis_hint", "unknown_qualifiers"]
 
 _HIDDEN_REASONS = ("gate_uncited", "value_sensitive", "third_party")
 """Values that are named nowhere, so that only digests keep them from becoming false options."""
@@ -60,12 +61,24 @@ def facts_of(
         subject, sorted_out.candidates, unasked, values, table, one_dataset=gated == "open"
     )
     extra, extra_drops = qualifier_drafts(
-        subject, entity, sorted_out.eligible, values, table,
+        subject, entity, sorted_out.eligible, unasked, values, table,
         third_party_sitelinks=third_party_sitelinks, exclude=exclude,
     )  # fmt: skip
     possible, date_drops = _possible(subject, [*drafts, *extra], entity, table)
     facts, slot_drops = _number(subject, possible, sensitive, gated, sample_name or sample_names.sample_name(subject))
     return facts, [*sorted_out.drops, *main_drops, *slot_drops, *date_drops, *extra_drops]
+
+
+def unknown_qualifiers(entity: Entity, table: PropertyTable) -> list[tuple[str, str]]:
+    """(property, qualifier) for each statement of an asked property and qualifier of it that no rule knows."""
+    roles = load_qualifiers()
+    asked = {row.id for row in table.properties if row.policy != "exclude"}
+    return [
+        (statement.property_id, each)
+        for statement in entity.statements
+        if statement.property_id in asked
+        for each in roles.unknown(statement)
+    ]
 
 
 def is_extra(drop: Drop) -> bool:

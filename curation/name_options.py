@@ -14,11 +14,16 @@ _STEM = 3
 
 
 def telling_words(fact: Fact, name: str) -> frozenset[str]:
-    """The words of a subject's further name that its usual name tells; none for answers of other types."""
+    """The words of a subject's further name that false options share; none for answers of other types.
+
+    They are those that its usual name tells, or else the surname of a birth name.
+    """
     if fact.answer_type not in NAMES:
         return frozenset()
-    own = _words(name)
-    return frozenset(word for word in fact.answer.split() if _told(word, own))
+    own, words = _words(name), fact.answer.split()
+    told = frozenset(word for word in words if _told(word, own))
+    # A birth name of somebody else tells its language and whose it is: the surname stays, the given names are others.
+    return told or frozenset(words[-1:] if fact.answer_type == "birth name" and len(words) > 1 else ())
 
 
 def told_by_name(fact: Fact, name: str) -> bool:

@@ -82,6 +82,8 @@ class QualifierProperty(Record):
     paraphrases: tuple[str, ...]
     cloze: str
     person: bool = False
+    once: bool = False
+    """The same answer for two topics is a contradiction: nobody earns one degree at two schools."""
 
     @property
     def base(self) -> str:

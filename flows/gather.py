@@ -1,11 +1,12 @@
 """The stages that gather: facts (what is stated), images (which pictures there are)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from curation.facts import facts_of
+from curation.facts import facts_of, unknown_qualifiers
 from curation.licences import licence_problem
 from curation.portrait_rules import portrait_problem
 from curation.properties import load_properties
@@ -17,7 +18,7 @@ from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
 from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
 from schemas.problems import Unfinished
-from schemas.records import Drop, Fact, Image, Subject
+from schemas.records import Drop, Fact, Image, Subject, UnknownQualifier
 
 TOLERATED_FAILURES = 0.2
 """Share of failed requests above which a stage stops instead of writing the failures down as facts."""
@@ -47,6 +48,7 @@ def facts(run: StageRun, resources: Resources) -> None:
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
         statements = 0
+        strange: Counter[tuple[str, str]] = Counter()
         for person in people:
             subject = subjects[person.requested_id]
             found, left = facts_of(
@@ -61,6 +63,7 @@ def facts(run: StageRun, resources: Resources) -> None:
                 sample_name=names[subject.subject_id],
             )
             statements += len(person.statements)
+            strange.update(unknown_qualifiers(person, table))
             kept += found
             drops += left
             if not found:
@@ -71,7 +74,12 @@ def facts(run: StageRun, resources: Resources) -> None:
                     )
                 )
         run.took[shard] = statements
-        return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
+        unknown = [
+            UnknownQualifier(property_id=base, qualifier_id=each, statements=count)
+            for (base, each), count in sorted(strange.items())
+        ]
+        made = {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
+        return made | ({"unknown_qualifiers": Rows(UnknownQualifier, unknown)} if unknown else {})
 
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches, stop=resources.stop_asking)
 

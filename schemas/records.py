@@ -122,6 +122,14 @@ class Fact(Record):
     """Share of the property's values that could be read, of all that would be right answers."""
 
 
+class UnknownQualifier(Record):
+    """A qualifier of an asked property that curation/qualifiers.toml has no rule for, and how often it stood there."""
+
+    property_id: str
+    qualifier_id: str
+    statements: int
+
+
 class Licence(Record):
     """Licence and attribution of a Commons file, as imageinfo's extmetadata gives them (HTML stripped)."""
 
