@@ -61,23 +61,41 @@ def main_drafts(
     """
     drafts: list[Draft] = []
     drops: list[Drop] = []
+    asked: dict[str, list[Candidate]] = {}
+    unsaid: dict[str, Unasked] = {}
     for row in table.properties:
         found = in_order(candidates.get(row.id, ()), row, living=subject.living)
-        asked, reason = _asked(found, row, unasked.get(row.id, Unasked()), table)
-        if reason:
-            drops += [
-                fact_drop(subject, each.statement.statement_id, reason, f"{row.id} {each.reading.answer}")
-                for each in found
-            ]
-            continue
+        asked[row.id], reason = _asked(found, row, unasked.get(row.id, Unasked()), table)
+        drops += [
+            fact_drop(subject, each.statement.statement_id, reason, f"{row.id} {each.reading.answer}")
+            for each in found
+            if reason
+        ]
+        if row.value in ("item", "text"):
+            left = [each.reading for each in found] if reason else []
+            unsaid[row.answer] = _joined(unsaid.get(row.answer, Unasked()), unasked.get(row.id, Unasked()), left)
+    for row in table.properties:
         groups: dict[tuple[str, Sensitivity, bool], list[Candidate]] = {}
-        for each in asked:
+        for each in asked[row.id]:
             groups.setdefault((each.topic, each.sensitivity, each.gate), []).append(each)
         for key, group in groups.items():
             others = [each for other, rest in groups.items() if other != key for each in rest]
             alike = [each for each in others if each.topic == key[0] and (one_dataset or each.gate == key[2])]
-            drafts.append(_main_draft(subject, row, group, alike, others, unasked.get(row.id, Unasked()), values))
+            own = unasked.get(row.id, Unasked())
+            apart = unsaid[row.answer].model_copy(update={"unread": own.unread}) if row.answer in unsaid else own
+            drafts.append(_main_draft(subject, row, group, alike, others, apart, values))
     return drafts, drops
+
+
+def _joined(first: Unasked, second: Unasked, left: Sequence[Reading]) -> Unasked:
+    """What is not asked for, of properties with one answer type: it may be true of each of them."""
+    names = [answer.text for reading in left for answer in reading.accepted]
+    ids = [reading.value_id for reading in left if reading.value_id]
+    return Unasked(
+        names=tuple(dict.fromkeys((*first.names, *second.names, *names))),
+        hidden=tuple(sorted({*first.hidden, *second.hidden})),
+        value_ids=tuple(dict.fromkeys((*first.value_ids, *second.value_ids, *ids))),
+    )
 
 
 def _asked(

@@ -9,6 +9,7 @@ from flows.folders import BuildFolder, standing_manifest
 from flows.grown import way_on
 from flows.naming import RESOLVE
 from flows.stage import StageSpec, expected_key
+from flows.stage_rules import changed_since
 from schemas.artifacts import read_manifest, read_seconds
 from schemas.records import UnknownQualifier
 from schemas.tables import Record, read_records
@@ -60,6 +61,8 @@ class BuildReport(Record):
     """What brings the build up to date, where a stage is stale, missing or unfinished."""
     unknown_qualifiers: dict[str, int] = {}
     """Statements by property/qualifier that no rule of curation/qualifiers.toml knows, of all batches."""
+    rules_changed: tuple[str, ...] = ()
+    """What changed in the stages since this build was made, one line a version; () if ppubench is as it was."""
     requests: int = 0
     """Requests that this run sent to Wikimedia; 0 where everything came from the cache."""
 
@@ -89,11 +92,21 @@ def report_of(
         ),
         left_out=never_subjects(build) if named else (),
         doubtful=str(build.path / RESOLVE) if (build.path / RESOLVE).exists() else None,
+        rules_changed=_rules_changed(batches),
         unknown_qualifiers=_unknown_qualifiers(batches),
         to_do=way_on(batches, table) if behind else "",
         dataset=str(hub) if lines[-1][-1].state in ("made", "stood") else None,
         target=str(target) if target.exists() else None,
     )
+
+
+def _rules_changed(batches: Sequence[BuildFolder]) -> tuple[str, ...]:
+    lines: list[str] = []
+    for stage in STAGES:
+        manifests = [read_manifest(batch.artifact(stage)) for batch in batches]
+        versions = [manifest.version for manifest in manifests if manifest is not None]
+        lines += changed_since(stage, min(versions)) if versions else ()
+    return tuple(lines)
 
 
 def _unknown_qualifiers(batches: Sequence[BuildFolder]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from flows.folders import BuildFolder
 from flows.naming import named_outside
 from flows.resources import Resources, place_free
 from flows.stage import StageRun, StageSpec
+from flows.stage_rules import VERSIONS
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
 
@@ -24,8 +25,6 @@ STAGE_LINES: dict[Stage, str] = {
     "attack": "random prefixes, jailbreak-style prompts and paraphrases",
     "export": "the dataset in the published layout",
 }
-VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2}
-"""Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {
     "select": (),
     "facts": ("select",),
