@@ -9,6 +9,7 @@ from schemas.records import Fact
 
 NAMES = ("birth name", "pseudonym", "nickname")
 """Answer types that are names of the subject."""
+_TRIES = 24
 _STEM = 3
 """Letters in common by which a short form tells a name: Steve, Stephen."""
 
@@ -39,10 +40,9 @@ def like_named(answer: str, told: Collection[str], names: GivenNames, rng: rando
     given = names.feminine if _is_feminine(words[0], names) else names.masculine
     used = set(_words(answer))
     stock = [each for each in given if fold_accents(each).casefold() not in used]
-    rng.shuffle(stock)
-    for start in range(len(stock) - len(free) + 1):
+    for _ in range(_TRIES if len(free) <= len(stock) else 0):
         chosen = list(words)
-        for place, other in zip(free, stock[start : start + len(free)], strict=True):
+        for place, other in zip(free, rng.sample(stock, len(free)), strict=True):
             chosen[place] = other
         yield " ".join(chosen)
 
