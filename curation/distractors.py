@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from curation.name_options import like_named, telling_words
 from curation.properties import PropertyTable
-from schemas.amounts import amount_text
+from schemas.amounts import amount_text, amounts_in
 from schemas.answers import contains, form_digest, match, normalise
 from schemas.blood_types import blood_type
-from schemas.dates import date_text
+from schemas.dates import date_text, dates_in
 from schemas.records import AcceptedAnswer, Fact
 
 OPTIONS = 3
@@ -157,8 +157,12 @@ def _fits(option: str, fact: Fact, others: Sequence[Fact], pool: DistractorPool)
 def _is_false(option: str, fact: Fact, others: Sequence[Fact], name: str) -> bool:
     if form_digest(option) in fact.withheld_digests:
         return False
-    if fact.accepted[0].kind != "text":
-        return match(option, fact.accepted) is None and normalise(option) not in {normalise(t) for t in fact.withheld}
+    first = fact.accepted[0]
+    if first.kind == "date":
+        return match(option, (*fact.accepted, *_dates(fact.withheld))) is None
+    if first.kind == "number":
+        said = [first.model_copy(update={"number": found.number}) for found in amounts_in(option)[:1]]
+        return match(option, fact.accepted) is None and not any(match(text, said) for text in fact.withheld)
     if name and (contains(name, option) or contains(option, name)):
         return False
     true = [*fact.withheld]
@@ -166,6 +170,15 @@ def _is_false(option: str, fact: Fact, others: Sequence[Fact], name: str) -> boo
         if each.answer_type == fact.answer_type:
             true += [answer.text for answer in each.accepted]
     return not any(_alike(option, text) for text in true)
+
+
+def _dates(texts: Sequence[str]) -> list[AcceptedAnswer]:
+    """The dates of texts as answers, so that a finer date within one agrees with it."""
+    return [
+        AcceptedAnswer(kind="date", text=text, year=found.year, month=found.month, day=found.day)
+        for text in texts
+        for found in dates_in(text)[:1]
+    ]
 
 
 def _alike(option: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from curation.answers import YEAR
 from curation.statements import START, qualifier_value
 from schemas.entities import Entity, Statement, TimeValue
 
-END = "P582"
+END, MARRIED = "P582", "P26"
 
 
 def same_value(statement: Statement, entity: Entity) -> list[Statement]:
@@ -25,20 +25,31 @@ def same_value(statement: Statement, entity: Entity) -> list[Statement]:
 def goes_on(statement: Statement, property_id: str, others: Sequence[Statement]) -> bool:
     """Whether the start or end that a statement names is none, since another spell with the value touches it.
 
-    Years are compared: a spell that ends in one year and another that begins in the same or the next make one.
+    A spell that ends in a year and another that begins in it make one, and so do those about a turn of the year; but
+    whoever married the same person again has been divorced.
     """
-    begin, end = _year(statement, START), _year(statement, END)
+    begin, end = _time(statement, START), _time(statement, END)
     for other in others:
-        other_begin, other_end = _year(other, START), _year(other, END)
+        other_begin, other_end = _time(other, START), _time(other, END)
         if other is statement or other_begin is None:
             continue
-        before = begin is not None and other_begin < begin and (other_end is None or other_end >= begin - 1)
-        after = end is not None and other_begin <= end + 1 and (other_end is None or other_end > end)
+        earlier = begin is not None and other_begin.year < begin.year
+        before = earlier and begin is not None and (other_end is None or _touch(other_end, begin, statement))
+        later = end is not None and (other_end is None or other_end.year > end.year)
+        after = later and end is not None and _touch(end, other_begin, statement)
         if (before and property_id == START) or (after and property_id == END):
             return True
     return False
 
 
-def _year(statement: Statement, property_id: str) -> int | None:
+def _touch(end: TimeValue, begin: TimeValue, statement: Statement) -> bool:
+    """Whether a spell that ends then goes on in one that begins then, or overlaps it."""
+    if begin.year <= end.year:
+        return begin.year < end.year or statement.property_id != MARRIED
+    turn = begin.year == end.year + 1 and end.month in (0, 11, 12) and begin.month in (0, 1, 2)
+    return turn and statement.property_id != MARRIED
+
+
+def _time(statement: Statement, property_id: str) -> TimeValue | None:
     value = qualifier_value(statement, property_id)
-    return value.year if isinstance(value, TimeValue) and value.precision >= YEAR else None
+    return value if isinstance(value, TimeValue) and value.precision >= YEAR else None

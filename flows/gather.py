@@ -9,7 +9,7 @@ from itertools import chain
 from curation.facts import facts_of, unknown_qualifiers
 from curation.licences import licence_problem
 from curation.portrait_rules import portrait_problem
-from curation.properties import load_properties
+from curation.properties import PropertyTable, load_properties
 from curation.refusals import Refusal
 from curation.sample_names import sample_names
 from curation.values import further_values, needed_values
@@ -47,8 +47,6 @@ def facts(run: StageRun, resources: Resources) -> None:
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
-        statements = 0
-        strange: Counter[tuple[str, str]] = Counter()
         for person in people:
             subject = subjects[person.requested_id]
             found, left = facts_of(
@@ -62,8 +60,6 @@ def facts(run: StageRun, resources: Resources) -> None:
                 third_party_sitelinks=config.third_party_sitelinks,
                 sample_name=names[subject.subject_id],
             )
-            statements += len(person.statements)
-            strange.update(unknown_qualifiers(person, table))
             kept += found
             drops += left
             if not found:
@@ -73,15 +69,21 @@ def facts(run: StageRun, resources: Resources) -> None:
                         stage="facts", subject_id=subject.subject_id, item=subject.qid, reason="no_facts", detail=detail
                     )
                 )
-        run.took[shard] = statements
-        unknown = [
-            UnknownQualifier(property_id=base, qualifier_id=each, statements=count)
-            for (base, each), count in sorted(strange.items())
-        ]
+        run.took[shard] = sum(len(person.statements) for person in people)
+        unknown = _unknown_qualifiers(people, table)
         made = {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
         return made | ({"unknown_qualifiers": Rows(UnknownQualifier, unknown)} if unknown else {})
 
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches, stop=resources.stop_asking)
+
+
+def _unknown_qualifiers(people: Sequence[Entity], table: PropertyTable) -> list[UnknownQualifier]:
+    """The qualifiers without a rule, and on how many statements of these people they stand."""
+    found = Counter(each for person in people for each in unknown_qualifiers(person, table))
+    return [
+        UnknownQualifier(property_id=base, qualifier_id=each, statements=count)
+        for (base, each), count in sorted(found.items())
+    ]
 
 
 def _lost(subject: Subject, answer: MissingEntity | BrokenEntity) -> Drop:

@@ -185,8 +185,8 @@ def print_status(report: BuildReport) -> None:
             table.add_row(line.stage, f"{count:,}", reason, explain(reason))
     if table.row_count:
         console.print(table)
-    for line in report.rules_changed:
-        console.print(f"changed   {line}", markup=False)
+    for change in report.rules_changed:
+        console.print(f"changed   {change}", markup=False)
     if report.unknown_qualifiers:
         listed = [f"{name} ({count})" for name, count in report.unknown_qualifiers.items()]
         more = f" and {len(listed) - UNKNOWN_SHOWN} more (--json lists all)" if len(listed) > UNKNOWN_SHOWN else ""

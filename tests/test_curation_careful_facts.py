@@ -211,6 +211,31 @@ def test_terms_that_follow_each_other_are_one_time_in_office(tmp_path: Path) -> 
     assert {"2004", "2009"} <= set(start.withheld)
 
 
+def test_who_married_the_same_person_again_was_divorced_in_between(tmp_path: Path) -> None:
+    spells = claim("P26", "Q2", P580=1964, P582=1974), claim("P26", "Q2", P580=1975, P582=1976)
+    wife = person("Q2", "Ann First", claim("P569", 1940), claim("P570", 2011))
+    built = build_of(tmp_path, person("Q1", "Joe Twice", claim("P570", 1984), *spells), wife)
+    assert [each.text for each in built.of("Q1", "P26/P582")[0].accepted] == ["1974", "1976"]
+
+
+def test_terms_apart_by_a_year_are_two(tmp_path: Path) -> None:
+    spells = held(P580=(2000, 11, 3, 1), P582=(2004, 11, 3, 1)), held(P580=(2005, 11, 9, 1), P582=(2008, 11, 9, 1))
+    built = office(*spells, folder=tmp_path)
+    assert [each.text for each in built.of("Q1", "P39/P582")[0].accepted] == ["2004", "2008"]
+
+
+def test_an_outranked_height_is_no_option_within_its_tolerance(tmp_path: Path) -> None:
+    heights = (
+        claim("P2048", 170.0, rank="preferred"),
+        claim("P2048", 162.0),
+        claim("P2048", 178.0),
+        claim("P2048", 184.0),
+    )
+    built = build_of(tmp_path, person("Q1", "Ada Marlow", *heights))
+    options = built.options(built.of("Q1", "P2048")[0])
+    assert not {"161 cm", "179 cm", "183 cm"} & set(options)
+
+
 def test_a_deprecated_term_is_no_sibling(tmp_path: Path) -> None:
     built = office(held(P580=2000, P582=2008), held(rank="deprecated", P580=2012), folder=tmp_path)
     assert [fact.answer for fact in built.of("Q1", "P39/P582")] == ["2008"]
