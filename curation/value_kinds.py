@@ -15,8 +15,8 @@ from schemas.tables import Record
 
 TABLE = Path(__file__).with_name("value_kinds.toml")
 
-UPWARDS = ("P279", "P361", "P131", "P17", "P749")
-"""Subclass of, part of, located in, country, parent organisation: whoever is in one is in the other too."""
+UPWARDS = ("P31", "P279", "P361", "P131", "P17", "P749")
+"""Instance of, subclass of, part of, located in, country, parent organisation: what is true of one is of the other."""
 _DEPTH = 8
 
 

@@ -12,7 +12,7 @@ from curation.portrait_rules import portrait_problem
 from curation.properties import PropertyTable, load_properties
 from curation.refusals import Refusal
 from curation.sample_names import sample_names
-from curation.values import further_values, needed_values
+from curation.values import further_places, further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
@@ -22,6 +22,8 @@ from schemas.records import Drop, Fact, Image, Subject, UnknownQualifier
 
 TOLERATED_FAILURES = 0.2
 """Share of failed requests above which a stage stops instead of writing the failures down as facts."""
+PLACES_UP = 2
+"""Times that what a building stands in is looked up further: from its quarter to the district, and to the town."""
 DOWNLOADS = 2
 """Wikimedia's robot policy: at most two connections to the picture hosts."""
 
@@ -47,6 +49,9 @@ def facts(run: StageRun, resources: Resources) -> None:
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
+        for _ in range(PLACES_UP):
+            if places := further_places(people, values, table):
+                values |= _values(source, sorted(places))
         for person in people:
             subject = subjects[person.requested_id]
             found, left = facts_of(

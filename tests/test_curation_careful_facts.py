@@ -369,6 +369,21 @@ def test_a_hospital_alone_is_not_asked_for(tmp_path: Path) -> None:
     assert born(tmp_path, claim("P19", "Q951")).reasons("Q1$0001") == ["value_too_fine"]
 
 
+def test_the_town_is_found_through_a_quarter_and_a_district(tmp_path: Path) -> None:
+    hospital = thing("Q51", "Old Hospital", claim("P31", "Q16917"), claim("P131", "Q52"))
+    quarter = thing("Q52", "East Quarter", claim("P31", "Q2983893"), claim("P131", "Q53"))
+    district = thing("Q53", "Lower District", claim("P31", "Q4286337"), claim("P131", "Q54"))
+    born_there = person("Q1", "Ada Marlow", claim("P19", "Q51"))
+    built = build_of(tmp_path, born_there, hospital, quarter, district, thing("Q54", "Rivertown"))
+    assert [fact.answer for fact in built.of("Q1", "P19")] == ["Rivertown"]
+
+
+def test_a_child_born_in_a_coarse_span_is_named_nowhere(tmp_path: Path) -> None:
+    child = person("Q2", "Bo Young", claim("P569", (2010, 8)), claim("P106", "Q901"))
+    built = build_of(tmp_path, person("Q1", "Ada Marlow", claim("P569", 1970), claim("P40", "Q2")), child, WEAVER)
+    assert built.reasons("Q1$0002") == ["third_party"]
+
+
 def test_a_borough_is_asked_for_and_its_city_accepted(tmp_path: Path) -> None:
     borough = thing("Q51", "Eastgate", claim("P31", "Q408804"), claim("P131", "Q952"))
     built = build_of(tmp_path, person("Q1", "Bo Field", claim("P19", "Q51")), borough, thing("Q952", "Rivertown"))
