@@ -15,6 +15,7 @@ from schemas.records import Drop, Fact, Question, Subject
 from schemas.tables import read_records
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "data"
+RECORDED = CASES.parents[1] / "recorded"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
 
 RECIPE = """
@@ -22,6 +23,8 @@ name = "cases"
 [source]
 kind = "recorded"
 folder = "{folder}"
+[select]
+min_sitelinks = {links}
 [facts]
 gated = "separate"
 [screen]
@@ -88,9 +91,14 @@ def build_of_case(folder: Path, name: str) -> Built:
     return _built(folder, source)
 
 
-def _built(folder: Path, source: Path) -> Built:
+def build_of_recorded(folder: Path, *, links: int) -> Built:
+    """What becomes of the recorded people who have so many sitelinks."""
+    return _built(folder, RECORDED, links=links)
+
+
+def _built(folder: Path, source: Path, *, links: int = 10) -> Built:
     recipe = folder / "cases.toml"
-    recipe.write_text(RECIPE.format(folder=source))
+    recipe.write_text(RECIPE.format(folder=source, links=links))
     with pytest.MonkeyPatch.context() as patch:
         without_prefect(patch)
         building.build(recipe, folder / "build", until="questions")

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from case_build import Built, build_of, build_of_case, claim, needs_cases, person, thing
+from case_build import Built, build_of, build_of_case, build_of_recorded, claim, needs_cases, person, thing
+
+from schemas.answers import match
+from schemas.origin_recipes import SelectConfig
 
 WEAVER = thing("Q901", "weaver")
 OFFICE = thing("Q941", "President of Ruritania")
@@ -555,6 +558,27 @@ def test_case_of_namesakes(tmp_path: Path) -> None:
 def test_case_of_a_sibling_that_cannot_be_read(tmp_path: Path) -> None:
     built = build_of_case(tmp_path, "unread_sibling.json")
     assert built.reasons("Q9000181$0003") == ["siblings_unread"]
+
+
+@needs_cases
+def test_of_the_recorded_people_no_text_has_two_answers_and_no_option_is_accepted(tmp_path: Path) -> None:
+    built = build_of_recorded(tmp_path, links=0)
+    answers: dict[str, set[str]] = {}
+    facts = {fact.fact_id: fact for fact in built.facts}
+    for question in built.questions:
+        if question.modality == "qa":
+            answers.setdefault(question.text, set()).add(question.answer)
+        false = [each for each in question.options if each != question.answer]
+        assert not [each for each in false if match(each, facts[question.fact_id].accepted)], question.text
+    assert len(answers) > 400
+    assert {text: found for text, found in answers.items() if len(found) > 1} == {}
+
+
+@needs_cases
+def test_of_the_recorded_people_nobody_is_selected_by_default_with_fewer_than_ten_sitelinks(tmp_path: Path) -> None:
+    built = build_of_recorded(tmp_path, links=SelectConfig().min_sitelinks)
+    assert 15 <= len(built.subjects) <= 25
+    assert min(one.sitelinks for one in built.subjects.values()) >= 10
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------
