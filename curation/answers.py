@@ -1,13 +1,15 @@
 """From a value of a statement to the answer and every accepted form of it, or to the reason why there is none."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
 from curation.properties import PropertyTable, ValueType
+from curation.value_kinds import kind_of, place_named
 from schemas.amounts import amount_text
 from schemas.answers import normalise
 from schemas.blood_types import signed_forms
-from schemas.dates import date_text, gregorian
+from schemas.dates import date_text, days_of, gregorian
 from schemas.entities import Entity, ItemValue, QuantityValue, TextValue, TimeValue, Value
 from schemas.records import AcceptedAnswer
 from schemas.tables import Record
@@ -18,6 +20,17 @@ YEAR, MONTH, DAY = 9, 10, 11
 LENGTH_TOLERANCE_CM = 2.0
 MONEY_TOLERANCE = 0.05
 """Relative."""
+
+_VARIETY = re.compile(
+    r"(?:British|American|US|Australian|Canadian|Irish|Scottish|Indian|New Zealand|South African|Commonwealth|Brazilian"
+    r"|European|Angolan|Mexican|Argentine|Rioplatense|Peninsular|Castilian|Colombian|Chilean|Peruvian|Venezuelan|Cuban"
+    r"|Puerto Rican|Andalusian|Canarian|Metropolitan|Parisian|Quebec|Québec|Belgian|Swiss|Austrian|Standard|Modern"
+    r"|Modern Standard|General|Egyptian|Moroccan|Levantine|Gulf|Tunisian|Algerian|Iraqi|Syrian|Lebanese) "
+    r"(?P<language>English|Portuguese|Spanish|French|Italian|Dutch|Arabic|Hebrew|Hindi|Persian|Turkish"
+    r"|Standard German)$"
+    r"|(?:Austrian|Standard|Federal|Modern) (?P<german>German)$"
+)
+"""National varieties by name. Swiss German is a language of its own to its speakers, and Old English to everybody."""
 
 _PRECISION_NAME = {YEAR: "year", MONTH: "month", DAY: "date"}
 
@@ -30,6 +43,8 @@ class Reading(Record):
     value_id: str
     accepted: tuple[AcceptedAnswer, ...]
     sitelinks: int = 0
+    kind: str = ""
+    """Kind of the value among those of its answer type (curation/value_kinds.toml), or ""."""
 
 
 class Unread(Record):
@@ -93,25 +108,43 @@ def _read_item(value: ItemValue, answer_type: str, values: Mapping[str, Entity])
     label = without_bracket(" ".join(entity.label.split()))
     if not label or label == value.qid or not is_latin(label):
         return Unread(reason="value_unlabelled", detail=value.qid)
+    kind = kind_of(answer_type, entity, values)
+    if kind == "wrong":
+        return Unread(reason="value_wrong_type", detail=value.qid)
     forms = [label, entity.label, *entity.aliases]
     if answer_type == "language":
         forms += [form.removesuffix(" language") for form in forms]
+        forms = [*spoken_language(label), *forms]
     if answer_type == "blood type":
         forms += signed_forms(label)
+    around = place_named(entity, values) if answer_type == "place" and kind in ("building", "part") else None
+    if around is not None:
+        named = [without_bracket(around.label), around.label, *around.aliases]
+        forms = [*named, *forms] if kind == "building" else [*forms, *named]
+    asked = around if around is not None and kind == "building" else entity
+    texts = [" ".join(form.split()) for form in forms]
     return Reading(
-        answer=label,
+        answer=texts[0],
         answer_type=answer_type,
-        value_id=value.qid,
-        accepted=tuple(_text(" ".join(form.split())) for form in forms if normalise(form)),
-        sitelinks=entity.sitelinks,
+        value_id=asked.qid,
+        accepted=tuple(_text(text) for text in texts if normalise(text)),
+        sitelinks=asked.sitelinks,
+        kind="" if asked is not entity or kind == "part" else kind,
     )
+
+
+def spoken_language(label: str) -> list[str]:
+    """What people call a national variety of a language: "English" for "British English"; nothing for others."""
+    found = _VARIETY.match(label)
+    return [found["language"] or found["german"]] if found else []
 
 
 def _read_time(value: TimeValue, to_the_year: bool) -> Reading | Unread:
     if value.precision < YEAR or value.year == 0:
         return Unread(reason="precision_too_low", detail=f"precision {value.precision}")
     month = value.month if value.precision >= MONTH and 1 <= value.month <= 12 and not to_the_year else 0
-    day = value.day if value.precision >= DAY and month and 1 <= value.day <= 31 else 0
+    possible = month and 1 <= value.day <= days_of(value.year, month, julian=value.julian)
+    day = value.day if value.precision >= DAY and possible else 0
     precision = DAY if day else MONTH if month else YEAR
     dates = [(value.year, month, day)]
     if value.julian and day and value.year > 0:

@@ -1,10 +1,11 @@
-"""Drafts of facts, before they are numbered: statements of one property put together, and questions on qualifiers."""
+"""Drafts of facts, before they are numbered: the statements of one property that answer one question, put together."""
 
 from collections.abc import Mapping, Sequence
 
-from curation.answers import Reading, Unread, accepted_forms, read_value
-from curation.properties import Property, PropertyTable, QualifierProperty
-from curation.statements import Candidate, first_qualifier, third_party_problem
+from curation.answers import Reading, accepted_forms
+from curation.properties import Property, PropertyTable
+from curation.statements import Candidate
+from curation.value_kinds import reached
 from curation.values import containers
 from schemas.entities import Entity
 from schemas.records import AcceptedAnswer, Drop, Subject
@@ -26,43 +27,118 @@ class Draft(Record):
     topic: str
     past: bool
     withheld: tuple[str, ...]
+    hidden: tuple[str, ...]
+    """Digests (schemas.answers.form_digest) of further values that are not to be named anywhere."""
+    true_ids: tuple[str, ...]
+    reached_ids: tuple[str, ...]
+    read_share: float
     statement_ids: tuple[str, ...]
+
+
+class Unasked(Record):
+    """What of a property is stated and not asked for: it is accepted by no fact, and is no false option either."""
+
+    names: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    value_ids: tuple[str, ...] = ()
+    unread: int = 0
+    """Values that would be right answers, if one could read them."""
 
 
 def main_drafts(
     subject: Subject,
     candidates: Mapping[str, Sequence[Candidate]],
-    withheld: Mapping[str, Sequence[str]],
+    unasked: Mapping[str, Unasked],
     values: Mapping[str, Entity],
     table: PropertyTable,
-) -> list[Draft]:
-    """One draft per property; several where values differ in the qualifier that is asked with, in class or in gate."""
-    drafts = []
+    *,
+    one_dataset: bool,
+) -> tuple[list[Draft], list[Drop]]:
+    """One draft per property; several where values differ in the qualifier that is asked with, in class or in gate.
+
+    Drafts of one question in one dataset (`one_dataset`: gated facts stand beside the others) accept each other's
+    answers. A property of which too few values could be read is not asked.
+    """
+    drafts: list[Draft] = []
+    drops: list[Drop] = []
+    asked: dict[str, list[Candidate]] = {}
+    unsaid: dict[str, Unasked] = {}
+    for row in table.properties:
+        found = in_order(candidates.get(row.id, ()), row, living=subject.living)
+        asked[row.id], reason = _asked(found, row, unasked.get(row.id, Unasked()), table)
+        drops += [
+            fact_drop(subject, each.statement.statement_id, reason, f"{row.id} {each.reading.answer}")
+            for each in found
+            if reason
+        ]
+        if row.value in ("item", "text"):
+            left = [each.reading for each in found] if reason else []
+            unsaid[row.answer] = _joined(unsaid.get(row.answer, Unasked()), unasked.get(row.id, Unasked()), left)
     for row in table.properties:
         groups: dict[tuple[str, Sensitivity, bool], list[Candidate]] = {}
-        for each in _in_order(candidates.get(row.id, ()), row):
+        for each in asked[row.id]:
             groups.setdefault((each.topic, each.sensitivity, each.gate), []).append(each)
-        for group in groups.values():
-            others = [each for rest in groups.values() if rest is not group for each in rest]
-            drafts.append(_main_draft(subject, row, group, others, withheld.get(row.id, ()), values))
-    return drafts
+        for key, group in groups.items():
+            others = [each for other, rest in groups.items() if other != key for each in rest]
+            alike = [each for each in others if each.topic == key[0] and (one_dataset or each.gate == key[2])]
+            own = unasked.get(row.id, Unasked())
+            apart = unsaid[row.answer].model_copy(update={"unread": own.unread}) if row.answer in unsaid else own
+            drafts.append(_main_draft(subject, row, group, alike, others, apart, values))
+    return drafts, drops
+
+
+def _joined(first: Unasked, second: Unasked, left: Sequence[Reading]) -> Unasked:
+    """What is not asked for, of properties with one answer type: it may be true of each of them."""
+    names = [answer.text for reading in left for answer in reading.accepted]
+    ids = [reading.value_id for reading in left if reading.value_id]
+    return Unasked(
+        names=tuple(dict.fromkeys((*first.names, *second.names, *names))),
+        hidden=tuple(sorted({*first.hidden, *second.hidden})),
+        value_ids=tuple(dict.fromkeys((*first.value_ids, *second.value_ids, *ids))),
+    )
+
+
+def _asked(
+    candidates: Sequence[Candidate], row: Property, unasked: Unasked, table: PropertyTable
+) -> tuple[list[Candidate], str]:
+    """The candidates that are asked for, those that nobody would name last; or why none of them is."""
+    named = [each for each in candidates if not each.too_fine]
+    fine = [each for each in candidates if each.too_fine]
+    if candidates and not named:
+        return [], "value_too_fine"
+    if row.value == "item" and read_share_of(named, unasked) < table.least_read:
+        return [], "siblings_unread"
+    # A building is accepted beside the town, in the town's group.
+    return [
+        *named,
+        *(each.model_copy(update={"sensitivity": named[0].sensitivity, "gate": named[0].gate}) for each in fine),
+    ], ""
+
+
+def read_share_of(candidates: Sequence[Candidate], unasked: Unasked) -> float:
+    """Share of the values that could be read, of all that would be right answers."""
+    read = len({each.reading.value_id or each.reading.answer for each in candidates})
+    return read / (read + unasked.unread) if read else 1.0
 
 
 def _main_draft(
     subject: Subject,
     row: Property,
     group: Sequence[Candidate],
+    alike: Sequence[Candidate],
     others: Sequence[Candidate],
-    withheld: Sequence[str],
+    unasked: Unasked,
     values: Mapping[str, Entity],
 ) -> Draft:
     first = group[0]
     # A coarser date is no answer to a question for a finer one.
-    alike = [each.reading for each in group if each.reading.answer_type == first.reading.answer_type]
-    accepted = accepted_forms(alike)
+    fitting = [each.reading for each in (*group, *alike) if each.reading.answer_type == first.reading.answer_type]
+    accepted = accepted_forms(fitting)
     known = {answer.text for answer in accepted}
+    ids = [each.reading.value_id for each in (*group, *others) if each.reading.value_id]
+    true_ids = tuple(dict.fromkeys([*ids, *unasked.value_ids]))
     not_false = [
-        *withheld,
+        *unasked.names,
         *(answer.text for each in others for answer in each.reading.accepted),
         *(containers((each.reading.value_id for each in group), values) if row.answer in PLACES else ()),
     ]
@@ -75,95 +151,25 @@ def _main_draft(
         topic=first.topic,
         past=not subject.living or all(each.ended for each in group),
         withheld=tuple(dict.fromkeys(text for text in not_false if text not in known)),
+        hidden=unasked.hidden,
+        true_ids=true_ids,
+        reached_ids=tuple(sorted(reached(true_ids, values) - set(true_ids))),
+        read_share=read_share_of([each for each in (*group, *others) if not each.too_fine], unasked),
         statement_ids=tuple(each.statement.statement_id for each in group),
     )
 
 
-def _in_order(candidates: Sequence[Candidate], row: Property) -> list[Candidate]:
-    """Source order, but the finest date first, and the best-known value first where the row says so."""
+def in_order(candidates: Sequence[Candidate], row: Property, *, living: bool = False) -> list[Candidate]:
+    """Source order, but the finest date first, and the best-known value first where the row says so.
+
+    What a living person is no more comes after what they still are, where the question is put in the present.
+    """
     if row.value == "time":
         fineness = {"date": 0, "month": 1, "year": 2}
         return sorted(candidates, key=lambda each: fineness[each.reading.answer_type])
-    if row.notable:
-        return sorted(candidates, key=lambda each: -each.reading.sitelinks)
-    return list(candidates)
-
-
-def qualifier_drafts(
-    subject: Subject,
-    eligible: Mapping[str, Sequence[Candidate]],
-    values: Mapping[str, Entity],
-    table: PropertyTable,
-    *,
-    third_party_sitelinks: int,
-    exclude: Sequence[str],
-) -> tuple[list[Draft], list[Drop]]:
-    """Drafts of qualifier questions: one per value of the base property, at most `qualifier_cap` a row."""
-    drafts: list[Draft] = []
-    drops: list[Drop] = []
-    for row in table.qualifiers:
-        if row.id in exclude:
-            continue
-        base = table.by_id[row.base]
-        groups: dict[str, list[tuple[Candidate, Reading]]] = {}
-        for candidate in _in_order(eligible.get(row.base, ()), base):
-            read = _read_qualifier(candidate, row, values, table, third_party_sitelinks)
-            if isinstance(read, Reading):
-                groups.setdefault(candidate.reading.value_id, []).append((candidate, read))
-            elif read is not None:
-                drops.append(
-                    fact_drop(subject, f"{row.id} {candidate.statement.statement_id}", read.reason, read.detail)
-                )
-        for number, group in enumerate(groups.values()):
-            if number < table.qualifier_cap:
-                drafts.append(_qualifier_draft(row, group))
-            else:
-                drops += [
-                    fact_drop(subject, f"{row.id} {each.statement.statement_id}", "no_free_slot", "beyond the cap")
-                    for each, _ in group
-                ]
-    return drafts, drops
-
-
-def _qualifier_draft(row: QualifierProperty, group: Sequence[tuple[Candidate, Reading]]) -> Draft:
-    candidate, reading = group[0]
-    return Draft(
-        property_id=row.id,
-        property_label=row.label,
-        candidate=candidate,
-        reading=reading,
-        accepted=accepted_forms(read for _, read in group),
-        topic=candidate.reading.answer,
-        past=True,
-        withheld=(),
-        statement_ids=tuple(each.statement.statement_id for each, _ in group),
-    )
-
-
-def _read_qualifier(
-    candidate: Candidate,
-    row: QualifierProperty,
-    values: Mapping[str, Entity],
-    table: PropertyTable,
-    third_party_sitelinks: int,
-) -> Reading | Unread | None:
-    """What the qualifier says; None where the statement does not have it."""
-    qualifier = first_qualifier(candidate.statement, row.qualifier)
-    if qualifier is None:
-        return None
-    reading = read_value(
-        qualifier.value, kind=row.value, answer_type=row.answer, values=values, table=table, to_the_year=True
-    )
-    if isinstance(reading, Reading) and row.person:
-        problem = third_party_problem(
-            values[reading.value_id],
-            least_sitelinks=third_party_sitelinks,
-            adult_born_by=table.adult_born_by,
-            birth_wanted=False,
-        )
-        if problem:
-            return Unread(reason="third_party", detail=problem)
-    return reading
+    ordered = sorted(candidates, key=lambda each: -each.reading.sitelinks) if row.notable else list(candidates)
+    in_present = living and any(form in row.question for form in ("[is|", "[does|", "[is {s}"))
+    return sorted(ordered, key=lambda each: each.ended) if in_present else ordered
 
 
 def fact_drop(subject: Subject, item: str, reason: str, detail: str) -> Drop:

@@ -5,19 +5,24 @@ from dataclasses import dataclass, field
 
 from curation import sample_names
 from curation.answers import Reading, Unread, read_value
-from curation.drafts import Draft, fact_drop, main_drafts, qualifier_drafts
+from curation.careers import impossible_date
+from curation.drafts import Draft, Unasked, fact_drop, main_drafts
 from curation.properties import Property, PropertyTable
+from curation.qualifier_drafts import qualifier_drafts
+from curation.qualifier_roles import load_qualifiers
 from curation.slots import assign_slots
 from curation.statements import Candidate, Gated, judge, policy_reason, rank_reason
-from curation.values import needed_values
-from schemas.answers import contains
-from schemas.entities import Entity, Statement
+from schemas.answers import contains, form_digest
+from schemas.entities import Entity, ItemValue, Statement
 from schemas.records import AcceptedAnswer, Drop, Fact, Subject
 from schemas.words import Sensitivity
 
-__all__ = ["facts_of", "is_extra", "legal_basis_hint", "needed_values"]
+__all__ = ["facts_of", "is_extra", "legal_basis_hint", "unknown_qualifiers"]
 
-_WITHHELD_REASONS = ("rank_outranked", "rank_deprecated", "value_ended", "nature_doubtful")
+_HIDDEN_REASONS = ("gate_uncited", "value_sensitive", "third_party")
+"""Values that are named nowhere, so that only digests keep them from becoming false options."""
+_UNREAD_REASONS = ("value_missing", "value_unlabelled")
+"""Values that somebody may answer with, and we do not know the words."""
 
 
 def facts_of(
@@ -39,6 +44,7 @@ def facts_of(
     (`is_extra`).
     """
     sorted_out = _Sorted()
+    judgements: list[tuple[Statement, Property, Candidate | Unread]] = []
     for statement in entity.statements:
         row = table.by_id.get(statement.property_id)
         reason = policy_reason(row, gated=gated, exclude=exclude)
@@ -48,15 +54,31 @@ def facts_of(
         judged = judge(
             statement, row, entity, values=values, table=table, gated=gated, third_party_sitelinks=third_party_sitelinks
         )
-        _sort_in(sorted_out, statement, row, judged, subject=subject, entity=entity, values=values, table=table)
-    drafts = main_drafts(subject, sorted_out.candidates, sorted_out.withheld, values, table)
+        judgements.append((statement, row, judged))
+    _sort_all(sorted_out, judgements, subject=subject, entity=entity, values=values, table=table)
+    unasked = {property_id: each.record() for property_id, each in sorted_out.unasked.items()}
+    drafts, main_drops = main_drafts(
+        subject, sorted_out.candidates, unasked, values, table, one_dataset=gated == "open"
+    )
     extra, extra_drops = qualifier_drafts(
-        subject, sorted_out.eligible, values, table, third_party_sitelinks=third_party_sitelinks, exclude=exclude
-    )
-    facts, slot_drops = _number(
-        subject, [*drafts, *extra], sensitive, gated, sample_name or sample_names.sample_name(subject)
-    )
-    return facts, [*sorted_out.drops, *slot_drops, *extra_drops]
+        subject, entity, sorted_out.eligible, unasked, values, table,
+        third_party_sitelinks=third_party_sitelinks, exclude=exclude,
+    )  # fmt: skip
+    possible, date_drops = _possible(subject, [*drafts, *extra], entity, table)
+    facts, slot_drops = _number(subject, possible, sensitive, gated, sample_name or sample_names.sample_name(subject))
+    return facts, [*sorted_out.drops, *main_drops, *slot_drops, *date_drops, *extra_drops]
+
+
+def unknown_qualifiers(entity: Entity, table: PropertyTable) -> list[tuple[str, str]]:
+    """(property, qualifier) for each statement of an asked property and qualifier of it that no rule knows."""
+    roles = load_qualifiers()
+    asked = {row.id for row in table.properties if row.policy != "exclude"}
+    return [
+        (statement.property_id, each)
+        for statement in entity.statements
+        if statement.property_id in asked
+        for each in roles.unknown(statement)
+    ]
 
 
 def is_extra(drop: Drop) -> bool:
@@ -70,12 +92,55 @@ class _Sorted:
 
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)
     eligible: dict[str, list[Candidate]] = field(default_factory=dict)
-    withheld: dict[str, list[str]] = field(default_factory=dict)
+    unasked: dict[str, "_Unasked"] = field(default_factory=dict)
     drops: list[Drop] = field(default_factory=list)
+
+
+@dataclass
+class _Unasked:
+    """What is stated of one property and not asked for, as it is found."""
+
+    names: list[str] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
+    value_ids: list[str] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+
+    def record(self) -> Unasked:
+        return Unasked(
+            names=tuple(dict.fromkeys(self.names)),
+            hidden=tuple(sorted(self.hidden)),
+            value_ids=tuple(dict.fromkeys(self.value_ids)),
+            unread=len(self.unread),
+        )
 
 
 def _statement_drop(subject: Subject, statement: Statement, reason: str, detail: str) -> Drop:
     return fact_drop(subject, statement.statement_id, reason, f"{statement.property_id} {detail}".strip())
+
+
+def _sort_all(
+    into: _Sorted,
+    judgements: Sequence[tuple[Statement, Property, Candidate | Unread]],
+    *,
+    subject: Subject,
+    entity: Entity,
+    values: Mapping[str, Entity],
+    table: PropertyTable,
+) -> None:
+    # A value that is too fine to be named outranks no other.
+    too_fine = {
+        statement.statement_id
+        for statement, _, judged in judgements
+        if isinstance(judged, Candidate) and judged.too_fine and statement.rank == "preferred"
+    }
+    ranked: dict[str, list[Statement]] = {}
+    for statement in entity.statements:
+        if statement.statement_id not in too_fine:
+            ranked.setdefault(statement.property_id, []).append(statement)
+    for statement, row, judged in judgements:
+        _sort_in(into, statement, row, judged, ranked.get(row.id, ()), subject)
+        if into.drops and into.drops[-1].item == statement.statement_id:
+            _keep_apart(into, into.drops[-1].reason, statement, row, judged, values, table)
 
 
 def _sort_in(
@@ -83,13 +148,10 @@ def _sort_in(
     statement: Statement,
     row: Property,
     judged: Candidate | Unread,
-    *,
+    siblings: Sequence[Statement],
     subject: Subject,
-    entity: Entity,
-    values: Mapping[str, Entity],
-    table: PropertyTable,
 ) -> None:
-    reason = rank_reason(statement, entity.of(row.id))
+    reason = rank_reason(statement, siblings)
     if isinstance(judged, Candidate):
         if reason != "rank_deprecated":
             into.eligible.setdefault(row.id, []).append(judged)
@@ -102,22 +164,58 @@ def _sort_in(
     else:
         reason, detail = reason or judged.reason, judged.detail
     into.drops.append(_statement_drop(subject, statement, reason, detail))
-    if reason in _WITHHELD_REASONS:
-        into.withheld.setdefault(row.id, []).extend(_names(statement, row, judged, values, table))
 
 
-def _names(
+def _keep_apart(
+    into: _Sorted,
+    reason: str,
+    statement: Statement,
+    row: Property,
+    judged: Candidate | Unread,
+    values: Mapping[str, Entity],
+    table: PropertyTable,
+) -> None:
+    """Remember a value that is stated and not asked for, so that it is no false option, and whether it was read."""
+    unasked = into.unasked.setdefault(row.id, _Unasked())
+    own_reason = judged.reason if isinstance(judged, Unread) else reason
+    if reason in _UNREAD_REASONS and isinstance(statement.value, ItemValue):
+        unasked.unread.add(statement.value.qid)
+    reading = _reading(statement, row, judged, values, table)
+    if reading is None:
+        return
+    if own_reason in _HIDDEN_REASONS:
+        unasked.hidden |= {form_digest(answer.text) for answer in reading.accepted}
+    else:
+        unasked.names += [answer.text for answer in reading.accepted]
+        unasked.value_ids += [reading.value_id] if reading.value_id else []
+
+
+def _reading(
     statement: Statement, row: Property, judged: Candidate | Unread, values: Mapping[str, Entity], table: PropertyTable
-) -> list[str]:
-    """What a value that is not accepted is called, so that it does not become a false option."""
-    if row.person and isinstance(judged, Unread):
-        return []
-    reading: Reading | Unread = (
-        judged.reading
-        if isinstance(judged, Candidate)
-        else read_value(statement.value, kind=row.value, answer_type=row.answer, values=values, table=table)
-    )
-    return [answer.text for answer in reading.accepted] if isinstance(reading, Reading) else []
+) -> Reading | None:
+    """What a value that is not asked for says, if it can be read."""
+    if isinstance(judged, Candidate):
+        return judged.reading
+    read = read_value(statement.value, kind=row.value, answer_type=row.answer, values=values, table=table)
+    return read if isinstance(read, Reading) else None
+
+
+def _possible(
+    subject: Subject, drafts: Sequence[Draft], entity: Entity, table: PropertyTable
+) -> tuple[list[Draft], list[Drop]]:
+    """The drafts without those whose date cannot be, by the dates of birth and death."""
+    kept: list[Draft] = []
+    drops: list[Drop] = []
+    for draft in drafts:
+        problem = impossible_date(draft.property_id, draft.accepted, entity, subject, latest_year=table.latest_year)
+        if not problem:
+            kept.append(draft)
+            continue
+        extra = "/" in draft.property_id
+        for statement_id in draft.statement_ids:
+            item = f"{draft.property_id} {statement_id}" if extra else statement_id
+            drops.append(fact_drop(subject, item, "date_impossible", f"{draft.property_id} {problem}"))
+    return kept, drops
 
 
 def _number(
@@ -163,6 +261,11 @@ def _fact(subject: Subject, draft: Draft, slot: int, gated: Gated, name: str) ->
             draft.candidate.sensitivity, living=subject.living, gate=draft.candidate.gate
         ),
         withheld=draft.withheld,
+        withheld_digests=draft.hidden,
+        kind=draft.reading.kind,
+        true_ids=draft.true_ids,
+        reached_ids=draft.reached_ids,
+        read_share=draft.read_share,
     )
 
 

@@ -1,5 +1,6 @@
 """The gate's rules about single rows: their columns, values, questions, options and roles."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from curation.gate_text import forbidden
 from curation.hub_layout import ROLE_SUFFIX
 from curation.properties import PropertyTable
+from schemas.answers import normalise
 from schemas.hub_folder import TRAIN_PREFIX
 from schemas.releases import Fault, Part
 from schemas.tables import EncodedImage, Record
@@ -43,6 +45,8 @@ class RowMemory:
     """Subject's name by subject_id."""
     keys: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
     """(sample, task, modality) seen, by config."""
+    answers: dict[bytes, tuple[str, str, frozenset[str]]] = field(default_factory=dict)
+    """Subject, answer and accepted answers by digest of the question, of text questions."""
     last_subject: dict[str, int] = field(default_factory=dict)
     """Number of the subject before, by config."""
 
@@ -61,7 +65,7 @@ def row_faults(row: GateRow, record: type[Record], memory: RowMemory) -> Iterato
     for rule, found in (*_place_problems(row, memory), *_policy_problems(row, memory)):
         yield fault(rule, found)
     if "question" in row.cells:
-        for rule, found in _question_problems(row):
+        for rule, found in (*_question_problems(row), *_answer_problems(row, memory)):
             yield fault(rule, found)
 
 
@@ -149,6 +153,21 @@ def _question_problems(row: GateRow) -> Iterator[tuple[str, str]]:
     role, ends = row.text("role"), row.config.endswith(ROLE_SUFFIX["retain"])
     if role and role != ("retain" if ends else "forget"):
         yield "row-role", f"role {role} stands in config {row.config}"
+
+
+def _answer_problems(row: GateRow, memory: RowMemory) -> Iterator[tuple[str, str]]:
+    """A question asked in text has one set of right answers in a dataset, whoever it is asked about."""
+    question, answer = row.text("question"), row.text("answer_text")
+    accepted = row.cells.get("accepted_answers")
+    if row.text("modality") == "text_image" or "attack" in row.cells or not isinstance(accepted, list):
+        return
+    right = frozenset(normalise(str(each)) for each in (answer, *accepted))
+    key = hashlib.sha256(question.encode()).digest()[:16]
+    subject, before, known = memory.answers.setdefault(key, (row.text("subject_id"), answer, right))
+    agree = subject == row.text("subject_id") and normalise(answer) in known and normalise(before) in right
+    if not agree and right != known:
+        found = f"{question[:80]!r} is answered {answer[:40]!r} here and {before[:40]!r} for subject {subject}"
+        yield "row-two-answers", found
 
 
 def _option_problems(row: GateRow, task: str, answer: str) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ ValueType = Literal["item", "time", "quantity", "text"]
 Policy = Literal["include", "care", "gate", "exclude"]
 
 BLANK = "___"
-_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{when}", "{on}", "{date}")
+_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{a topic}", "{when}", "{on}", "{date}")
 _LEAST_PARAPHRASES = 3
 
 
@@ -44,6 +44,7 @@ class Property(Record):
     cloze: str = ""
     many: bool = False
     present: bool = False
+    one_at_a_time: bool = False
     person: bool = False
     minors: bool = False
     notable: bool = False
@@ -81,6 +82,8 @@ class QualifierProperty(Record):
     paraphrases: tuple[str, ...]
     cloze: str
     person: bool = False
+    once: bool = False
+    """The same answer for two topics is a contradiction: nobody earns one degree at two schools."""
 
     @property
     def base(self) -> str:
@@ -100,7 +103,10 @@ class QualifierProperty(Record):
     @model_validator(mode="after")
     def _complete(self) -> "QualifierProperty":
         _check_wording(self.wording)
-        if not all("{topic}" in text or "{the " in text for text in (self.question, self.cloze, *self.paraphrases)):
+        if not all(
+            "{topic}" in text or "{the " in text or "{a topic}" in text
+            for text in (self.question, self.cloze, *self.paraphrases)
+        ):
             raise ValueError("every form of a qualifier question names its {topic}")
         return self
 
@@ -122,17 +128,30 @@ class Unit(Record):
     factor: Annotated[float, Field(gt=0)]
 
 
+class GivenNames(Record):
+    """Names to make false options of, where the surname is told: some common in many countries, by gender."""
+
+    masculine: Annotated[tuple[str, ...], Field(min_length=6)]
+    feminine: Annotated[tuple[str, ...], Field(min_length=6)]
+    masculine_in_e: tuple[str, ...]
+    """Men's names that end like women's."""
+
+
 class PropertyTable(Record):
     """The whole table. `fallback` gives false options by answer type, for builds with too few of their own."""
 
     latest_year: int
     adult_born_by: int
     qualifier_cap: Annotated[int, Field(ge=1)]
+    least_read: Annotated[float, Field(gt=0, le=1)]
     properties: Annotated[tuple[Property, ...], Field(alias="property")]
     qualifiers: Annotated[tuple[QualifierProperty, ...], Field(alias="qualifier")]
     value_classes: Annotated[tuple[ValueClass, ...], Field(alias="value_class")]
     units: Annotated[tuple[Unit, ...], Field(alias="unit")]
     fallback: dict[str, tuple[str, ...]]
+    given_names: GivenNames
+    kinship: dict[str, str]
+    """What people call a kinship, by its label; "" where nobody has a word for it."""
 
     @cached_property
     def by_id(self) -> dict[str, Property]:

@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 
 from curation.distractors import DistractorPool, distractors
+from curation.name_options import told_by_name
+from curation.namesakes import called
 from curation.properties import PropertyTable, Wording
 from curation.wording import THIS_PERSON, sentence
 from schemas.answers import contains, mentions, normalise
@@ -74,20 +76,16 @@ def _ask(
         return "name_in_question", fact.topic
     rng = random.Random(f"{seed}:{subject.subject_id}:{fact.slot}")
     wording = table.wording(fact.property_id)
-    team = "/" in fact.property_id and table.by_id[fact.property_id.split("/")[0]].answer == "team"
-    spoken = {
-        modality: _speak(wording, fact, subject.name if modality == "qa" else THIS_PERSON, team=team)
-        for modality in MODALITIES
-    }
+    spoken = _spoken(subject, fact, table)
+    if not isinstance(spoken, dict):
+        return spoken
     order = rng.sample(range(len(wording.paraphrases)), len(wording.paraphrases))
-    everything = [text for form in spoken.values() for text in (form.question, form.cloze, *form.paraphrases)]
+    everything = [text for form in spoken.values() for text in form.paraphrases]
     if gives_away(_APART.join(everything), fact):
-        for form in spoken.values():
-            for text in (form.question, form.cloze):
-                if gives_away(text, fact):
-                    return "answer_in_question", f"{fact.answer}: {text}"
         order = [at for at in order if not any(gives_away(form.paraphrases[at], fact) for form in spoken.values())]
-    false_options = distractors(fact, facts, pool, table, rng, name=subject.name)
+    if told_by_name(fact, subject.name):
+        return "told_by_name", fact.answer
+    false_options = distractors(fact, facts, pool, table, rng, name=subject.name, description=subject.description)
     if false_options is None:
         return "too_few_distractors", f"{fact.answer_type}: {fact.answer}"
     return _Asked(
@@ -99,6 +97,26 @@ def _ask(
         },
         false_options=tuple(false_options),
     )
+
+
+def _spoken(subject: Subject, fact: Fact, table: PropertyTable) -> dict[Modality, Wording] | tuple[str, str]:
+    """The templates filled in for both modalities, or why no form keeps the answer to itself.
+
+    A namesake is called by the first of its names in text that does not tell the answer.
+    """
+    wording = table.wording(fact.property_id)
+    team = "/" in fact.property_id and table.by_id[fact.property_id.split("/")[0]].answer == "team"
+    problem = ("namesake_untold", f"{subject.name}: {fact.property_label}")
+    for name in called(subject, fact):
+        spoken = {
+            modality: _speak(wording, fact, name if modality == "qa" else THIS_PERSON, team=team)
+            for modality in MODALITIES
+        }
+        telling = [text for form in spoken.values() for text in (form.question, form.cloze) if gives_away(text, fact)]
+        if not telling:
+            return spoken
+        problem = ("answer_in_question", f"{fact.answer}: {telling[0]}")
+    return problem
 
 
 def _speak(wording: Wording, fact: Fact, subject: str, *, team: bool) -> Wording:

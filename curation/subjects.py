@@ -1,19 +1,28 @@
 """Who becomes a subject: from an entity to a Subject row, or the reason why not."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from schemas.entities import Entity, TextValue, TimeValue
+from curation.lifespans import ADULT_AT, born_by, is_dead, tells_of_life
+from schemas.entities import Entity, Statement, TextValue, TimeValue
 from schemas.records import Drop, Subject
 
 HUMAN = "Q5"
-TOLD_OF_SUBJECTS = frozenset({"P31", "P106", "P569", "P570", "P18", "P373"})
-"""The properties that a Subject row is made of: a caller that holds many people may let go of all others."""
-ADULT_AT = 18
-LONGEST_LIFE_YEARS = 115
-"""Without a date of death, someone born longer ago than this counts as dead."""
+PUBLIC_ROLE = frozenset({
+    "P106", "P39", "P97", "P54", "P641", "P413", "P800", "P166", "P1411", "P1344", "P264", "P1303", "P412", "P410",
+    "P241", "P607", "P3602", "P6087", "P598", "P101", "P136", "P135", "P1441",
+})  # fmt: skip
+"""Statements that say what a person is known for: an occupation, an office, a title, a team, a work, an award, …"""
+KIN = frozenset({"P22", "P25", "P3373", "P1038"})
+RELATIVE_OF = re.compile(
+    r"\b(?:son|daughter|child|brother|sister|sibling|wife|husband|spouse|widow|widower|mother|father|parent|cousin|nephew"
+    r"|niece|grandson|granddaughter|grandchild|stepson|stepdaughter|relative|girlfriend|boyfriend|partner)s? of\b",
+    re.IGNORECASE,
+)
+_TOLD = frozenset({"P31", "P106", "P18", "P373"}) | KIN
 
 
 @cache
@@ -37,7 +46,7 @@ def _year(entity: Entity, property_id: str) -> int | None:
     ranked = sorted(entity.of(property_id), key=lambda statement: statement.rank != "preferred")
     for statement in ranked:
         value = statement.value
-        if statement.rank != "deprecated" and isinstance(value, TimeValue) and value.precision >= 9:
+        if statement.rank != "deprecated" and isinstance(value, TimeValue) and value.precision >= 9 and value.year:
             return value.year
     return None
 
@@ -61,9 +70,39 @@ def not_a_subject(entity: Entity) -> tuple[str, str] | None:
     return None
 
 
-def may_be_minor(subject: Subject, *, year: int) -> bool:
-    """Whether a living person may be under 18 in that year; a year of birth that nobody states proves nothing."""
-    return subject.living and subject.birth_year is not None and year - subject.birth_year <= ADULT_AT
+def told_of_subjects(entity: Entity) -> tuple[Statement, ...]:
+    """The statements that Subject rows are made of, and by which people are kept out: a caller that holds many people
+    may let go of all others."""
+    roles: set[str] = set()
+    kept = []
+    for statement in entity.statements:
+        named = statement.property_id in _TOLD or tells_of_life(statement)
+        if named or (statement.property_id in PUBLIC_ROLE and statement.property_id not in roles):
+            kept.append(statement)
+            roles |= {statement.property_id} if _stands(statement) else set()
+    return tuple(kept)
+
+
+def _stands(statement: Statement) -> bool:
+    return statement.rank != "deprecated" and statement.snak != "novalue"
+
+
+def private_reason(entity: Entity, *, year: int) -> tuple[str, str] | None:
+    """(reason, detail) of a living person who is no public figure for a benchmark, else None.
+
+    Who may be under 18 in `year` is kept out (a birth that nobody states proves nothing), and so is who is stated to be
+    somebody's relative and nothing else.
+    """
+    if is_dead(entity, year=year):
+        return None
+    latest = born_by(entity)
+    if latest is not None and year - latest <= ADULT_AT:
+        return "minor", f"born in {latest} at the latest"
+    stated = {statement.property_id for statement in entity.statements if _stands(statement)}
+    related = stated & KIN or RELATIVE_OF.search(entity.description)
+    if related and not stated & PUBLIC_ROLE:
+        return "relative_only", "no occupation, office, work or award is stated"
+    return None
 
 
 def subject_of(
@@ -71,9 +110,6 @@ def subject_of(
 ) -> Subject:
     """The Subject row of a person; `year` is the year by which age is judged, `occupations` are English labels."""
     birth, death = _year(entity, "P569"), _year(entity, "P570")
-    # Someone with a date of death of any precision, even unknown, is dead.
-    dead = any(statement.rank != "deprecated" and statement.snak != "novalue" for statement in entity.of("P570"))
-    too_old = birth is not None and year - birth >= LONGEST_LIFE_YEARS
     categories = _texts(entity, "P373")
     return Subject(
         subject_id=subject_id,
@@ -83,7 +119,7 @@ def subject_of(
         description=entity.description,
         occupations=tuple(occupations),
         occupation_group=occupation_group(occupations),
-        living=not dead and not too_old,
+        living=not is_dead(entity, year=year),
         birth_year=birth,
         death_year=death,
         sitelinks=entity.sitelinks,

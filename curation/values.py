@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from curation.properties import PropertyTable
+from curation.value_kinds import kind_of, reached
 from schemas.entities import Entity, ItemValue, QuantityValue, Value
 
 CONTAINERS = ("P131", "P17")
@@ -36,6 +37,24 @@ def further_values(values: Mapping[str, Entity], table: PropertyTable) -> set[st
     """QIDs of a second, optional round: classes of the values, and what places lie in; those at hand are left out."""
     wanted = {qid for value in values.values() for each in ("P31", "P279", *CONTAINERS) for qid in value.items(each)}
     return wanted - set(values) - set(table.class_of)
+
+
+def further_places(people: Iterable[Entity], values: Mapping[str, Entity], table: PropertyTable) -> set[str]:
+    """QIDs of what the surroundings of a person's places lie in, where nobody would name the place itself.
+
+    A hospital stands in a district, and the district lies in the town that people name. Those at hand are left out.
+    """
+    rows = {row.id for row in table.properties if row.answer == "place" and row.policy != "exclude"}
+    stated = {
+        statement.value.qid
+        for person in people
+        for statement in person.statements
+        if statement.property_id in rows and isinstance(statement.value, ItemValue)
+    }
+    small = [qid for qid in stated if kind_of("place", values.get(qid), values) in ("building", "part")]
+    around = reached(small, values, up=("P131",)) - set(small)
+    wanted = {up for qid in around if qid in values for up in values[qid].items("P131")} | around
+    return wanted - set(values)
 
 
 def containers(places: Iterable[str], values: Mapping[str, Entity]) -> list[str]:

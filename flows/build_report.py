@@ -1,5 +1,6 @@
 """What a build made, and where: the state, counts and drops of every stage of every batch, from the manifests."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -8,8 +9,10 @@ from flows.folders import BuildFolder, standing_manifest
 from flows.grown import way_on
 from flows.naming import RESOLVE
 from flows.stage import StageSpec, expected_key
+from flows.stage_rules import changed_since
 from schemas.artifacts import read_manifest, read_seconds
-from schemas.tables import Record
+from schemas.records import UnknownQualifier
+from schemas.tables import Record, read_records
 from schemas.words import STAGES, Stage
 
 BEHIND = ("stale", "missing", "unfinished")
@@ -56,6 +59,10 @@ class BuildReport(Record):
     """The file of doubtful names, for the maintainer to decide, if there is one."""
     to_do: str = ""
     """What brings the build up to date, where a stage is stale, missing or unfinished."""
+    unknown_qualifiers: dict[str, int] = {}
+    """Statements by property/qualifier that no rule of curation/qualifiers.toml knows, of all batches."""
+    rules_changed: tuple[str, ...] = ()
+    """What changed in the stages since this build was made, one line a version; () if ppubench is as it was."""
     requests: int = 0
     """Requests that this run sent to Wikimedia; 0 where everything came from the cache."""
 
@@ -85,10 +92,30 @@ def report_of(
         ),
         left_out=never_subjects(build) if named else (),
         doubtful=str(build.path / RESOLVE) if (build.path / RESOLVE).exists() else None,
+        rules_changed=_rules_changed(batches),
+        unknown_qualifiers=_unknown_qualifiers(batches),
         to_do=way_on(batches, table) if behind else "",
         dataset=str(hub) if lines[-1][-1].state in ("made", "stood") else None,
         target=str(target) if target.exists() else None,
     )
+
+
+def _rules_changed(batches: Sequence[BuildFolder]) -> tuple[str, ...]:
+    lines: list[str] = []
+    for stage in STAGES:
+        manifests = [read_manifest(batch.artifact(stage)) for batch in batches]
+        versions = [manifest.version for manifest in manifests if manifest is not None]
+        lines += changed_since(stage, min(versions)) if versions else ()
+    return tuple(lines)
+
+
+def _unknown_qualifiers(batches: Sequence[BuildFolder]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for batch in batches:
+        for path in sorted(batch.artifact("facts").glob("unknown_qualifiers-*.parquet")):
+            for row in read_records(path, UnknownQualifier):
+                found[f"{row.property_id}/{row.qualifier_id}"] += row.statements
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _lines(

@@ -41,6 +41,7 @@ EXPORTED: Sequence[tuple[str, type[Record]]] = (
 INTERNAL: Sequence[tuple[str, type[Record]]] = (
     ("select: subjects", records.Subject),
     ("facts: facts", records.Fact),
+    ("facts: unknown_qualifiers", records.UnknownQualifier),
     ("images: images", records.Image),
     ("screen: hashes", records.ImageHashes),
     ("screen: duplicates", records.Duplicate),

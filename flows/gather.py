@@ -1,26 +1,29 @@
 """The stages that gather: facts (what is stated), images (which pictures there are)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from curation.facts import facts_of
+from curation.facts import facts_of, unknown_qualifiers
 from curation.licences import licence_problem
 from curation.portrait_rules import portrait_problem
-from curation.properties import load_properties
+from curation.properties import PropertyTable, load_properties
 from curation.refusals import Refusal
 from curation.sample_names import sample_names
-from curation.values import further_values, needed_values
+from curation.values import further_places, further_values, needed_values
 from flows.resources import Resources
 from flows.stage import Rows, StageRun, Tables
 from schemas.entities import Entity, MissingEntity
 from schemas.origins import BrokenEntity, CommonsFile, FetchProblem, Source
 from schemas.problems import Unfinished
-from schemas.records import Drop, Fact, Image, Subject
+from schemas.records import Drop, Fact, Image, Subject, UnknownQualifier
 
 TOLERATED_FAILURES = 0.2
 """Share of failed requests above which a stage stops instead of writing the failures down as facts."""
+PLACES_UP = 2
+"""Times that what a building stands in is looked up further: from its quarter to the district, and to the town."""
 DOWNLOADS = 2
 """Wikimedia's robot policy: at most two connections to the picture hosts."""
 
@@ -46,7 +49,9 @@ def facts(run: StageRun, resources: Resources) -> None:
         wanted = sorted({qid for person in people for qid in needed_values(person, table)})
         values = _values(source, wanted)
         values |= _values(source, sorted(further_values(values, table)))
-        statements = 0
+        for _ in range(PLACES_UP):
+            if places := further_places(people, values, table):
+                values |= _values(source, sorted(places))
         for person in people:
             subject = subjects[person.requested_id]
             found, left = facts_of(
@@ -60,7 +65,6 @@ def facts(run: StageRun, resources: Resources) -> None:
                 third_party_sitelinks=config.third_party_sitelinks,
                 sample_name=names[subject.subject_id],
             )
-            statements += len(person.statements)
             kept += found
             drops += left
             if not found:
@@ -70,10 +74,21 @@ def facts(run: StageRun, resources: Resources) -> None:
                         stage="facts", subject_id=subject.subject_id, item=subject.qid, reason="no_facts", detail=detail
                     )
                 )
-        run.took[shard] = statements
-        return {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
+        run.took[shard] = sum(len(person.statements) for person in people)
+        unknown = _unknown_qualifiers(people, table)
+        made = {"facts": Rows(Fact, kept), "drops": Rows(Drop, drops)}
+        return made | ({"unknown_qualifiers": Rows(UnknownQualifier, unknown)} if unknown else {})
 
     run.map("facts", run.shards(), work, parallel=resources.parallel_fetches, stop=resources.stop_asking)
+
+
+def _unknown_qualifiers(people: Sequence[Entity], table: PropertyTable) -> list[UnknownQualifier]:
+    """The qualifiers without a rule, and on how many statements of these people they stand."""
+    found = Counter(each for person in people for each in unknown_qualifiers(person, table))
+    return [
+        UnknownQualifier(property_id=base, qualifier_id=each, statements=count)
+        for (base, each), count in sorted(found.items())
+    ]
 
 
 def _lost(subject: Subject, answer: MissingEntity | BrokenEntity) -> Drop:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from curation.resolving import resolve_name
 from curation.rosters import LEAVE_OUT, QID, read_decisions, read_roster, write_doubts
-from curation.subjects import TOLD_OF_SUBJECTS, drop_of
+from curation.subjects import drop_of, told_of_subjects
 from flows.folders import BuildFolder
 from flows.stage import StageRun
 from schemas.artifacts import digest
@@ -124,8 +124,7 @@ def lines_of(words: Sequence[str]) -> list[RosterLine]:
 
 def told(entity: Entity) -> Entity:
     """The entity with only the statements that a Subject row is made of: a caller may hold thousands."""
-    told = tuple(one for one in entity.statements if one.property_id in TOLD_OF_SUBJECTS)
-    return entity.model_copy(update={"statements": told})
+    return entity.model_copy(update={"statements": told_of_subjects(entity)})
 
 
 def blocks(items: Sequence[T], size: int) -> Iterable[list[T]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from curation.choosing import as_wanted, balanced, ranked
-from curation.subjects import drop_of, may_be_minor, not_a_subject, subject_of
+from curation.namesakes import left_out, tell_apart
+from curation.subjects import drop_of, not_a_subject, private_reason, subject_of
 from flows.gather import require_most
 from flows.naming import BLOCK, Asked, blocks, lines_of, named, resolved, told
 from flows.resources import Resources
@@ -30,7 +31,8 @@ def select(run: StageRun, resources: Resources) -> None:
     In a later batch the ids go on where the earlier ones end, and nobody becomes a subject twice.
     """
     config, source = run.recipe.select, resources.source()
-    standing = {subject.qid: subject.subject_id for subject in run.read_earlier("select", "subjects", Subject)}
+    earlier = list(run.read_earlier("select", "subjects", Subject))
+    standing = {subject.qid: subject.subject_id for subject in earlier}
     asked = Asked()
     if config.subjects or config.roster:
         asked = named(run, source)
@@ -40,16 +42,18 @@ def select(run: StageRun, resources: Resources) -> None:
     entities, refused = _people(qids, source, standing)
     if config.subjects or config.roster:
         _note_moves(entities, asked)
-    found = list(_subjects(entities, source, year=config.year))
-    minors = [one for one in found if may_be_minor(one, year=config.year)]
-    refused += [drop_of(one.qid, "minor", f"born {one.birth_year}") for one in minors]
-    found = [one for one in found if one not in minors]
+    private = {one.qid: why for one in entities if (why := private_reason(one, year=config.year)) is not None}
+    refused += [drop_of(qid, *why) for qid, why in private.items()]
+    found = list(_subjects([one for one in entities if one.qid not in private], source, year=config.year))
     if not config.subjects and not config.roster:
         found, left = _chosen(found, entities, config, source)
         refused += left
         if len(qids) > config.limit:
             run.notes["candidates"] = len(qids)
-    subjects = _numbered(found, asked.lines, entities, standing)
+    unclear = left_out(_numbered(found, asked.lines, entities, standing), earlier)
+    found = [one for one in found if one.qid not in {drop.item for drop in unclear}]
+    subjects = tell_apart(_numbered(found, asked.lines, entities, standing), earlier)
+    refused += unclear
     drops = asked.drops + refused
     if not subjects:
         reasons = ", ".join(sorted({drop.reason for drop in drops})) or "the source selected nobody"

@@ -23,6 +23,8 @@ SHOWN = (
 """The metrics that the terminal shows, besides outcomes and figures of a user's own; evaluation.json has all."""
 NAMED_SHOWN = 5
 """People of the recipe whom the selection left out, that are listed."""
+UNKNOWN_SHOWN = 12
+"""Unknown qualifiers that are listed, by property/qualifier with their statements."""
 PEOPLE_SHOWN = 20
 """Added people that are listed, of those who joined and of those who were left out."""
 
@@ -183,6 +185,13 @@ def print_status(report: BuildReport) -> None:
             table.add_row(line.stage, f"{count:,}", reason, explain(reason))
     if table.row_count:
         console.print(table)
+    for change in report.rules_changed:
+        console.print(f"changed   {change}", markup=False)
+    if report.unknown_qualifiers:
+        listed = [f"{name} ({count})" for name, count in report.unknown_qualifiers.items()]
+        more = f" and {len(listed) - UNKNOWN_SHOWN} more (--json lists all)" if len(listed) > UNKNOWN_SHOWN else ""
+        shown = ", ".join(listed[:UNKNOWN_SHOWN])
+        console.print(f"unknown   qualifiers without a rule in curation/qualifiers.toml: {shown}{more}", markup=False)
     if report.to_do:
         behind = dict.fromkeys(line.stage for lines in every for line in lines if line.state in BEHIND)
         console.print(f"to do: {', '.join(behind)}; {report.to_do}")

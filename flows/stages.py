@@ -10,11 +10,10 @@ from flows.folders import BuildFolder
 from flows.naming import named_outside
 from flows.resources import Resources, place_free
 from flows.stage import StageRun, StageSpec
+from flows.stage_rules import VERSIONS
 from schemas.recipes import BuildRecipe
 from schemas.words import STAGES, Stage
 
-VERSIONS: dict[Stage, int] = {**dict.fromkeys(STAGES, 1), "questions": 2, "probe": 2}
-"""Raised when a stage's output changes, so that artifacts of older code are made again."""
 READS: dict[Stage, tuple[Stage, ...]] = {
     "select": (),
     "facts": ("select",),

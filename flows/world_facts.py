@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curation.distractors import distractor_pool
-from curation.facts import facts_of, needed_values
+from curation.facts import facts_of
+from curation.namesakes import tell_apart
 from curation.properties import load_properties
 from curation.questions import questions_of
 from curation.sample_names import sample_names
 from curation.subjects import subject_of
+from curation.values import further_values, needed_values
 from schemas.entities import Entity
 from schemas.problems import BadInput
 from schemas.recipes import FactsConfig
@@ -39,14 +41,16 @@ def world_facts(world: World, *, seed: int) -> WorldFacts:
     for number, entity in enumerate(entities, start=1):
         occupations = [found.label for found in _entities(world, entity.items("P106")) if found.label]
         subjects.append(subject_of(entity, occupations, subject_id=f"{number:03d}", year=YEAR))
+    subjects = tell_apart(subjects, ())
     names = sample_names(subjects)
     by_subject: dict[str, list[Fact]] = {}
     for subject, entity in zip(subjects, entities, strict=True):
-        wanted = sorted(needed_values(entity, table))
+        values = {value.qid: value for value in _entities(world, sorted(needed_values(entity, table)))}
+        values |= {value.qid: value for value in _entities(world, sorted(further_values(values, table)))}
         by_subject[subject.subject_id], _ = facts_of(
             subject,
             entity,
-            {value.qid: value for value in _entities(world, wanted)},
+            values,
             table,
             sample_name=names[subject.subject_id],
             gated="open",

@@ -14,6 +14,7 @@ The rules, all of them pinned by tests:
   list with "and" does.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,11 @@ class _Words(NamedTuple):
 def normalise(text: str) -> str:
     """The words of a text, case-folded, without punctuation, possessives and articles, one space between."""
     return " ".join(_words(text).folded)
+
+
+def form_digest(text: str) -> str:
+    """A short digest of the words of a text, for forms that are to be recognised and named nowhere."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]
 
 
 def fold_accents(text: str) -> str:
@@ -155,7 +161,7 @@ def _form(text: str) -> str:
 
 @lru_cache(maxsize=1 << 13)
 def _words(text: str) -> _Words:
-    text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES).replace("&", " and "))
     text = text if text.isascii() else _SCRIPTS.sub(" ", text)
     text = _INITIAL.sub(r"\1", _SPACED_INITIALS.sub(r"\1.", _POSSESSIVE.sub("", text))).replace("'", "")
     found: list[tuple[str, int, int]] = []

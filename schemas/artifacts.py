@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -71,7 +72,12 @@ def stage_key(stage: str, version: int, config: Mapping[str, JsonValue], inputs:
 
 def library_versions() -> dict[str, str]:
     """Installed versions of the libraries whose behaviour reaches the output."""
-    return {name: version(name) for name in LIBRARIES}
+    return {name: _installed(name) for name in LIBRARIES}
+
+
+@cache
+def _installed(name: str) -> str:
+    return version(name)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -153,11 +153,22 @@ def _read(hit: re.Match[str]) -> FoundDate | None:
         day = int(parts.get("day") or 0)
     if parts.get("before"):
         year = -year
-    if month > 12 or day > 31 or ((parts.get("day") or parts.get("one")) and not day):
+    if not year or month > 12 or day > 31 or ((parts.get("day") or parts.get("one")) and not day):
         return None
     if (parts.get("month") or parts.get("one")) and not month:
         return None
+    if day > days_of(year, month, julian=True):
+        day = 0  # An impossible day says the month.
     return FoundDate(year, month, day, hit.start(), hit.end())
+
+
+def days_of(year: int, month: int, *, julian: bool = False) -> int:
+    """Days of a month; negative years are BCE, and there is no year 0. Julian: every fourth year has 29 February."""
+    if month != 2:
+        return 30 if month in (4, 6, 9, 11) else 31
+    counted = year if year > 0 else year + 1
+    leap = counted % 4 == 0 and (julian or counted % 100 != 0 or counted % 400 == 0)
+    return 29 if leap else 28
 
 
 def gregorian(year: int, month: int, day: int) -> tuple[int, int, int]:
@@ -169,4 +180,5 @@ def gregorian(year: int, month: int, day: int) -> tuple[int, int, int]:
     e = 4 * f + 3
     h = 5 * (e % 1461 // 4) + 2
     new_month = (h // 153 + 2) % 12 + 1
-    return e // 1461 - 4716 + (14 - new_month) // 12, new_month, h % 153 // 5 + 1
+    new_year = e // 1461 - 4716 + (14 - new_month) // 12
+    return new_year if new_year > 0 else new_year - 1, new_month, h % 153 // 5 + 1

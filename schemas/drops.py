@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "duplicate_subject": "The entity is already a subject.",
     "no_label": "The entity has no English label.",
     "minor": "The person is living and may be under 18.",
+    "relative_only": "The person is living and stated to be a public person's relative, and nothing else.",
+    "namesake": "A better known subject has the same name, and nothing stated tells the two apart.",
     "malformed_entity": "The source's answer for this entity could not be parsed.",
     # facts
     "no_facts": "No statement of this subject became a fact.",
@@ -28,8 +30,12 @@ REASONS: dict[str, str] = {
     "value_wrong_type": "The value is not of the property's type.",
     "value_unlabelled": "The value has no English label, so nobody can answer with it.",
     "value_missing": "The value's entity is missing at the source.",
-    "value_ended": "The statement has ended (P582) and the property asks for the present.",
-    "nature_doubtful": "A qualifier says the statement is presumed or disputed (P1480, P5102).",
+    "value_ended": "The statement or its value has ended, and the property asks for the present.",
+    "nature_doubtful": "A qualifier doubts the statement, or limits it to a part or role (curation/qualifiers.toml).",
+    "siblings_unread": "Too few of the property's values could be read, so right answers would be judged wrong.",
+    "siblings_differ": "The value is stated again without this qualifier, or the next spell goes on where one ends.",
+    "value_too_fine": "The place is a building, and no place that people would name is stated.",
+    "date_impossible": "The date lies before the birth, after the death, in the future, or in early childhood.",
     "precision_too_low": "The date is less precise than a year.",
     "unit_unknown": "The quantity's unit is not one the table can convert.",
     "third_party": "The value is a person who is not a public figure of their own, or may be a minor.",
@@ -57,6 +63,8 @@ REASONS: dict[str, str] = {
     # questions
     "answer_in_question": "The question would give its answer away.",
     "name_in_question": "The image form of the question would name the subject.",
+    "told_by_name": "The subject's name tells the answer, and false options that share as much cannot be made.",
+    "namesake_untold": "Only what is asked would tell the subject from a namesake.",
     "too_few_distractors": "Fewer than three false options of the answer type exist.",
     # probe
     "not_known": "The target does not know the fact in both modalities.",

@@ -81,7 +81,8 @@ class SelectConfig(Config):
     doubtful: Literal["stop", "leave_out"] = "leave_out"
     """Names that are not clear are written to BUILD/resolve.csv; the build then stops, or goes on without them."""
     limit: Positive = 500
-    min_sitelinks: Count = 0
+    min_sitelinks: Count = 10
+    """Whoever the source selects has at least so many sitelinks: with fewer, people are hardly public figures."""
     occupations: tuple[QidText, ...] = ()
     """QIDs; the source's selection is narrowed to people who state one of them (P106)."""
     countries: tuple[QidText, ...] = ()
@@ -89,13 +90,13 @@ class SelectConfig(Config):
     born: tuple[int, ...] = ()
     """First and last year of birth; empty: any."""
     living: Literal["any", "living", "dead"] = "any"
-    """Dead: with a date of death. Living: without one, and born less than 115 years before `year`."""
+    """Dead: by anything stated that implies death, or born 115 years before `year`. Living: everybody else."""
     rank_by: Literal["sitelinks", "sitelinks_and_pageviews"] = "sitelinks"
     """Pageviews are those of the English article in the year before `year`; one request a candidate."""
     balance: bool = False
     """Take as many of each occupation group as there are, evenly, from three times as many candidates."""
     year: Positive = 2026
-    """The year by which age is judged: without a date of death, someone born 115 years before it counts as dead."""
+    """The year by which age is judged: without a sign of death, someone born 115 years before it counts as dead."""
 
     @model_validator(mode="after")
     def _one_way(self) -> "SelectConfig":

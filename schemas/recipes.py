@@ -95,7 +95,7 @@ class ProbeConfig(Config):
     """Least number of further asks that must be right."""
     temperature: Annotated[float, Field(gt=0)] = 0.7
     controls: tuple[Literal["no_image", "wrong_image"], ...] = ("no_image", "wrong_image")
-    max_new_tokens: Positive = 48
+    max_new_tokens: Positive = 24
     tolerated_errors: Share = 0.0
     """Share of a shard's asks that may fail for good; more of them leave the probe unfinished, to be gone on with."""
     batch: Positive = 64

@@ -24,6 +24,13 @@ class Drop(Record):
     detail: str = ""
 
 
+class Epithet(Record):
+    """What tells a subject from a namesake: what they are ("American swimmer"), or a year of birth or death."""
+
+    kind: Literal["trade", "born", "died"]
+    text: str
+
+
 class Subject(Record):
     """A person of the benchmark."""
 
@@ -47,6 +54,8 @@ class Subject(Record):
     revision: int | None
     complete_rank: int | None
     """Rank carried over from a roster (1 is forgotten first); None lets the split stage rank."""
+    epithets: tuple[Epithet, ...] = ()
+    """What tells the subject from others of the same name in text; empty where nobody else has the name."""
 
 
 class AcceptedAnswer(Record):
@@ -101,6 +110,24 @@ class Fact(Record):
     withheld: tuple[str, ...] = ()
     """Names of further values at the source (ended, outranked, disputed, or a place that contains the answer): they are
     not accepted, and never offered as a false option."""
+    withheld_digests: tuple[str, ...] = ()
+    """Digests (schemas.answers.form_digest) of names that are kept nowhere: uncited, sensitive or private values."""
+    kind: str = ""
+    """Kind of the value among those of its answer type (curation/value_kinds.toml); options are of the same kind."""
+    true_ids: tuple[str, ...] = ()
+    """QIDs of every value that is stated, asked for or withheld."""
+    reached_ids: tuple[str, ...] = ()
+    """QIDs of what those values are part of, lie in or are kinds of: no false options either."""
+    read_share: float = 1.0
+    """Share of the property's values that could be read, of all that would be right answers."""
+
+
+class UnknownQualifier(Record):
+    """A qualifier of an asked property that curation/qualifiers.toml has no rule for, and how often it stood there."""
+
+    property_id: str
+    qualifier_id: str
+    statements: int
 
 
 class Licence(Record):

@@ -93,6 +93,12 @@ def one_side_only(content: object) -> None:
     content["delete_ids"] += mine
 
 
+def ask_both_the_same(rows: list[dict[str, object]]) -> None:
+    """The first text question of the first subject is put about the last one too, whose answer is another."""
+    texts = [row for row in rows if row["modality"] == "text"]
+    texts[-1]["question"] = texts[0]["question"]
+
+
 BROKEN = {"bytes": b"not a picture", "path": "001.jpg"}
 FAULTS: list[tuple[str, str, str, Spoil]] = [
     ("a file that no config lists", "file-stray", r"notes\.txt", stray_file),
@@ -132,6 +138,8 @@ FAULTS: list[tuple[str, str, str, Spoil]] = [
      lambda hub: edit_rows(hub, CHOICE, wrong_label)),
     ("an answer that does not count as right", "row-answer", rf"{GENERATION}/.*row 6",
      set_cell(GENERATION, 6, "accepted_answers", ["another"])),
+    ("a question that has two answers", "row-two-answers", rf"{GENERATION}/.*row \d+",
+     lambda hub: edit_rows(hub, GENERATION, ask_both_the_same)),
     ("a sample without training pair", "row-sample", rf"{GENERATION}/.*row 0",
      lambda hub: edit_rows(hub, GENERATION, lambda rows: rows[0].update(sample_id="Nobody_01"))),
     ("a role that is not the config's", "row-role", rf"{CROSS}/.*row 0", set_cell(CROSS, 0, "role", "retain")),

@@ -4,7 +4,7 @@ import pytest
 
 from curation.choosing import as_wanted, balanced, ranked
 from curation.resolving import resolve_name
-from curation.subjects import HUMAN, may_be_minor
+from curation.subjects import HUMAN
 from schemas.entities import Entity, ItemValue, Statement
 from schemas.origins import PeopleFilter, PersonMatch
 from schemas.records import Subject
@@ -112,19 +112,6 @@ def test_ranking_adds_the_places_in_sitelinks_and_pageviews() -> None:
     people = [subject(1, sitelinks=50), subject(2, sitelinks=40), subject(3, sitelinks=30)]
     # Places by sitelinks 0, 1, 2 and by views 2, 0, 1: sums 2, 1, 3.
     assert [one.qid for one in ranked(people, {"Q1": 5, "Q2": 900, "Q3": 40})] == ["Q2", "Q1", "Q3"]
-
-
-@pytest.mark.parametrize(
-    ("one", "minor"),
-    [
-        (subject(1, born=2008), True),  # 17 or 18 in 2026
-        (subject(1, born=2007), False),
-        (subject(1, born=2012, living=False), False),
-        (subject(1, born=None), False),
-    ],
-)
-def test_living_people_who_may_be_under_18_are_minors(one: Subject, minor: bool) -> None:
-    assert may_be_minor(one, year=2026) is minor
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,38 @@ def test_money_as_written_is_read_back(value: float, currency: str) -> None:
 def test_no_text_breaks_matching(reply: str, form: str) -> None:
     match(reply, (text(form), date(1961, 3, 3), number(3), number(183, "centimetre", 2)))
     contains(reply, form)
+
+
+@pytest.mark.parametrize(
+    ("reply", "form"),
+    [
+        ("Johnson and Johnson", "Johnson & Johnson"),
+        ("Johnson & Johnson", "Johnson and Johnson"),
+        ("It was Smith&Sons.", "Smith and Sons"),
+        ("AT&T", "AT & T"),
+        ("R&B", "R & B"),
+        ("Marks & Spencer", "Marks and Spencer"),
+    ],
+)
+def test_an_ampersand_is_and(reply: str, form: str) -> None:
+    assert match(reply, [text(form)]) is not None
+
+
+@pytest.mark.parametrize("reply", ["31 February 1990", "30 February 1990", "31 April 1990"])
+def test_an_impossible_day_says_the_month(reply: str) -> None:
+    (found,) = dates_in(reply)
+    assert (found.year, found.day) == (1990, 0)
+    assert found.month in (2, 4)
+
+
+def test_there_is_no_year_0() -> None:
+    assert dates_in("0 AD") == []
+
+
+@pytest.mark.parametrize(
+    ("julian", "expected"), [((1, 1, 1), (-1, 12, 30)), ((1900, 2, 29), (1900, 3, 13)), ((1870, 4, 10), (1870, 4, 22))]
+)
+def test_the_gregorian_date_of_a_julian_one_knows_no_year_0(
+    julian: tuple[int, int, int], expected: tuple[int, int, int]
+) -> None:
+    assert gregorian(*julian) == expected

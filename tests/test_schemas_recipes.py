@@ -79,3 +79,28 @@ def test_the_demo_recipe_names_every_key() -> None:
         assert name in found
         if name != "source" and isinstance(found[name], dict):
             assert set(found[name]) == set(field.annotation.model_fields)  # type: ignore[union-attr]
+
+
+OF_THE_DEMO = {("name",), ("source",), ("facts", "gated"), ("export", "title"), ("export", "target")}
+"""Keys that the demo gives values of its own, as its head says."""
+
+
+def leaves(content: dict[str, object], place: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """Every value of a recipe by its place, but for those that are the demo's own."""
+    found: dict[tuple[str, ...], object] = {}
+    for key, value in content.items():
+        if (*place, key) not in OF_THE_DEMO:
+            found |= leaves(value, (*place, key)) if isinstance(value, dict) else {(*place, key): value}
+    return found
+
+
+def test_every_key_of_the_demo_equals_its_default() -> None:
+    demo = tomllib.loads((RECIPES / "demo.toml").read_text())
+    defaults = BuildRecipe.model_validate({"name": "x", "source": {"kind": "sandbox"}}).model_dump(mode="json")
+    assert leaves(demo) == {place: value for place, value in leaves(defaults).items() if place in leaves(demo)}
+
+
+def test_the_demo_shows_every_key_of_its_stages() -> None:
+    demo = tomllib.loads((RECIPES / "demo.toml").read_text())
+    defaults = BuildRecipe.model_validate({"name": "x", "source": {"kind": "sandbox"}}).model_dump(mode="json")
+    assert set(leaves(demo)) == set(leaves(defaults))

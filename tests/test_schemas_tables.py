@@ -117,3 +117,14 @@ def test_a_failed_write_leaves_no_table(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write_records(path, rows(), Odd)
     assert not path.exists()
+
+
+def test_a_table_of_an_older_version_is_read_with_the_defaults_of_newer_columns(tmp_path: Path) -> None:
+    class Older(Record):
+        name: str
+
+    class Newer(Older):
+        kind: str = "plain"
+
+    write_records(tmp_path / "rows.parquet", [Older(name="a")], Older)
+    assert list(read_records(tmp_path / "rows.parquet", Newer)) == [Newer(name="a", kind="plain")]
