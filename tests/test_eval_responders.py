@@ -13,6 +13,7 @@ from eval.responders import ResponderSpec, parse_spec
 from flows.responders import load_local, open_responder
 from schemas.problems import BadInput
 from schemas.responders import Ask, Decoding, Reply
+from schemas.thoughts import answer_of
 from unlearn.model_folder import digest_of_weights
 from unlearn.models import add_lora, load_model, save_adapter
 
@@ -144,3 +145,19 @@ def test_log_likelihood_is_the_mean_over_the_continuation(folders: dict[str, Pat
         logits = log_softmax(local.model(input_ids=ids).logits[0].float(), dim=-1)
     by_hand = [float(logits[place - 1, ids[0, place]]) for place in range(start, ids.shape[1])]
     assert found[0][1] == pytest.approx(sum(by_hand) / len(by_hand), abs=1e-4)
+
+
+def test_a_reply_to_a_prompt_that_opens_a_thought_begins_inside_it(folders: dict[str, Path]) -> None:
+    local = load_local(str(folders["qwen3_vl"]), None)
+    local.processor.chat_template += "{% if add_generation_prompt %}<think>\n{% endif %}"
+    (reply,) = LocalResponder(local, batch=1).answer(asks(1), GREEDY)
+    assert answer_of(reply.text).cut
+
+
+def test_marks_of_thoughts_stay_in_a_reply_and_other_special_tokens_do_not(folders: dict[str, Path]) -> None:
+    local = load_local(str(folders["qwen3_vl"]), None)
+    tokenizer = local.processor.tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]", "<|pause|>"]})
+    ids = tokenizer.convert_tokens_to_ids(["[THINK]", "[/THINK]", "<|pause|>"])
+    (text,) = LocalResponder(local, batch=1)._texts(torch.tensor([ids]))
+    assert text.replace(" ", "") == "[THINK][/THINK]"
