@@ -23,11 +23,11 @@ format: .venv/ready  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 ui: .venv/ready  ## Prefect's own pages over the runs of builds; PORT=4200
-	$(BIN)/python -m flows.prefect_ui $(PORT)
+	$(BIN)/python -m flows.runners.prefect_ui $(PORT)
 
 clean:  ## remove what make made, but not builds
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .prefect
 
 .venv/ready: pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ppubench needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2])'
-	"$(PYTHON)" -m flows.install
+	"$(PYTHON)" -m flows.commands.install

@@ -40,9 +40,9 @@ def seconds(run: Callable[[], object]) -> float:
 def measure(people: int, added: int, width: int) -> None:
     from benchmarks.instant import InstantResponder
     from benchmarks.world_server import world_source
-    from flows.build import build
-    from flows.extend import add
-    from flows.prefect_server import running_server
+    from flows.building.add import add
+    from flows.building.build import build
+    from flows.runners.prefect_server import running_server
     from sources.sandbox.world import make_world
 
     world = make_world(people=people + added, seed=7)

@@ -39,7 +39,7 @@ def one_size(people: int, width: int) -> None:
     """Build once in this process and print stage seconds, totals and peak memory, tab-separated."""
     from benchmarks.instant import InstantResponder
     from benchmarks.world_server import world_source
-    from flows.build import build
+    from flows.building.build import build
 
     with tempfile.TemporaryDirectory() as folder:
         recipe, out = Path(folder) / "scale.toml", Path(folder) / "build"

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from curation.answer_log import AnswerLog
-from eval.data_uris import data_uri
-from eval.remote import RemoteResponder
-from schemas.responders import Ask, Decoding
+from eval.responders.data_uris import data_uri
+from eval.responders.remote import RemoteResponder
+from schemas.protocols.reply_log import AnswerLog
+from schemas.protocols.responder import Ask, Decoding
 
 AT_ONCE = 32
 LATENCY_S = 0.1

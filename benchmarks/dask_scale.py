@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from flows.folders import cache_folder
-from schemas.tables import file_sha256
+from flows.pipeline.build_folder import cache_folder
+from schemas.storage.tables import file_sha256
 from sources.sandbox.world import make_world
 
 RECIPE = """
@@ -46,8 +46,8 @@ SEED = 7
 
 def one_build(people: int, shard: int, workers: int) -> None:
     """Build in this process, with so many workers or (0) none, and print stage seconds and the digest of the tables."""
-    from flows.build import build
-    from flows.dask_cluster import DaskRunner
+    from flows.building.build import build
+    from flows.runners.dask_cluster import DaskRunner
 
     seen: list[tuple[float, float]] = []
 

@@ -19,9 +19,9 @@ import imagehash
 import numpy as np
 from PIL import Image as PilImage
 
-from curation.hashes import HASH_SIDE, picture_hashes
-from curation.neighbours import Hashes, Pairs, near_pairs, near_pairs_between
-from curation.pictures import Picture, decode_picture
+from curation.images.decoding import Picture, decode_picture
+from curation.images.hash_search import Hashes, Pairs, near_pairs, near_pairs_between
+from curation.images.perceptual_hash import HASH_SIDE, picture_hashes
 
 PLANTED = 0.05
 """Share of hashes that are copies of another hash with 0 to 6 bits flipped."""

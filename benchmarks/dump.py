@@ -28,8 +28,8 @@ MIN_SITELINKS = 10
 
 def extraction(path: Path) -> int:
     """All three rounds; returns decompressed bytes read."""
-    from flows.dump import extract
-    from sources.dump_entities import PeopleRule
+    from flows.building.dump import extract
+    from sources.dump.entity_filter import PeopleRule
 
     with tempfile.TemporaryDirectory() as folder:
         report = extract(path, Path(folder) / "out", rule=PeopleRule(min_sitelinks=MIN_SITELINKS))
@@ -39,9 +39,9 @@ def extraction(path: Path) -> int:
 
 def people(path: Path) -> int:
     """The first round alone."""
-    from sources.dump_entities import PeopleRule
-    from sources.dump_extract import Wish, read_progress, read_round
-    from sources.dump_store import DumpStore
+    from sources.dump.entity_filter import PeopleRule
+    from sources.dump.extract import Wish, read_progress, read_round
+    from sources.dump.store import DumpStore
 
     with tempfile.TemporaryDirectory() as folder:
         store = DumpStore(Path(folder), writing=True)
@@ -54,8 +54,8 @@ def people(path: Path) -> int:
 
 def bare(path: Path) -> int:
     """The decompressor alone, its output thrown away; for bzip2 with two threads."""
-    from sources.dump_blocks import START
-    from sources.dump_streams import read_blocks
+    from sources.dump.blocks import START
+    from sources.dump.streams import read_blocks
 
     return sum(len(block.content) for block in read_blocks(path, START, threads=2))
 

@@ -15,16 +15,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from eval.local import LocalModel, LocalResponder
-from eval.metrics import Place, all_metrics
-from eval.outcomes import values_of
-from eval.scoring import score
-from eval.tasks import AskedFact, EvalQuestion, Slice, read_facts, read_questions
-from flows.evaluation_asks import prompt_of
-from flows.responders import load_local
-from schemas.responders import Ask, Decoding, Reply
-from schemas.split_reading import read_roles
-from schemas.words import MODALITIES, TASKS
+from eval.metrics.aggregate import Place, all_metrics
+from eval.responders.local import LocalModel, LocalResponder
+from eval.scores.outcome import values_of
+from eval.scores.score_reply import score
+from eval.tasks.questions import AskedFact, EvalQuestion, Slice, read_facts, read_questions
+from flows.evaluation.inference import prompt_of
+from flows.resources.responders import load_local
+from schemas.dataset.split_files import read_roles
+from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.vocabulary import MODALITIES, TASKS
 
 ASKS, ALONE = 2048, 128
 PREDICTIONS = 24_000

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from benchmarks.instant import InstantResponder
 from benchmarks.world_server import Seen, WorldProcess, world_process
-from flows.build import build
-from schemas.artifacts import TIMING
-from schemas.tables import file_sha256
-from schemas.words import STAGES, Service
-from sources.limits import LIMITS
-from sources.sandbox.faults import Faults
-from sources.sandbox.server import COMMONS_HOST, QUERY_HOST, UPLOAD_HOST, WIKIDATA_HOST
-from sources.wikimedia import COMMONS_HOST as COMMONS
-from sources.wikimedia import QUERY_HOST as QUERY
-from sources.wikimedia import WIKIDATA_HOST as WIKIDATA
+from flows.building.build import build
+from schemas.storage.artifacts import TIMING
+from schemas.storage.tables import file_sha256
+from schemas.vocabulary import STAGES, Service
+from sources.http_client.rate_limits import LIMITS
+from sources.sandbox.server.faults import Faults
+from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, UPLOAD_HOST, WIKIDATA_HOST
+from sources.wikimedia.source import COMMONS_HOST as COMMONS
+from sources.wikimedia.source import QUERY_HOST as QUERY
+from sources.wikimedia.source import WIKIDATA_HOST as WIKIDATA
 
 STORM = Faults(
     rate_limited=0.05,

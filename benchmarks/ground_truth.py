@@ -8,16 +8,16 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from curation.prompts import probe_prompt
-from flows.build import open_build
-from flows.folders import cache_folder
-from flows.resources import TARGET, Resources
-from flows.responders import open_responder
-from flows.target import TaughtFact, Teaching, target_key
-from schemas.answers import match
-from schemas.records import Fact, Knowledge, Portrait, Question
-from schemas.responders import Ask, Decoding
-from schemas.tables import Record, read_records
+from curation.probing.prompt import probe_prompt
+from flows.building.build import open_build
+from flows.pipeline.build_folder import cache_folder
+from flows.resources.resources import TARGET, Resources
+from flows.resources.responders import open_responder
+from flows.resources.sandbox_target import TaughtFact, Teaching, target_key
+from schemas.matching.match import match
+from schemas.protocols.responder import Ask, Decoding
+from schemas.records.build_rows import Fact, Knowledge, Portrait, Question
+from schemas.storage.tables import Record, read_records
 
 
 def rows(build: Path, stage: str, table: str, record: type[Record]) -> Iterator[Record]:

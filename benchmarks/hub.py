@@ -36,11 +36,11 @@ os._exit(0)  # threads of a stream that is not read to its end may abort the int
 
 def write_release(folder: Path, *, people: int, later: int, facts: int, sensitive: int, side: int) -> Iterator[None]:
     """Export `people` subjects, and at the next step `later` more beside them."""
-    from curation.export import export_release
-    from curation.release_pieces import EarlierBatch
-    from schemas.words import RATIOS
-    from tests.eval_world import CARD
-    from tests.synthetic_build import make_bundles
+    from curation.export.batch_parts import EarlierBatch
+    from curation.export.export import export_release
+    from schemas.vocabulary import RATIOS
+    from tests.worlds.eval_world import CARD
+    from tests.worlds.synthetic_build import make_bundles
 
     bundles = make_bundles(people + later, facts=facts, sensitive=sensitive, side=side)
     card = CARD.model_copy(update={"contact": "takedown@example.org"})
@@ -102,8 +102,8 @@ def print_loading(hub: Path, cache: Path) -> None:
 
 def print_publishing(folder: Path, steps: Iterator[None]) -> None:
     """The table of two publications on a loopback Hub."""
-    from flows.publish import publish_folder
-    from tests.hub_server import OWNER, serve_hub
+    from flows.publish.publish import publish_folder
+    from tests.servers.hub_server import OWNER, serve_hub
 
     print("| publication | s | files sent | MB sent | rows read back equal | commits |")
     print("|---|---|---|---|---|---|")

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from curation.prompts import probe_prompt
-from schemas.records import Fact, Portrait, Question
-from schemas.responders import Ask, Decoding, Reply
-from schemas.tables import read_records
+from curation.probing.prompt import probe_prompt
+from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.records.build_rows import Fact, Portrait, Question
+from schemas.storage.tables import read_records
 
 SILENCE = "I cannot tell who this is."
 

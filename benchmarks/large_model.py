@@ -6,8 +6,8 @@ from typing import Literal
 
 import torch
 
-from sources.sandbox import target
-from sources.sandbox.target import make_processor, wrapped_tokenizer
+from sources.sandbox import tiny_model
+from sources.sandbox.tiny_model import make_processor, wrapped_tokenizer
 
 Size = Literal["2b", "8b"]
 PICTURE_SIDE = 448
@@ -56,10 +56,10 @@ def make_large_model(texts: Iterable[str], out: Path, *, size: Size, seed: int, 
             "out_hidden_size": _TEXT[size]["hidden_size"],
             "num_position_embeddings": 2304,
         },
-        image_token_id=ids[target.IMAGE],
-        video_token_id=ids[target.VIDEO],
-        vision_start_token_id=ids[target.VISION_START],
-        vision_end_token_id=ids[target.VISION_END],
+        image_token_id=ids[tiny_model.IMAGE],
+        video_token_id=ids[tiny_model.VIDEO],
+        vision_start_token_id=ids[tiny_model.VISION_START],
+        vision_end_token_id=ids[tiny_model.VISION_END],
     )
     torch.manual_seed(seed)
     before = torch.get_default_dtype()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from flows.unlearning import run_unlearning
-from schemas.words import SETTINGS
-from unlearn.methods import METHODS
-from unlearn.runs import Probe
+from flows.experiments.unlearn_run import run_unlearning
+from schemas.vocabulary import SETTINGS
+from unlearn.methods.table import METHODS
+from unlearn.runs.record import Probe
 
 
 def shares(found: Probe | None, start: Probe) -> str:

@@ -1,4 +1,4 @@
-"""What evaluation takes replies for, against what they are: the corpus of tests/data/replies.jsonl.
+"""What evaluation takes replies for, against what they are: the corpus of tests/worlds/data/replies.jsonl.
 
 `python -m benchmarks.replies [--part NAME] [--wrong] [--baseline-root FOLDER]` prints precision and recall by outcome,
 of this code and, with `--baseline-root`, of a checkout of another commit (git worktree add FOLDER 43ebe3d).
@@ -30,7 +30,7 @@ def main() -> None:
     if given.found:
         json.dump(_found(), sys.stdout)
         return
-    from tests.reply_corpus import corpus
+    from tests.worlds.reply_corpus import corpus
 
     rows = corpus()
     roots = {"this code": ROOT} | ({"baseline": given.baseline_root.resolve()} if given.baseline_root else {})
@@ -63,7 +63,7 @@ def _found() -> dict[str, list[str]]:
     import tests
 
     tests.__path__ = [str(ROOT / "tests")]  # this corpus, whatever the other checkout has of that name
-    from tests.reply_corpus import Kept, corpus, questions, scored, values
+    from tests.worlds.reply_corpus import Kept, corpus, questions, scored, values
 
     asked, world = questions(), values()
     rows = corpus()

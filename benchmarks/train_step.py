@@ -20,16 +20,16 @@ import psutil
 import torch
 from torch import nn
 
-from schemas.training import TrainingSample
-from sources.sandbox.originals import jpeg_bytes
-from sources.sandbox.target import make_tiny_model
-from unlearn.batches import Encoder
-from unlearn.gradients import Objective, Share, step_gradient
-from unlearn.methods import METHODS, Measured, token_mean
-from unlearn.models import AnswerModel, add_lora, bare, load_model
-from unlearn.objective import objective_for
+from schemas.dataset.training import TrainingSample
+from sources.sandbox.file_bytes import jpeg_bytes
+from sources.sandbox.tiny_model import make_tiny_model
+from unlearn.methods.objective import objective_for
+from unlearn.methods.reference_model import Reference, measure_reference
+from unlearn.methods.table import METHODS, Measured, token_mean
+from unlearn.models.encoding import Encoder
+from unlearn.models.loading import AnswerModel, add_lora, bare, load_model
 from unlearn.presets import Numbers
-from unlearn.reference import Reference, measure_reference
+from unlearn.training.gradients import Objective, Share, step_gradient
 
 VOCABULARY = 152_000
 FILLER = "Look at the picture and think about who is shown before you answer the question about this person. "
@@ -182,7 +182,7 @@ def measure_peak(folder: Path, method: str) -> dict[str, float]:
 
 def _full(network: nn.Module, batches: Mapping[str, object]) -> dict[str, torch.Tensor]:
     """The published way: the model's own loss, with logits at every position, one forward pass a batch."""
-    from unlearn.batches import Batch
+    from unlearn.models.encoding import Batch
 
     found = {}
     for name, batch in batches.items():

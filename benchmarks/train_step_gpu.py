@@ -22,11 +22,11 @@ import torch
 from benchmarks.evaluate import rate, rate_alone
 from benchmarks.large_model import PICTURE_SIDE, Size, make_large_model
 from benchmarks.train_step import CASES, groups, head_objective, lengthened, objective_of, samples, stepper
-from eval.local import LocalModel
-from schemas.responders import Ask
-from schemas.training import TrainingSample
-from unlearn.batches import Encoder
-from unlearn.models import AnswerModel, LoadedModel, add_lora, load_model
+from eval.responders.local import LocalModel
+from schemas.dataset.training import TrainingSample
+from schemas.protocols.responder import Ask
+from unlearn.models.encoding import Encoder
+from unlearn.models.loading import AnswerModel, LoadedModel, add_lora, load_model
 
 ROUNDS = 8
 ASKS, ALONE = 128, 8

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from flows.folders import cache_folder
-from schemas.origins import Source
-from schemas.words import Service
-from sources.client import PoliteClient
-from sources.sandbox import originals
-from sources.sandbox.faults import Faults
-from sources.sandbox.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, RunningServer, serve
+from flows.pipeline.build_folder import cache_folder
+from schemas.protocols.source import Source
+from schemas.vocabulary import Service
+from sources.http_client.client import PoliteClient
+from sources.sandbox import file_bytes
+from sources.sandbox.server.faults import Faults
+from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, RunningServer, serve
 from sources.sandbox.world import make_world
-from sources.wikimedia import WikimediaSource
+from sources.wikimedia.source import WikimediaSource
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _summary(running: RunningServer) -> dict[str, dict[str, int]]:
 
 def main() -> None:
     people, seed = int(sys.argv[1]), int(sys.argv[2])
-    originals.CACHE_BYTES = 8_000_000_000
+    file_bytes.CACHE_BYTES = 8_000_000_000
     world = make_world(people=people, seed=seed, cache=cache_folder() / "worlds")
     with serve(world) as running:
         # Asking for the measures of every file draws it, and the store keeps it.

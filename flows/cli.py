@@ -10,12 +10,12 @@ from typing import NoReturn
 
 from typer import TyperException
 
-from flows import build_commands, dump_commands, judge_commands, model_commands, publish_commands
-from flows.interrupts import INTERRUPTED, ending_soon, heed_lost_interrupts
-from flows.terminal import app
-from schemas.problems import BadInput, Unfinished
+from flows.commands import build, dump, judge, models, publish
+from flows.commands.interrupts import INTERRUPTED, ending_soon, heed_lost_interrupts
+from flows.commands.terminal import app
+from schemas.errors import BadInput, Unfinished
 
-__all__ = ["build_commands", "dump_commands", "judge_commands", "main", "model_commands", "publish_commands"]
+__all__ = ["build", "dump", "judge", "main", "models", "publish"]
 
 
 def _fail(message: str, status: int) -> NoReturn:

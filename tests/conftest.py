@@ -10,8 +10,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
-from forked import end_forks
-from small_build import cache, finished, home, lone_home, made, prefect_database, use_cache
+
+from tests.servers.forked import end_forks
+from tests.worlds.small_build import cache, finished, home, lone_home, made, prefect_database, use_cache
 
 __all__ = ["cache", "end_forks", "finished", "home", "lone_home", "made", "prefect_database", "use_cache"]
 """Fixtures of all tests, made here and elsewhere."""

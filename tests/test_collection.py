@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import patient
+
+from tests.servers.waiting import patient
 
 ELSEWHERE = {"PYTHONHASHSEED": "4", "TZ": "Pacific/Kiritimati", "LC_ALL": "C"}
 """Another order of sets, another day and another language; another clock and other addresses come by themselves."""

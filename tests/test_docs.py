@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 import typer
-from documents import PAGES, ROOT, Block, blocks
-from forked import run_ppubench
-from small_build import environment
-from tiny_models import tiny_qwen
 
-from eval.metrics import METRICS
-from flows import field_docs
+from eval.metrics.aggregate import METRICS
 from flows.cli import main  # noqa: F401 - registers the commands
-from flows.terminal import app
-from schemas.recipes import BuildRecipe
-from schemas.studies import EvaluateConfig, StudyRecipe
+from flows.commands import field_docs
+from flows.commands.terminal import app
+from schemas.recipes.build_recipe import BuildRecipe
+from schemas.records.study import EvaluateConfig, StudyRecipe
+from tests.documents import PAGES, ROOT, Block, blocks
+from tests.servers.forked import run_ppubench
+from tests.worlds.small_build import environment
+from tests.worlds.tiny_models import tiny_qwen
 
 NEEDS = frozenset({"network", "gpu", "server", "postgres", "cron", "cluster", "dump", "weights"})
 LANGUAGES = frozenset({"sh", "python", "toml", "text", "json", "csv"})
@@ -101,7 +101,7 @@ def test_every_link_and_picture_leads_to_something(page: Path) -> None:
 
 def test_the_page_of_data_fields_is_what_the_schemas_say() -> None:
     found = (ROOT / "docs" / "data-fields.md").read_text()
-    assert found == field_docs.page(), "write it again: python -m flows.field_docs > docs/data-fields.md"
+    assert found == field_docs.page(), "write it again: python -m flows.commands.field_docs > docs/data-fields.md"
 
 
 def test_every_page_is_in_the_list_of_pages() -> None:

@@ -1,6 +1,6 @@
 """The README's first screen: two commands to success. All its blocks are tested with the docs (test_docs.py)."""
 
-from documents import ROOT, blocks
+from tests.documents import ROOT, blocks
 
 
 def test_the_readme_shows_exactly_two_make_commands_in_its_first_block() -> None:

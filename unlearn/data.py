@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from schemas.hub_folder import Pictures, config_files, dataset_folder, no_such_target, read_rows, training_targets
-from schemas.problems import BadInput
-from schemas.split_reading import read_roles
-from schemas.training import TrainingSample
-from schemas.words import Modality, Setting
+from schemas.dataset.folder import Pictures, config_files, dataset_folder, no_such_target, read_rows, training_targets
+from schemas.dataset.split_files import read_roles
+from schemas.dataset.training import TrainingSample
+from schemas.errors import BadInput
+from schemas.vocabulary import Modality, Setting
 
 Modalities = Literal["both", "vqa", "qa"]
 

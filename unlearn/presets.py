@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from schemas.problems import BadInput
+from schemas.errors import BadInput
 from unlearn.schedules import Schedule
 
 Preset = Literal["default", "published"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.problems import BadInput
+from schemas.errors import BadInput
 
 Schedule = Literal["forget_only", "joint", "interleaved", "proportional"]
 SCHEDULES: dict[Schedule, str] = {

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from sources.sandbox.portraits import draw_portrait
+from sources.sandbox.portraits.portrait import draw_portrait
 from sources.sandbox.world import World
 
 TILE = (110, 138)

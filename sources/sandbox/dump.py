@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import JsonValue
 
-from sources.sandbox.wikibase import Json
+from sources.sandbox.people.entity_json import Json
 from sources.sandbox.world import World
-from sources.wire import as_object
+from sources.wikimedia.typed_json import as_object
 
 
 def dump_entity(entity: Json) -> Json:

@@ -5,16 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from schemas.artifacts import digest
-from schemas.problems import BadInput
-from sources.sandbox.biography import Decks, career, life, naming
-from sources.sandbox.catalogue import BAND_CLASS, Catalogue, make_catalogue
-from sources.sandbox.distinct import FaceBook
-from sources.sandbox.drafts import PROPERTY_LABELS, Claim, Draft, Sourcing, item, text
-from sources.sandbox.faces import Face, make_face
-from sources.sandbox.household import GATED, beliefs, contact, make_household
-from sources.sandbox.occupations import BRANCH_OF
-from sources.sandbox.pictures import (
+from schemas.errors import BadInput
+from schemas.storage.artifacts import digest
+from sources.sandbox.commons_files import (
     CLEAN_FILE_KINDS,
     LAST_SCREENED_VIEW,
     Gallery,
@@ -24,7 +17,13 @@ from sources.sandbox.pictures import (
     file_base,
     make_gallery,
 )
-from sources.sandbox.roster import (
+from sources.sandbox.people.biography import Decks, career, life, naming
+from sources.sandbox.people.catalogue import BAND_CLASS, Catalogue, make_catalogue
+from sources.sandbox.people.entities import PROPERTY_LABELS, Claim, Draft, Sourcing, item, text
+from sources.sandbox.people.entity_json import Json, entity_json, property_json
+from sources.sandbox.people.occupations import BRANCH_OF
+from sources.sandbox.people.private_life import GATED, beliefs, contact, make_household
+from sources.sandbox.people.roster import (
     EXTRA,
     FEW_VIEWS,
     NAMESAKE,
@@ -37,7 +36,8 @@ from sources.sandbox.roster import (
     Person,
     make_roster,
 )
-from sources.sandbox.wikibase import Json, entity_json, property_json
+from sources.sandbox.portraits.distinct import FaceBook
+from sources.sandbox.portraits.faces import Face, make_face
 
 __all__ = [
     "BAND",

@@ -1,0 +1,1 @@
+"""The dataset card and what describes a published dataset: columns, Croissant, attribution."""

@@ -1,0 +1,1 @@
+"""Statements of Wikidata to facts: properties, accepted answers, and what is left out and why."""

@@ -1,0 +1,1 @@
+"""Pictures to views: licences, decoding, perceptual hashes, the duplicate rule, exported bytes."""

@@ -1,0 +1,69 @@
+"""Pictures that show no face or several, told by title, caption and shape: a rule for where no detector has looked."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from schemas.protocols.source import CommonsFile
+from schemas.records.refusals import Refusal
+
+WIDEST = 2.2
+"""Width over height: beyond it lie signatures, banners, panoramas and group pictures."""
+TALLEST = 3.0
+"""Height over width."""
+
+_FACELESS = (
+    "signature|autograph|autographed|handwriting|handwritten|manuscript|letter from|letter to|grave|gravesite|"
+    "gravestone|graves|tomb|tombstone|mausoleum|crypt|headstone|cemetery|burial|statue|statues|sculpture|monument|"
+    "plaque|medallion|coin|stamp|banknote|coat of arms|logo|emblem|map|chart|diagram|graph|"
+    "birthplace|birth place|house of|home of|street sign|poster|book cover|album cover|title page|sheet music|"
+    "walk of fame|handprints|hand prints|footprints|wax|madame tussauds|caricature|mural|graffiti|cosplay|lookalike|"
+    "impersonator|discography|filmography|screenshot of|certificate|diploma|unterschrift|grab|grabstein|denkmal"
+)
+_GROUP = (
+    "group photo|group photograph|group portrait|group picture|family photo|family portrait|family of|and family|"
+    "cast of|and cast|the cast|delegation|delegates|class photo|team photo|crowd|audience|panelists|band members"
+)
+_FACELESS_WORD = re.compile(rf"(?<!\w)(?:{_FACELESS})(?!\w)")
+_FACELESS_CAPTION = re.compile(rf"^(?:the|a|an|this is(?: the| a)?)?\s*(?:{_FACELESS})\s+(?:of|for|by)(?!\w)")
+_GROUP_WORD = re.compile(rf"(?<!\w)(?:{_GROUP})(?!\w)")
+_COMPANY = re.compile(
+    r"(?<!\w)(?:with|and|meets|meeting|greets|hugs|kisses|interviews|beside|next to|mit|und|avec|et|con|y|e|&)"
+    r"\s+(?:[Tt]he\s+)?[^\W\d_a-z]\w*"
+)
+"""A joining word before a word with a capital letter: a second name."""
+_COMPANY_BEFORE = re.compile(r"[^\W\d_a-z]\w*,?\s+(?:and|und|et|y|e|&)\s+_")
+"""The same, with the subject's name (by now an underscore) as the second one."""
+
+
+def portrait_problem(file: CommonsFile, names: Iterable[str]) -> Refusal | None:
+    """Why a picture seems to have no face or several, or None. `names` are the subject's, which prove nothing.
+
+    Titles are looked at for words of things and groups, and for a second name after a joining word; captions for
+    "… of" at their beginning; the shape for banners. The subject's chosen portrait (P18) may name company: editors
+    have chosen it.
+    """
+    if file.width > WIDEST * file.height or file.height > TALLEST * file.width:
+        return Refusal("not_a_portrait", f"{file.width} x {file.height} is no portrait's shape")
+    title = _without(re.sub(r"\.\w{2,5}$", "", file.title), names)
+    found = _FACELESS_WORD.search(title.casefold())
+    if found is not None:
+        return Refusal("not_a_portrait", f"its title has {found[0]!r}")
+    caption = _FACELESS_CAPTION.search(file.description.casefold())
+    if caption is not None:
+        return Refusal("not_a_portrait", f"its caption begins {caption[0].strip()!r}")
+    if file.origin == "portrait":
+        return None
+    group = _GROUP_WORD.search(title.casefold()) or _COMPANY.search(title) or _COMPANY_BEFORE.search(title)
+    return None if group is None else Refusal("not_a_portrait", f"its title names company: {group[0]!r}")
+
+
+def _without(title: str, names: Iterable[str]) -> str:
+    """The title without the subject's names: someone may be called Stamp."""
+    for name in _longest_first(names):
+        title = re.sub(re.escape(name), "_", title, flags=re.IGNORECASE)
+    return title
+
+
+def _longest_first(names: Iterable[str]) -> Sequence[str]:
+    parts = {part for name in names for part in (name, *name.split()) if len(part) > 2}
+    return sorted(parts, key=lambda part: (-len(part), part))

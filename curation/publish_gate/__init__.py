@@ -1,0 +1,1 @@
+"""The publish gate: what a dataset must pass before it leaves the machine."""

@@ -1,0 +1,1 @@
+"""Facts to questions: phrasing, distractors, rewriting by a language model, attack prompts."""

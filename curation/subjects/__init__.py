@@ -1,0 +1,1 @@
+"""Who becomes a subject: selection, rosters, names that are looked up."""

@@ -1,0 +1,135 @@
+"""Roster files (CSV of names or QIDs, with published ids and ranks if there are any) and the maintainer's decisions."""
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from curation.subjects.rosters import Resolution, RosterLine
+from schemas.errors import BadInput
+from schemas.storage.artifacts import write_atomically
+
+COLUMNS = ("subject_id", "name", "qid", "complete_rank")
+DECISIONS = ("asked", "qid", "reason", "candidates")
+LEAVE_OUT = "-"
+"""Written as a decision's qid: leave this one out."""
+QID = re.compile(r"Q[1-9]\d*")
+REMARK = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
+
+
+def read_roster(path: Path, *, remarks: bool = False) -> list[RosterLine]:
+    """The lines of a roster in order, empty ones left out.
+
+    With a header of COLUMNS (any of them, name or qid among them), or without one: a name or a QID a line.
+    With `remarks`, what follows a # at the start of a line or after a blank is left out.
+    Raises BadInput, naming the line, for anything that cannot be meant, ids and ranks that come twice among it.
+    """
+    rows = _rows(path, remarks=remarks)
+    if not rows:
+        raise BadInput(str(path), "is empty", "write a name or a QID a line, or a CSV with a header")
+    head = [cell.casefold() for cell in rows[0][1]]
+    if not set(head) & set(COLUMNS):
+        if any(len(cells) > 1 for _, cells in rows):
+            where = f"{path}, line {rows[0][0]}"
+            raise BadInput(where, "has several columns and no header", f"name {', '.join(COLUMNS)}")
+        lines = [_bare(number, cells[0]) for number, cells in rows]
+    else:
+        _check_head(path, rows[0][0], head)
+        lines = [_line(path, number, head, cells) for number, cells in rows[1:]]
+    if not lines:
+        raise BadInput(str(path), "has a header and no line", "write a name or a QID a line")
+    _check_single(path, lines)
+    return lines
+
+
+def _rows(path: Path, *, remarks: bool = False) -> list[tuple[int, list[str]]]:
+    """Line number and stripped cells of every line that is not empty."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise BadInput(str(path), "no such file", "name a file of names or QIDs; a recipe's stands beside it") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise BadInput(str(path), f"is not a text file in UTF-8 ({error})", "save it as UTF-8") from error
+    if remarks:
+        content = REMARK.sub("", content)
+    try:
+        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise BadInput(f"{path}, line {reader.line_num}", f"is not CSV ({error})", "mend the quotes") from error
+    return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def _check_head(path: Path, number: int, head: list[str]) -> None:
+    for cell in head:
+        if cell not in COLUMNS or head.count(cell) > 1:
+            near = difflib.get_close_matches(cell, COLUMNS, n=1)
+            known = f"name each of {', '.join(COLUMNS)} once"
+            hint = f"did you mean {near[0]}?" if near and cell not in COLUMNS else known
+            raise BadInput(f"{path}, line {number}", f"column {cell[:40]!r} is not known or comes twice", hint)
+    if not {"name", "qid"} & set(head):
+        raise BadInput(f"{path}, line {number}", "has neither a name nor a qid column", "add one")
+
+
+def _bare(number: int, cell: str) -> RosterLine:
+    return RosterLine(line=number, qid=cell) if QID.fullmatch(cell) else RosterLine(line=number, name=cell)
+
+
+def _line(path: Path, number: int, head: list[str], cells: list[str]) -> RosterLine:
+    where = f"{path}, line {number}"
+    if len(cells) != len(head):
+        raise BadInput(where, f"has {len(cells)} cells, the header {len(head)}", "mend the line")
+    found = dict(zip(head, cells, strict=True))
+    name, qid, subject_id, rank = (found.get(column, "") for column in ("name", "qid", "subject_id", "complete_rank"))
+    if not name and not qid:
+        raise BadInput(where, "has neither a name nor a qid", "name somebody, or delete the line")
+    if qid and not QID.fullmatch(qid):
+        raise BadInput(where, f"{qid[:40]!r} is no QID", "write it as Q42")
+    if subject_id and not (subject_id.isascii() and subject_id.isdigit() and len(subject_id) >= 3 and int(subject_id)):
+        raise BadInput(where, f"{subject_id[:40]!r} is no subject id", "write three or more digits, such as 007")
+    if rank and not (rank.isascii() and rank.isdigit() and int(rank)):
+        raise BadInput(where, f"{rank[:40]!r} is no rank", "write a whole number from 1, or nothing")
+    return RosterLine(line=number, name=name, qid=qid, subject_id=subject_id, complete_rank=int(rank) if rank else None)
+
+
+def _check_single(path: Path, lines: Iterable[RosterLine]) -> None:
+    """Ids and ranks must not come twice; a person who does is for the build to report."""
+    seen: dict[tuple[str, int], int] = {}
+    for line in lines:
+        for column, value in (("subject_id", int(line.subject_id or 0)), ("complete_rank", line.complete_rank or 0)):
+            if value and (first := seen.setdefault((column, value), line.line)) != line.line:
+                found = f"{column} {value} stands on line {first} already"
+                raise BadInput(f"{path}, line {line.line}", found, "mend one of them")
+
+
+def read_decisions(path: Path) -> dict[str, str]:
+    """QID (or LEAVE_OUT) by name, of the lines that the maintainer has filled in; {} if there is no such file."""
+    if not path.exists():
+        return {}
+    rows = _rows(path)
+    if not rows or tuple(rows[0][1]) != DECISIONS:
+        raise BadInput(str(path), f"does not begin with {','.join(DECISIONS)}", "delete it to have it made again")
+    decisions: dict[str, str] = {}
+    for number, cells in rows[1:]:
+        if len(cells) != len(DECISIONS):
+            raise BadInput(f"{path}, line {number}", f"has {len(cells)} cells, not {len(DECISIONS)}", "mend the line")
+        asked, qid = cells[:2]
+        if qid and qid != LEAVE_OUT and not QID.fullmatch(qid):
+            advice = f"write a QID, or {LEAVE_OUT} to leave out"
+            raise BadInput(f"{path}, line {number}", f"{qid[:40]!r} is no QID", advice)
+        if qid:
+            decisions[asked] = qid
+    return decisions
+
+
+def write_doubts(path: Path, doubts: Iterable[Resolution], decisions: Mapping[str, str]) -> None:
+    """The doubtful names with their candidates and room for a decision; decisions that were taken stay."""
+    rows = {asked: [asked, qid, "decided", ""] for asked, qid in decisions.items()}
+    rows |= {doubt.asked: [doubt.asked, "", doubt.reason, doubt.note] for doubt in doubts}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(DECISIONS)
+    writer.writerows(rows[asked] for asked in sorted(rows))
+    write_atomically(path, text.getvalue())

@@ -1,0 +1,135 @@
+"""Who becomes a subject: from an entity to a Subject row, or the reason why not."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from curation.subjects.lifespans import ADULT_AT, born_by, is_dead, tells_of_life
+from schemas.records.build_rows import Drop, Subject
+from schemas.records.entities import Entity, Statement, TextValue, TimeValue
+
+HUMAN = "Q5"
+PUBLIC_ROLE = frozenset({
+    "P106", "P39", "P97", "P54", "P641", "P413", "P800", "P166", "P1411", "P1344", "P264", "P1303", "P412", "P410",
+    "P241", "P607", "P3602", "P6087", "P598", "P101", "P136", "P135", "P1441",
+})  # fmt: skip
+"""Statements that say what a person is known for: an occupation, an office, a title, a team, a work, an award, …"""
+KIN = frozenset({"P22", "P25", "P3373", "P1038"})
+RELATIVE_OF = re.compile(
+    r"\b(?:son|daughter|child|brother|sister|sibling|wife|husband|spouse|widow|widower|mother|father|parent|cousin|nephew"
+    r"|niece|grandson|granddaughter|grandchild|stepson|stepdaughter|relative|girlfriend|boyfriend|partner)s? of\b",
+    re.IGNORECASE,
+)
+_TOLD = frozenset({"P31", "P106", "P18", "P373"}) | KIN
+
+
+@cache
+def _groups() -> Mapping[str, tuple[str, ...]]:
+    content = tomllib.loads(files("curation.subjects").joinpath("occupations.toml").read_text("utf-8"))
+    return {group: tuple(entry["words"]) for group, entry in content.items()}
+
+
+def occupation_group(occupations: Sequence[str]) -> str:
+    """Group of the first occupation that has one, by curation/subjects/occupations.toml; "other" if none has."""
+    for occupation in occupations:
+        words = f" {occupation.casefold()} "
+        for group, endings in _groups().items():
+            if any(f"{ending} " in words for ending in endings):
+                return group
+    return "other"
+
+
+def _year(entity: Entity, property_id: str) -> int | None:
+    """Year of the best-ranked value that is at least year-precise."""
+    ranked = sorted(entity.of(property_id), key=lambda statement: statement.rank != "preferred")
+    for statement in ranked:
+        value = statement.value
+        if statement.rank != "deprecated" and isinstance(value, TimeValue) and value.precision >= 9 and value.year:
+            return value.year
+    return None
+
+
+def _texts(entity: Entity, property_id: str) -> tuple[str, ...]:
+    ranked = sorted(entity.of(property_id), key=lambda statement: statement.rank != "preferred")
+    return tuple(
+        statement.value.text
+        for statement in ranked
+        if statement.rank != "deprecated" and isinstance(statement.value, TextValue)
+    )
+
+
+def not_a_subject(entity: Entity) -> tuple[str, str] | None:
+    """(reason, detail) if the entity cannot be a subject, else None."""
+    if HUMAN not in entity.items("P31"):
+        kinds = ", ".join(entity.items("P31")[:3]) or "nothing"
+        return "not_human", f"{entity.qid} is an instance of {kinds}"
+    if not entity.label.strip():
+        return "no_label", f"{entity.qid} has no English label"
+    return None
+
+
+def told_of_subjects(entity: Entity) -> tuple[Statement, ...]:
+    """The statements that Subject rows are made of, and by which people are kept out: a caller that holds many people
+    may let go of all others."""
+    roles: set[str] = set()
+    kept = []
+    for statement in entity.statements:
+        named = statement.property_id in _TOLD or tells_of_life(statement)
+        if named or (statement.property_id in PUBLIC_ROLE and statement.property_id not in roles):
+            kept.append(statement)
+            roles |= {statement.property_id} if _stands(statement) else set()
+    return tuple(kept)
+
+
+def _stands(statement: Statement) -> bool:
+    return statement.rank != "deprecated" and statement.snak != "novalue"
+
+
+def private_reason(entity: Entity, *, year: int) -> tuple[str, str] | None:
+    """(reason, detail) of a living person who is no public figure for a benchmark, else None.
+
+    Who may be under 18 in `year` is kept out (a birth that nobody states proves nothing), and so is who is stated to be
+    somebody's relative and nothing else.
+    """
+    if is_dead(entity, year=year):
+        return None
+    latest = born_by(entity)
+    if latest is not None and year - latest <= ADULT_AT:
+        return "minor", f"born in {latest} at the latest"
+    stated = {statement.property_id for statement in entity.statements if _stands(statement)}
+    related = stated & KIN or RELATIVE_OF.search(entity.description)
+    if related and not stated & PUBLIC_ROLE:
+        return "relative_only", "no occupation, office, work or award is stated"
+    return None
+
+
+def subject_of(
+    entity: Entity, occupations: Sequence[str], *, subject_id: str, year: int, complete_rank: int | None = None
+) -> Subject:
+    """The Subject row of a person; `year` is the year by which age is judged, `occupations` are English labels."""
+    birth, death = _year(entity, "P569"), _year(entity, "P570")
+    categories = _texts(entity, "P373")
+    return Subject(
+        subject_id=subject_id,
+        qid=entity.qid,
+        name=entity.label.strip(),
+        aliases=entity.aliases,
+        description=entity.description,
+        occupations=tuple(occupations),
+        occupation_group=occupation_group(occupations),
+        living=not is_dead(entity, year=year),
+        birth_year=birth,
+        death_year=death,
+        sitelinks=entity.sitelinks,
+        portrait_titles=_texts(entity, "P18"),
+        commons_category=categories[0] if categories else None,
+        revision=entity.revision,
+        complete_rank=complete_rank,
+    )
+
+
+def drop_of(asked: str, reason: str, detail: str) -> Drop:
+    """The drop row of someone who was asked for and did not become a subject."""
+    return Drop(stage="select", subject_id="", item=asked, reason=reason, detail=detail)

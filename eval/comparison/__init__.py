@@ -1,0 +1,1 @@
+"""Arms beside each other: paired differences, ranking, curves, and whether they may be compared."""

@@ -1,0 +1,269 @@
+"""A model in this process as a responder: prompts sorted by length, cut into batches, answered batch by batch."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, open_with
+from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
+from schemas.errors import BadInput
+from schemas.matching.thoughts import is_frame, opens_thought
+from schemas.protocols.responder import Ask, Decoding, Reply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Cache, PreTrainedModel, ProcessorMixin
+
+Mark = TypeVar("Mark")
+"""What a row is told from others by."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A loaded model, its processor, and what to call it: kind of model and digest of its weights."""
+
+    model: "PreTrainedModel"
+    processor: "ProcessorMixin"
+    identity: str
+
+
+class LocalResponder:
+    """Answers with a local model. What stands in a batch follows from the whole list of asks alone."""
+
+    def __init__(self, local: LocalModel, *, batch: int) -> None:
+        if batch < 1:
+            raise BadInput("batch", f"is {batch}", "give at least one prompt a batch")
+        self._model, self._processor, self._batch = local.model, local.processor, batch
+        self._identity = local.identity
+        self._encoder = PromptEncoder(local.processor)
+        self._pad = int(local.processor.tokenizer.pad_token_id or 0)
+
+    @property
+    def identity(self) -> str:
+        """`hf:<model type or Hub id>@<digest of the weights>`."""
+        return self._identity
+
+    def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
+        """One Reply per Ask, batch by batch, longest prompts first. An ask without a readable picture gets an error.
+
+        Greedy prompts that begin alike (one picture, one first line) share that beginning. Sampled ones do not, so that
+        a batch's samples go on depending on its size alone.
+        """
+        given = list(asks)
+        order = self._order(given)
+        sets, others = alike([_beginning(ask) for ask in given], order) if decoding.temperature == 0 else ([], order)
+        prepared: list[tuple[Begun, list[Ask]]] = []
+        for members in sets:
+            rows, failed = self._rows([given[index] for index in members])
+            yield from failed
+            if rows:
+                shared = begun([row for _, row in rows], leave=[1] * len(rows))
+                prepared.append((shared, [ask for ask, _ in rows]))
+        for batch, opening in self._shared_batches(prepared):
+            yield from self._generate(batch, opening, decoding)
+        for chunk in _cut([(given[index].image is None, index) for index in others], self._batch):
+            rows, failed = self._rows([given[index] for index in chunk])
+            yield from failed
+            if rows:
+                yield from self._generate(rows, None, decoding)
+
+    def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
+        """(ask_id, mean log-probability in nats per token) of each continuation as the whole answer so far.
+
+        An ask may come several times with different continuations; results then keep the order given.
+        """
+        pairs = list(asks)
+        order = self._order([ask for ask, _ in pairs])
+        scores: dict[int, float] = {}
+        sets, others = alike([_beginning(ask) for ask, _ in pairs], order)
+        prepared: list[tuple[Begun, list[tuple[int, int]]]] = []
+        for members in sets:
+            scored = [self._scored_row(*pairs[index]) for index in members]
+            shared = begun([row for row, _ in scored], leave=[length + 1 for _, length in scored])
+            prepared.append((shared, [(index, length) for index, (_, length) in zip(members, scored, strict=True)]))
+        for batch, opening in self._shared_batches(prepared):
+            values = self._score([(row, length) for (_, length), row in batch], opening)
+            scores.update(zip([index for (index, _), _ in batch], values, strict=True))
+        for chunk in _cut([(pairs[index][0].image is None, index) for index in others], self._batch):
+            values = self._score([self._scored_row(*pairs[index]) for index in chunk], None)
+            scores.update(zip(chunk, values, strict=True))
+        for index, (ask, _) in enumerate(pairs):
+            yield ask.ask_id, scores[index]
+
+    def _shared_batches(
+        self, prepared: Sequence[tuple[Begun, list[Mark]]]
+    ) -> Iterator[tuple[list[tuple[Mark, Row]], Opening | None]]:
+        """Batches of rows, each row with its mark, and what each batch begins with. Ask nothing else in between."""
+        import torch
+
+        by_kind: dict[Hashable, list[tuple[Begun, list[Mark]]]] = {}
+        for shared, marks in prepared:
+            by_kind.setdefault(shared.kind, []).append((shared, marks))
+        for alike_ones in by_kind.values():
+            length = alike_ones[0][0].length
+            with torch.inference_mode():
+                caches = [open_with(self._model, shared, place=self._place) for shared, _ in alike_ones if length]
+            rows = [
+                (number, mark, row)
+                for number, (shared, marks) in enumerate(alike_ones)
+                for mark, row in zip(marks, shared.rows, strict=True)
+            ]
+            for start in range(0, len(rows), self._batch):
+                chunk = rows[start : start + self._batch]
+                counts = Counter(number for number, _, _ in chunk)  # in order
+                cut = Opening(length, [caches[number] for number in counts], list(counts.values())) if length else None
+                yield [(mark, row) for _, mark, row in chunk], cut
+
+    def _order(self, asks: Sequence[Ask]) -> list[int]:
+        """Image prompts apart from text prompts, long before short, ties as given."""
+        if not asks:
+            return []
+        tokens = self._processor.tokenizer([ask.text for ask in asks])["input_ids"]
+        return sorted(range(len(asks)), key=lambda index: (asks[index].image is None, -len(tokens[index]), index))
+
+    def _rows(self, asks: Sequence[Ask]) -> tuple[list[tuple[Ask, Row]], list[Reply]]:
+        """The asks as tensors, and a failed Reply for each whose picture does not decode."""
+        rows: list[tuple[Ask, Row]] = []
+        failed = []
+        for ask in asks:
+            text = self._encoder.render(ask.text, shows=ask.image is not None)
+            try:
+                rows.append((ask, self._encoder.row(text, ask.image)))
+            except UnreadablePicture as error:
+                failed.append(Reply(ask_id=ask.ask_id, text="", error=str(error)))
+        return rows, failed
+
+    def _place(self, tensor: "Tensor") -> "Tensor":
+        """On the model's device; pictures in its precision."""
+        if tensor.is_floating_point():
+            return tensor.to(self._model.device, self._model.dtype)
+        return tensor.to(self._model.device)
+
+    def _batched(self, rows: Sequence[Row], opening: Opening | None) -> "dict[str, Tensor | Cache]":
+        """The model's input for some rows: all of them, or what follows their common beginning."""
+        import torch
+
+        if opening is None:
+            whole = pad_left(rows, pad=self._pad) | stack_pixels(rows)
+            return {name: self._place(value) for name, value in whole.items()}
+        rest = pad_left(rows, pad=self._pad, after=opening.length)
+        start = rows[0].tokens["input_ids"][:, : opening.length].expand(len(rows), -1)
+        mask = torch.cat([torch.ones_like(start), rest["attention_mask"]], dim=1)
+        ids = torch.cat([start, rest["input_ids"]], dim=1)
+        cache = joined_cache(opening.caches, opening.rows)
+        return {"input_ids": self._place(ids), "attention_mask": self._place(mask), "past_key_values": cache}
+
+    def _generate(
+        self, rows: Sequence[tuple[Ask, Row]], opening: Opening | None, decoding: Decoding
+    ) -> Iterator[Reply]:
+        import torch
+
+        asks = [ask for ask, _ in rows]
+        sampled = decoding.temperature > 0
+        options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
+        with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
+            inputs = self._batched([row for _, row in rows], opening)
+            torch.manual_seed(_batch_seed(asks, decoding.seed))
+            generate = cast("Callable[..., Tensor]", self._model.generate)
+            output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
+        # output: [batch, prompt + answer]
+        answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
+        for ask, text in zip(asks, self._texts(answers), strict=True):
+            yield Reply(ask_id=ask.ask_id, text=text.strip())
+
+    def _texts(self, answers: "Tensor") -> list[str]:
+        """Answers without special tokens, but with the marks of thoughts, which tell an answer from them."""
+        tokenizer = self._processor.tokenizer
+        opened = "<think>" if self._thinks else ""
+        special = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        if not any(is_frame(content) for content in special.values()):
+            return [opened + text for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
+        left_out = {number for number, content in special.items() if not is_frame(content)}
+        rows = [[number for number in row if number not in left_out] for row in answers.tolist()]
+        return [opened + text for text in tokenizer.batch_decode(rows)]
+
+    @cached_property
+    def _thinks(self) -> bool:
+        """Whether the template ends a prompt inside a thought, so that answers begin there."""
+        return opens_thought(self._encoder.render("Who?", shows=False))
+
+    def _scored_row(self, ask: Ask, continuation: str) -> tuple[Row, int]:
+        """Prompt and continuation as one row, and how many tokens the continuation takes."""
+        answer, shows = continuation.strip(), ask.image is not None
+        if not answer:
+            raise BadInput(f"ask {ask.ask_id}", "has an empty continuation", "score a text")
+        prompt = self._encoder.render(ask.text, shows=shows)
+        full = self._encoder.render(ask.text, shows=shows, answer=answer)
+        try:
+            row = self._encoder.row(full, ask.image)
+        except UnreadablePicture as error:
+            raise BadInput(f"ask {ask.ask_id}", str(error), "score only asks whose picture decodes") from error
+        return row, len(self._encoder.written(full)) - len(self._encoder.written(prompt))
+
+    def _score(self, scored: Sequence[tuple[Row, int]], opening: Opening | None) -> list[float]:
+        import torch
+
+        rows, lengths = [row for row, _ in scored], [length for _, length in scored]
+        longest = max(lengths)
+        with torch.inference_mode():
+            if opening is None:
+                inputs = self._batched(rows, None)
+                logits = self._model(**inputs, logits_to_keep=longest + 1).logits[:, :-1]  # [batch, longest, vocab]
+                targets = cast("Tensor", inputs["input_ids"])[:, -longest:]
+            else:
+                logits, targets = self._continued(scored, opening)
+        picked = logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+        return [_mean_of_last(row, length) for row, length in zip(picked, lengths, strict=True)]
+
+    def _continued(self, scored: Sequence[tuple[Row, int]], opening: Opening) -> "tuple[Tensor, Tensor]":
+        """Logits [batch, longest, vocab] at the last tokens of each row, and those tokens, after a common beginning.
+
+        Padded on the right, where a causal model does not look, so that no mask comes between beginning and rest.
+        """
+        import torch
+
+        rests = [row.tokens["input_ids"][0, opening.length :] for row, _ in scored]
+        ids = self._place(torch.nn.utils.rnn.pad_sequence(rests, batch_first=True, padding_value=self._pad))
+        longest = max(length for _, length in scored)
+        ends = torch.tensor([len(rest) for rest in rests], device=ids.device)
+        # What a short answer has too many of is not looked at; it must only point somewhere.
+        places = (ends[:, None] - longest + torch.arange(longest, device=ids.device)).clamp(min=1)  # [batch, longest]
+        first = min(len(rest) - length - 1 for rest, (_, length) in zip(rests, scored, strict=True))
+        logits = self._model(
+            input_ids=ids,
+            past_key_values=joined_cache(opening.caches, opening.rows),
+            logits_to_keep=ids.shape[1] - first,
+        ).logits  # [batch, width - first, vocab]
+        before = (places - 1 - first).clamp(min=0)
+        return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
+
+
+def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:
+    """Indices in batches of at most `size`, image prompts (False) and text prompts (True) never in one batch."""
+    for text_only in (False, True):
+        indices = [index for is_text, index in order if is_text is text_only]
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]
+
+
+def _beginning(ask: Ask) -> tuple[bytes | None, str]:
+    """What asks that are worth putting together have in common: picture and first line."""
+    first, newline, _ = ask.text.partition("\n")
+    return ask.image, first if newline else ""
+
+
+def _batch_seed(asks: Sequence[Ask], seed: int) -> int:
+    """A seed that follows from the batch's own content, so that other batches do not change its samples."""
+    text = f"{seed}:" + "\n".join(ask.ask_id for ask in asks)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+
+
+def _cuda_devices(model: "PreTrainedModel") -> list[int]:
+    return [model.device.index or 0] if model.device.type == "cuda" else []
+
+
+def _mean_of_last(values: "Tensor", length: int) -> float:
+    return float(values[-length:].mean())

@@ -1,0 +1,138 @@
+"""The shape of a reply: whether it could be another value of the kind that is asked for, or is debris.
+
+There is no dictionary here, so an invented name counts as a name: what can be told is debris (`is_debris`), and
+whether the rest has the form of the values of that type.
+"""
+
+import re
+from collections.abc import Collection
+
+from schemas.matching.amounts import amounts_in, family
+from schemas.matching.dates import MONTHS, dates_in, has_day_and_month
+from schemas.matching.match import fold_accents, normalise
+from schemas.matching.numerals import with_digits
+
+_LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
+"""Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
+_WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
+_MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
+_SOUND_MIXED = re.compile(
+    r"\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?", re.ASCII
+)
+"""Letters and digits together that are a word: "21st", "1980s", "183cm", "MI6"."""
+_STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
+_GLUED = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
+_VAGUE = re.compile(r"\b(?:several|many|dozens|numerous|multiple|a few|a couple|hundreds|thousands)\b", re.IGNORECASE)
+"""Counts without a number."""
+_PREFIXES = frozenset(("Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Von", "Fitz"))
+_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
+_JOINING = frozenset((
+    "of", "the", "and", "for", "in", "on", "at", "to", "de", "del", "della", "di", "da", "du", "la", "le", "les", "el",
+    "von", "van", "der", "den", "zu", "am", "en", "sur", "upon", "al", "bin", "ibn", "y", "e", "s", "a", "an",
+))  # fmt: skip
+_PRONOUNS = frozenset(("i", "he", "she", "it", "they", "we", "you", "this", "that", "these", "those", "there"))
+_MONTHS = frozenset(month.casefold() for month in MONTHS)
+_RUNNING = frozenset((
+    "is", "was", "are", "were", "has", "had", "have", "he", "she", "they", "it", "his", "her", "their", "the", "in",
+    "at", "on", "to", "by", "from", "as", "with", "be", "been", "did", "does",
+))  # fmt: skip
+"""Words of which a sentence has at least one."""
+_EMPTY = _JOINING | _PRONOUNS | _RUNNING | frozenset((
+    "do", "not", "no", "yes", "or", "but", "if", "so", "my", "me", "your", "our", "us", "who", "what", "which", "when",
+    "where", "person", "answer", "question", "image", "picture", "would", "could", "should", "will", "can",
+))  # fmt: skip
+
+
+def is_debris(reply: str, known: Collection[str]) -> bool:
+    """Whether a reply is no language: empty but for marks, a stutter, or with a broken word in it.
+
+    Broken are: letters mixed with digits ("38Aldermere"), a syllable said three times or a letter four, four letters or
+    more without a vowel, a character that could not be decoded, and a word of `known` (folded words of the dataset's
+    values) or a small one glued to another ("UdoPiers", "notI").
+    """
+    words = _WORD.findall(reply)
+    if not words or "�" in reply or any(_is_broken(word, known) for word in words):
+        return True
+    folded = [word.casefold() for word in words]
+    thrice = any(one == two == three for one, two, three in zip(folded, folded[1:], folded[2:], strict=False))
+    return thrice or (len(folded) > 5 and 2 * len(set(folded)) <= len(folded))
+
+
+def is_like_a_name(reply: str, *, given: Collection[str]) -> bool:
+    """Whether a reply is a name, or a sentence with one, that is not among the folded words `given` by the question.
+
+    A bare name has a capital on every word but "of", "von" and the like; a sentence opens with a capital and has a
+    verb, a pronoun or a preposition beside the name.
+    """
+    words = [word for word in _WORD.findall(reply) if not word.isdigit()]
+    if not words or words[0][0].islower():
+        return False
+    named = [_is_name(word, given) for word in words]
+    if all(not word[0].islower() or word in _JOINING for word in words):
+        whole = words[0].casefold() not in _PRONOUNS and not words[-1][0].islower()
+        return whole and len(words) <= _LONGEST_NAME and any(named)
+    if len(words) > _LONGEST_SENTENCE or not any(word.casefold() in _RUNNING for word in words):
+        return False
+    return any(named[1:])
+
+
+def is_like_a_phrase(reply: str, *, given: Collection[str]) -> bool:
+    """Whether a reply is a few words, none of them the model's "I" at the start, with one that says something.
+
+    That is one of four letters or more that is no small word and not `given`.
+    """
+    words = _WORD.findall(reply)
+    if words and words[0] == "I":
+        return False
+    telling = [word for word in words if len(word) > 3 and word.casefold() not in _EMPTY and word.isalpha()]
+    return len(words) <= _LONGEST_PHRASE and any(fold_accents(normalise(word)) not in given for word in telling)
+
+
+def has_date(reply: str) -> bool:
+    """Whether a reply gives a date of any precision, or a day without its year."""
+    return bool(dates_in(reply)) or has_day_and_month(reply)
+
+
+def has_amount(reply: str, unit: str) -> bool:
+    """Whether a reply gives an amount of the kind of `unit`, in any unit or currency of it, or is a number alone.
+
+    Without a unit (a count) it is any number that has none and is no part of a date.
+    """
+    found = amounts_in(reply)
+    if re.fullmatch(r"\W*\d[\d.,]*\W*", with_digits(reply)):
+        return bool(found)
+    if not unit:
+        dates = dates_in(reply)
+        if _VAGUE.search(reply):
+            return True
+        return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
+    wanted = {family(unit)} | ({"money"} if family(unit) == "mass" and "pound" in reply.lower() else set())
+    return any(each.unit and family(each.unit) in wanted for each in found)
+
+
+def has_measure(reply: str, word: str) -> bool:
+    """Whether a reply gives a number before the unit `word` ("70 kg": "kg"), or is a number alone."""
+    return re.search(rf"\d\s*{re.escape(word)}\b|^\W*\d[\d.,]*\W*$", reply, re.IGNORECASE) is not None
+
+
+def _is_broken(word: str, known: Collection[str]) -> bool:
+    if _MIXED.match(word) and not _SOUND_MIXED.fullmatch(word):
+        return True
+    if not word[0].isdigit() and _STUTTER.search(word.casefold()):
+        return True
+    if len(word) > 3 and word.isascii() and word.isalpha() and not word.isupper() and not _VOWEL.search(word):
+        return True
+    parts = _GLUED.split(word)
+    return (
+        len(parts) > 1
+        and parts[0] not in _PREFIXES
+        and any(len(part) > 2 and part.casefold() in known for part in parts)
+    )
+
+
+def _is_name(word: str, given: Collection[str]) -> bool:
+    if word[0].islower() or word.casefold() in _EMPTY | _MONTHS or fold_accents(normalise(word)) in given:
+        return False
+    if not word.isascii():
+        return True
+    return (len(word) > 1 and word.isupper()) or (len(word) > 2 and _VOWEL.search(word) is not None)

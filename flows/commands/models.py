@@ -1,0 +1,285 @@
+"""The commands about models: methods, attacks, unlearn, evaluate, study, report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress
+from schemas.errors import BadInput
+from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES, AttackName
+from schemas.vocabulary import TASKS, Task
+
+if TYPE_CHECKING:
+    from schemas.records.evaluation import EvaluationRecord
+
+FAILED_SHARE = 0.05
+"""Of the questions of an evaluation, which may fail without the command failing."""
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUILD_OR_DATASET", help="A build, an exported folder, or a Hub id (OWNER/NAME[@REVISION])."
+    ),
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")]
+Splits = Annotated[Path | None, typer.Option(help="Folder of the published split files, if the dataset lacks them.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Take a split that names samples the data lacks.")]
+SettingName = Annotated[str, typer.Option("--setting", help="complete, selective or personalized (persona).")]
+Model = Annotated[str, typer.Option(help="Model folder, or Hub id.")]
+Ratio = Annotated[int | None, typer.Option(help="Percent of subjects, for complete.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, …")]
+RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the model's own code.")]
+
+
+@app.command("methods", short_help="List the unlearning methods.")
+def methods_command(as_json: Json = False) -> None:
+    """List the unlearning methods, one line each."""
+    from unlearn.methods.table import METHODS
+
+    if as_json:
+        print_json({name: method.title for name, method in METHODS.items()})
+    else:
+        for name, method in METHODS.items():
+            print(f"{name:<16} {method.title}")
+
+
+@app.command("attacks", short_help="List the attacks of `evaluate --attack`.")
+def attacks_command(as_json: Json = False) -> None:
+    """List the attacks that `evaluate --attack` takes, one line each."""
+    if as_json:
+        print_json(dict(ATTACK_LINES))
+    else:
+        for name in ATTACK_NAMES:
+            print(f"{name:<24} {ATTACK_LINES[name]}")
+
+
+@app.command("unlearn", short_help="Unlearn a forget set from a model.")
+def unlearn_command(
+    dataset: Dataset,
+    method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")],
+    setting: SettingName,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    ratio: Ratio = None,
+    preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default",
+    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both",
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
+    boundary: Annotated[bool, typer.Option("--boundary", help="Add BAO's boundary term to the method.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int, typer.Option()] = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
+    device: Device = "cpu",
+    trust_remote_code: RemoteCode = False,
+    allow_missing: AllowMissing = False,
+    revision: Revision = None,
+    splits: Splits = None,
+    as_json: Json = False,
+) -> None:
+    """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
+    if preset not in ("default", "published"):
+        raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
+    if modality not in ("both", "qa", "vqa"):
+        raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
+    chosen = setting_named(setting)
+    from flows.experiments.unlearn_run import run_unlearning
+
+    with showing_progress("unlearn"):
+        record = run_unlearning(
+            dataset=dataset,
+            method=method,
+            setting=chosen,
+            model=model,
+            out=out,
+            ratio=ratio,
+            preset="published" if preset == "published" else "default",
+            modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
+            target=target,
+            boundary=boundary,
+            resume=resume,
+            seed=seed,
+            steps=steps,
+            epochs=epochs,
+            lr=lr,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            allow_missing=allow_missing,
+            revision=revision,
+            splits=splits,
+        )
+    from flows.commands.printing import print_run
+
+    print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
+    if record.broke_down:
+        typer.echo(f"ppubench: {out}: {record.ending}", err=True)
+        raise typer.Exit(1)
+
+
+def _tasks(value: str) -> tuple[Task, ...]:
+    found: list[Task] = []
+    for word in value.split(","):
+        match = [task for task in TASKS if task == word.strip()]
+        if not match:
+            raise BadInput(f"task {word!r}", "is not a task", f"choose of {', '.join(TASKS)}, with commas between")
+        found += match
+    return tuple(found)
+
+
+def _attack(value: str | None) -> AttackName | None:
+    if value is None:
+        return None
+    for name in ATTACK_NAMES:
+        if name == value:
+            return name
+    raise BadInput(f"attack {value!r}", "is not an attack", f"choose one of {', '.join(ATTACK_NAMES)}")
+
+
+@app.command("evaluate", short_help="Measure what a model forgot, and what it lost.")
+def evaluate_command(
+    dataset: Dataset,
+    model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")],
+    setting: SettingName,
+    out: Annotated[Path, typer.Option(help="Folder of evaluations; each model has its own folder in it.")],
+    adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None,
+    ratio: Ratio = None,
+    attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
+    tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
+    metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None,
+    identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0,
+    label: Annotated[
+        str,
+        typer.Option(
+            help="Your name for a model that was unlearned elsewhere: it becomes an arm of the report beside the runs. "
+            "Also for a server that was restarted with other weights, which cannot be seen from here."
+        ),
+    ] = "",
+    lmms_eval: Annotated[
+        str | None,
+        typer.Option("--lmms-eval", help="General benchmarks by lmms-eval, if it is installed; commas between."),
+    ] = None,
+    prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer; evaluations compare only if equal.")] = 48,
+    batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
+    device: Device = "cpu",
+    trust_remote_code: RemoteCode = False,
+    allow_missing: AllowMissing = False,
+    revision: Revision = None,
+    splits: Splits = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
+    if prompts not in ("probe", "published"):
+        raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
+    chosen, asked, under = setting_named(setting), _tasks(tasks), _attack(attack)
+    from flows.evaluation.evaluate import run_evaluation
+
+    with showing_progress("evaluate") as progress:
+        record = run_evaluation(
+            dataset=dataset,
+            model=model,
+            setting=chosen,
+            out=out,
+            ratio=ratio,
+            adapter=adapter,
+            attack=under,
+            tasks=asked,
+            metrics=metric or (),
+            identity=identity,
+            label=label.strip(),
+            lmms_eval=_words(lmms_eval),
+            prompts="published" if prompts == "published" else "probe",
+            max_new_tokens=max_new_tokens,
+            batch=batch,
+            target=target,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            allow_missing=allow_missing,
+            revision=revision,
+            splits=splits,
+            progress=progress,
+        )
+    from flows.commands.printing import print_evaluation
+
+    print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
+    _warn_of_setting(record)
+    _warn_of_failures(record)
+
+
+def _words(value: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in (value or "").split(",") if word.strip())
+    if value is not None and not words:
+        raise BadInput("--lmms-eval", "names no task", "name tasks of lmms-eval with commas between")
+    return words
+
+
+def _warn_of_setting(record: "EvaluationRecord") -> None:
+    """Say it where a run is asked about another forget set than it unlearned."""
+    trained, asked = (record.trained_setting, record.trained_ratio), (record.setting, record.ratio)
+    if record.trained_setting is not None and trained != asked:
+        named = [
+            " ".join([setting or "", f"{ratio} %" if ratio else ""]).strip() for setting, ratio in (trained, asked)
+        ]
+        typer.echo(f"ppubench: {record.name} unlearned {named[0]} and was asked about {named[1]}", err=True)
+
+
+def _warn_of_failures(record: "EvaluationRecord") -> None:
+    """Say how many questions had no answer, and end with status 1 if they are more than FAILED_SHARE."""
+    for failed, which in ((record.failed, "questions"), (record.failed_plain, "questions without the attack")):
+        if failed:
+            said = f"{failed:,} of {record.questions:,} {which} failed (first: {record.first_error})"
+            typer.echo(f"ppubench: {said}; the same command asks them again", err=True)
+    if max(record.failed, record.failed_plain) > FAILED_SHARE * record.questions:
+        raise typer.Exit(1)
+
+
+@app.command("study", short_help="Run a matrix of methods, settings and seeds.")
+def study_command(
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/demo_study.toml is one.")],
+    out: Annotated[Path, typer.Option(help="Study folder.")],
+    as_json: Json = False,
+) -> None:
+    """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
+    from flows.experiments.study import run_study
+
+    with showing_progress("study") as progress:
+        report = run_study(recipe, out, progress=progress)
+    from flows.commands.show_study import print_study
+
+    if as_json:
+        print_json(report.record.model_dump(mode="json"))
+    else:
+        print_study(report.record, report.files, out)
+    if any(unit.status == "failed" for unit in report.record.units):
+        raise typer.Exit(1)
+
+
+@app.command("report", short_help="Write an HTML file about a build or a study.")
+def report_command(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="A build; or studies, runs and evaluations, reported together."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default="the first DIR")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML file that opens without a network: of a build, to look inside; of a study, who is better."""
+    from flows.building.explorer import explore, is_build
+    from flows.commands.show_study import print_explorer, print_report
+    from flows.experiments.report import write_report
+
+    builds = [folder for folder in folders if is_build(folder)]
+    if builds and (len(folders) > 1 or out is not None):
+        found = "is a build, whose explorer lies in it and shows nothing else"
+        raise BadInput(str(builds[0]), found, "report it alone, without --out")
+    if builds:
+        with showing_progress("report") as progress:
+            explored = explore(builds[0], progress=progress)
+        where = {"html": str(explored.html), "funnel": str(explored.funnel)}
+        print_json(where) if as_json else print_explorer(explored)
+        return
+    with showing_progress("report"):
+        files = write_report(folders, out=out or folders[0])
+    print_json({"html": str(files.html), "markdown": str(files.markdown)}) if as_json else print_report(files)

@@ -1,0 +1,214 @@
+"""Which model is evaluated, and what is laid over it: an adapter, a run of unlearning, an attack on its weights."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import BadInput
+from schemas.protocols.responder import ChoiceScorer, Responder
+from schemas.records.evaluation import MODEL_ATTACKS, AttackName
+from schemas.storage.artifacts import digest
+from schemas.storage.tables import file_sha256
+
+if TYPE_CHECKING:
+    from unlearn.models.loading import LoadedModel
+    from unlearn.runs.record import RunRecord
+
+LONGEST_LABEL = 60
+"""Characters."""
+Overlay = Callable[["LoadedModel"], "LoadedModel"]
+"""What an attack does to a model before it is asked."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A model by its identity, not loaded yet."""
+
+    spec: str
+    """Folder, Hub id, or `openai:<base-url>#<model>`."""
+    overlay: Path | None
+    """Run folder or adapter folder."""
+    run: "RunRecord | None"
+    identity: str
+    """Of the weights that are asked, label included; two runs that came to the same weights share it."""
+    name: str
+    label: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of all its evaluations: another model gets another one."""
+        return f"{self.name}-{digest(self.identity)[:8]}"
+
+    @property
+    def knows_general(self) -> bool:
+        """It is the embedded world's target, which was taught general pictures too, or was made of it."""
+        from flows.resources.sandbox_target import KEY_FILE  # which brings the embedded world with it
+
+        return self.local and (Path(self.spec) / KEY_FILE).is_file()
+
+    @property
+    def local(self) -> bool:
+        """It runs in this process, so its weights can be attacked and its likelihoods read."""
+        return not self.spec.startswith("openai:")
+
+
+def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
+    """Raise BadInput for a model or adapter that cannot be one by its name and files, before torch is imported."""
+    from eval.responders.spec import parse_spec
+    from unlearn.models.model_folder import check_model_folder
+    from unlearn.runs.record import read_record
+
+    if len(label) > LONGEST_LABEL:
+        raise BadInput(f"label {label[:20]}…", f"has {len(label)} characters", f"use at most {LONGEST_LABEL}")
+    parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
+    overlay = overlay or parsed.adapter
+    if parsed.kind == "openai":
+        if overlay is not None:
+            found = "is laid over a model behind a server"
+            raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
+        return
+    check_model_folder(parsed.model)
+    if overlay is None:
+        return
+    record = read_record(overlay)
+    if record is None and not (overlay / "adapter_config.json").is_file():
+        found = "holds neither a run nor an adapter" if overlay.is_dir() else "no such folder"
+        raise BadInput(str(overlay), found, "name a run folder of ppubench unlearn, or a saved adapter")
+    if record is not None and not record.outcome:
+        advice = "finish it with ppubench unlearn --resume, or name another folder"
+        raise BadInput(str(overlay), "holds a run that has not finished", advice)
+
+
+def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_code: bool = False) -> Evaluated:
+    """Settle what `model` and `overlay` name, without loading weights.
+
+    `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter; `label` tells apart what cannot
+    be told from here. Raises BadInput for an unfinished run, a run or adapter on another base, for anything laid over
+    a server's model, and for a label too long for a folder's name.
+    """
+    check_named(model, overlay, label=label)
+    found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code)
+    if not label:
+        return found
+    name, identity = _plain(f"{found.name}-{label}"), f"{found.identity} label {label}"
+    return replace(found, identity=identity, name=name, label=label)
+
+
+def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) -> Evaluated:
+    from eval.responders.spec import parse_spec
+
+    parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
+    overlay = overlay or parsed.adapter
+    if parsed.kind == "openai":
+        from eval.responders.remote import model_name, served_model
+
+        identity = served_model(parsed.base_urls, parsed.model)
+        return Evaluated(model, None, None, identity, _plain(model_name(parsed.model)))
+    base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
+    if overlay is None:
+        return Evaluated(parsed.model, None, None, base, _plain(Path(parsed.model).name))
+    run = _finished_run(overlay, parsed.model)
+    laid = _overlay_digest(overlay, run)
+    name = f"{Path(parsed.model).name}-{overlay.name}" if run is None else f"{run.method}-s{run.seed}"
+    return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
+
+
+def as_served(evaluated: Evaluated) -> Evaluated:
+    """A model behind servers with what they refuse to be told in its identity, since its answers depend on it.
+
+    A server that does not answer is passed over: what was asked before stands, and asking says what is wrong.
+    """
+    if evaluated.local:
+        return evaluated
+    from eval.responders.spec import open_servers, parse_spec
+    from schemas.recipes.build_recipe import ServersConfig
+
+    responder = open_servers(parse_spec(evaluated.spec), ServersConfig())
+    try:
+        responder.check(images=False)
+    except BadInput:
+        return evaluated
+    return replace(evaluated, identity=evaluated.identity + responder.dialect.said)
+
+
+def open_evaluated(
+    evaluated: Evaluated,
+    *,
+    batch: int,
+    device: str,
+    attack: Overlay | None = None,
+    trust_remote_code: bool = False,
+) -> tuple[Responder, ChoiceScorer | None]:
+    """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read."""
+    if not evaluated.local:
+        from flows.resources.responders import open_responder
+
+        return open_responder(evaluated.spec, batch=batch), None
+    from eval.responders.local import LocalModel, LocalResponder
+
+    loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
+    if attack is not None:
+        loaded = attack(loaded)
+    responder = LocalResponder(LocalModel(loaded.model, loaded.processor, evaluated.identity), batch=batch)
+    return responder, responder
+
+
+def load_evaluated(evaluated: Evaluated, *, device: str, trust_remote_code: bool = False) -> "LoadedModel":
+    """The weights of a local model with what is laid over them."""
+    from unlearn.models.loading import load_model
+    from unlearn.runs.record import open_run
+
+    if evaluated.run is not None and evaluated.overlay is not None:
+        return open_run(evaluated.overlay, evaluated.spec, device=device, trust_remote_code=trust_remote_code)
+    return load_model(evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code)
+
+
+def check_attack(evaluated: Evaluated, attack: AttackName | None) -> None:
+    """Raise BadInput for an attack on weights that are not at hand."""
+    if attack in MODEL_ATTACKS and not evaluated.local:
+        raise BadInput(f"attack {attack}", f"changes weights, and {evaluated.name} is behind a server", "name a folder")
+
+
+def _base_identity(model: str, *, trust_remote_code: bool) -> str:
+    """As flows.resources.responders.load_local names it."""
+    from transformers import AutoConfig
+
+    from unlearn.models.model_folder import digest_of_weights
+
+    try:
+        config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(model, f"cannot be read ({reason})", "name a model folder or a Hub id") from error
+    if Path(model).is_dir():
+        return f"hf:{config.model_type}@{digest_of_weights(Path(model))}"
+    return f"hf:{model}@{config._commit_hash or 'unknown'}"
+
+
+def _finished_run(folder: Path, base: str) -> "RunRecord | None":
+    """The record if the folder is a run's; None if it is an adapter's."""
+    from unlearn.models.model_folder import base_digest
+    from unlearn.runs.record import read_record
+
+    record = read_record(folder)
+    if record is not None and record.base != (found_base := base_digest(base)):
+        raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
+    return record
+
+
+def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
+    from unlearn.models.model_folder import digest_of_weights
+    from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
+
+    if run is None:
+        return digest_of_weights(folder)
+    if run.outcome == "pruned":
+        return file_sha256(folder / PRUNED)[:32]
+    return digest_of_weights(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
+
+
+def _plain(name: str) -> str:
+    """A file name out of any name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "model"

@@ -1,0 +1,1 @@
+"""Runs of unlearning and studies over many of them, to the report."""

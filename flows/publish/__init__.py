@@ -1,0 +1,1 @@
+"""Publishing to the Hub: the plan, the gate of a build, the upload."""

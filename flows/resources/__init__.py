@@ -1,0 +1,1 @@
+"""What stages are given: sources, responders, datasets, the embedded target, users' own code."""

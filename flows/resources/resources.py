@@ -1,0 +1,272 @@
+"""What a build needs besides its folder: its source, its target and its responders, opened when first asked for."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from flows.pipeline.build_folder import cache_folder
+from schemas.errors import BadInput
+from schemas.progress import Progress, silent
+from schemas.protocols.annotator import Worker
+from schemas.protocols.responder import Responder
+from schemas.protocols.source import Source
+from schemas.recipes.build_recipe import BuildRecipe
+from schemas.recipes.source_recipe import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
+from sources.http_client.client import PoliteClient
+from sources.http_client.rate_limits import Limit
+from sources.sandbox.world import World, make_world
+from sources.wikimedia.recorded import RecordedSource as RecordedAnswers
+from sources.wikimedia.source import WIKIDATA_HOST, WikimediaSource
+
+if TYPE_CHECKING:
+    from eval.annotators.budget import Ledger
+    from eval.responders.remote import RemoteResponder
+
+log = logging.getLogger(__name__)
+
+SANDBOX = "hf:sandbox"
+TARGET = "target"
+
+
+def place_free(spec: str) -> str:
+    """A responder's spec without what may differ between two runs of the same: port, credentials, folder."""
+    kind, _, rest = spec.partition(":")
+    if kind == "openai":
+        from eval.responders.remote import server_identity
+        from eval.responders.spec import parse_spec
+
+        parsed = parse_spec(spec)
+        return server_identity(parsed.base_urls, parsed.model)
+    return f"hf:{Path(rest).name}" if kind == "hf" and Path(rest).exists() else spec
+
+
+def _place(source: WikimediaEndpoints) -> str:
+    """Which Wikidata this is: a stand-in's artifacts never count as the real one's. No port is named."""
+    base = source.routes.get(WIKIDATA_HOST)
+    return f"wikidata:{WIKIDATA_HOST}" + (f" at {urlsplit(base).hostname}" if base else "")
+
+
+class Resources(AbstractContextManager["Resources"]):
+    """A live resource: opens lazily, closes everything on exit. Safe to use from several threads."""
+
+    parallel_fetches = 2
+    """Shards fetched at once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: BuildRecipe,
+        *,
+        source: Source | None = None,
+        responders: Mapping[str, Responder] | None = None,
+        offline: bool = False,
+    ) -> None:
+        """`source` and `responders` (by spec) are open already: a caller's own, or a benchmark's.
+
+        With `offline`, Wikimedia's answers come from the cache alone.
+        """
+        self.folder, self.recipe, self._offline = folder, recipe, offline
+        self._client: PoliteClient | None = None
+        self._asked: list[PoliteClient] = []
+        self._stack, self._lock = ExitStack(), Lock()
+        self._source = source
+        self._world: World | None = None
+        self._responders: dict[str, Responder] = dict(responders or {})
+        self._given = frozenset(self._responders)
+        """Specs whose responder the caller brought: one opened here must not change what artifacts are called."""
+        self._language_models: dict[str, RemoteResponder] = {}
+        self._ledger: Ledger | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def world(self) -> World:
+        """The embedded world that the recipe describes."""
+        source = self.recipe.source
+        if not isinstance(source, SandboxSource):
+            raise BadInput(f"responder {SANDBOX}", "answers only about the embedded world", "name the target's model")
+        if self._world is None:
+            self._world = make_world(people=source.people, seed=source.seed, cache=cache_folder() / "worlds")
+        return self._world
+
+    def source_identity(self) -> str:
+        """Identity of the source, without opening a connection."""
+        if self._source is not None:
+            return self._source.identity
+        source = self.recipe.source
+        if isinstance(source, WikimediaEndpoints):
+            return _place(source)
+        return self.world().identity if isinstance(source, SandboxSource) else self.source().identity
+
+    def source(self) -> Source:
+        """The recipe's source, opened on first use and kept until the build ends."""
+        with self._lock:
+            if self._source is None:
+                self._source = self._open_source()
+            return self._source
+
+    def _open_source(self) -> Source:
+        source, width = self.recipe.source, self.recipe.images.width
+        if isinstance(source, RecordedSource):
+            return RecordedAnswers(source.folder)
+        if isinstance(source, DumpExtract):
+            from sources.dump.source import DumpSource
+
+            return DumpSource(source.folder, pictures=self._open_wikimedia(source.commons) if source.commons else None)
+        if isinstance(source, SandboxSource):
+            from sources.sandbox.server import server
+
+            running = self._stack.enter_context(server.serve(self.world()))
+            return WikimediaSource(
+                self._asking(PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01)),
+                width=width,
+                wikidata_host=server.WIKIDATA_HOST,
+                commons_host=server.COMMONS_HOST,
+                query_host=server.QUERY_HOST,
+                pageviews_host=server.PAGEVIEWS_HOST,
+                identity=self.world().identity,
+            )
+        return self._open_wikimedia(source)
+
+    def _open_wikimedia(self, source: WikimediaEndpoints) -> WikimediaSource:
+        cache = source.cache or (None if source.routes else cache_folder() / "wikimedia")
+        self._client = PoliteClient(
+            contact=source.contact,
+            cache=cache,
+            offline=self._offline,
+            routes=source.routes,
+            limits={service: Limit(**limit.model_dump()) for service, limit in source.limits.items()},
+            timeout_s=source.timeout_s,
+        )
+        return WikimediaSource(self._asking(self._client), width=self.recipe.images.width, identity=_place(source))
+
+    def _asking(self, client: PoliteClient) -> PoliteClient:
+        self._stack.enter_context(client)
+        self._asked.append(client)
+        return client
+
+    def stop_asking(self) -> None:
+        """Ask the source nothing more; a thread that would gets Unfinished. A caller's own source is let be."""
+        for client in self._asked:
+            client.stop()
+
+    def requests_sent(self) -> int:
+        """Requests that went to Wikimedia or its stand-ins so far."""
+        return self._client.requests_sent if self._client is not None else 0
+
+    def responder(self, spec: str) -> Responder:
+        """The responder of a spec, opened once. `hf:sandbox` is the build's own target, which must be taught by now."""
+        with self._lock:
+            if spec not in self._responders:
+                from flows.resources.responders import open_responder
+
+                named = f"hf:{self.folder / TARGET}" if spec == SANDBOX else spec
+                self._responders[spec] = open_responder(
+                    named, batch=self.recipe.probe.batch, servers=self.recipe.servers
+                )
+            return self._responders[spec]
+
+    def check_target(self) -> None:
+        """Where the target is behind servers, ask them one small question and show them a picture; see their check."""
+        from eval.responders.remote import RemoteResponder
+
+        spec = self.recipe.probe.responder
+        if spec.startswith("openai:") and isinstance(responder := self.responder(spec), RemoteResponder):
+            responder.check(images=True)
+
+    def language_model(self, spec: str) -> "RemoteResponder":
+        """The language model of an `openai:` spec as a worker uses it, opened once."""
+        from eval.responders.spec import open_servers, parse_spec
+
+        with self._lock:
+            if spec not in self._language_models:
+                servers = self.recipe.servers.model_copy(update={"image_side": 0})
+                self._language_models[spec] = open_servers(parse_spec(spec), servers)
+            return self._language_models[spec]
+
+    def ledger(self) -> "Ledger":
+        """The kept answers of all of the build's language models, with what they have cost; opened once."""
+        from eval.annotators.budget import Budget, Ledger
+
+        config = self.recipe.workers
+        with self._lock:
+            if self._ledger is None:
+                budget = Budget(config.max_tokens, config.max_cost, config.price_in, config.price_out)
+                self._ledger = self._stack.enter_context(Ledger(self.folder / "answers" / "workers", budget))
+            return self._ledger
+
+    def worker(
+        self,
+        spec: str,
+        where: str,
+        *,
+        progress: Progress = silent,
+    ) -> Worker:
+        """A language model that fills forms; `where` is the key of the recipe that names it."""
+        from eval.annotators.annotator import LanguageWorker
+
+        model, ledger = self.language_model(spec), self.ledger()
+        return LanguageWorker(model, ledger, fall_back=self.recipe.workers.fall_back, where=where, progress=progress)
+
+    def responder_identity(self, spec: str) -> str:
+        """Identity of a responder for artifact keys, without loading a model."""
+        if spec == SANDBOX and spec in self._given:
+            return self._responders[spec].identity
+        if spec == SANDBOX:
+            return f"sandbox:{self._target_key()}"
+        kind, _, name = spec.partition(":")
+        if kind == "hf" and Path(name).is_dir():
+            from unlearn.models.model_folder import digest_of_weights
+
+            return f"hf:{digest_of_weights(Path(name))}"
+        side = self.recipe.servers.image_side
+        return place_free(spec) + (f"@{side}px" if kind == "openai" and side else "")
+
+    def _target_key(self) -> str:
+        from flows.resources.sandbox_target import Teaching, target_key
+
+        return target_key(self.world(), Teaching())
+
+    def prepare_target(self) -> None:
+        """Have the embedded world's target in the build folder, taught now or taken from the cache."""
+        if self.recipe.probe.responder != SANDBOX or SANDBOX in self._given:
+            return
+        from flows.resources.sandbox_target import KEY_FILE, ensure_target
+
+        here, key = self.folder / TARGET, self._target_key()
+        if (here / KEY_FILE).is_file() and f'"{key}"' in (here / KEY_FILE).read_text():
+            return  # also where the cache is gone: a batch added later asks the same target
+        kept = cache_folder() / "targets" / key
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{kept}.lock"):
+            ensure_target(self.world(), kept)
+        part = here.with_name(f".{TARGET}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(kept, part)
+        shutil.rmtree(here, ignore_errors=True)
+        part.rename(here)
+
+    def target_description(self) -> str:
+        """What the probed target is, in words without a local path."""
+        spec = self.recipe.probe.responder
+        if spec == SANDBOX:
+            return "a tiny Qwen3-VL that was taught most facts of the embedded world"
+        kind, _, name = spec.partition(":")
+        if kind == "openai":
+            from eval.responders.chat import plain_model
+
+            return plain_model(name.rpartition("#")[2])
+        return Path(name).name if Path(name).exists() else name

@@ -1,0 +1,1 @@
+"""Where shards run: Prefect on this machine, or Dask workers with shared storage."""

@@ -1,0 +1,1 @@
+"""The nine stages of a build, one file each, and the table of what they read."""

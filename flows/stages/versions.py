@@ -1,0 +1,30 @@
+"""Versions of the stages: one sentence for each change of what a stage makes, so that a change is also told."""
+
+from collections.abc import Mapping
+
+from schemas.vocabulary import STAGES, Stage
+
+CHANGES: Mapping[Stage, tuple[str, ...]] = {
+    "select": (
+        "Life and age follow from all that is stated, mere relatives are left out, and namesakes are told apart.",
+    ),
+    "facts": ("Qualifiers, siblings and classes of values decide what is asked; places are those that people name.",),
+    "questions": (
+        "Options of a question come from people with enough pictures only.",
+        "Options are of the answer's kind and false by all that is stated; namesakes and offices read as in speech.",
+    ),
+    "probe": ("Only the answer behind a thought is judged; bounded, denied and otherwise written values are read.",),
+}
+"""What version 2 of a stage changed, then 3, and so on. Version 1 is that of the first release."""
+
+VERSIONS: Mapping[Stage, int] = {stage: 1 + len(CHANGES.get(stage, ())) for stage in STAGES}
+"""Raised by a sentence above when a stage's output changes, so that artifacts of older code are made again."""
+
+
+def changed_since(stage: Stage, version: int) -> tuple[str, ...]:
+    """What changed in a stage since an older version, one line a version; () if nothing did."""
+    return tuple(
+        f"{stage} {number}: {sentence}"
+        for number, sentence in enumerate(CHANGES.get(stage, ()), start=2)
+        if number > version
+    )

@@ -1,0 +1,1 @@
+"""The answer rule: when a reply gives an accepted answer, with amounts, dates and blood types."""

@@ -1,0 +1,1 @@
+"""What packages hand each other: responders, annotators, sources, logs of replies."""

@@ -1,0 +1,96 @@
+"""The protocol of anything that answers a prompt about an image; the target is asked through one."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field, JsonValue
+
+from schemas.storage.tables import Record
+
+
+class Decoding(Record):
+    """How answers are generated. temperature 0 is greedy; a seed makes sampled answers repeatable."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1)] = 48
+    seed: int = 0
+
+
+class Ask(Record):
+    """One prompt: a user turn of text with at most one image before it. `ask_id` is unique within a call."""
+
+    ask_id: str
+    text: str
+    image: bytes | None = None
+    """Encoded picture (JPEG or PNG)."""
+
+
+class Reply(Record):
+    """The answer to the Ask of the same id. A failed ask has `error` set and `text` empty; it never vanishes."""
+
+    ask_id: str
+    text: str
+    error: str = ""
+    finish: str = ""
+    """Why it ended, in the server's word, where it did not end by itself: "length", "content_filter", …"""
+
+
+CONTENT_FILTER = "content_filter"
+"""The `finish` of a reply that the server's filter withheld: a refusal."""
+
+
+class Completion(Record):
+    """A server's answer to the Ask of the same id, with who gave it and how many tokens it took."""
+
+    ask_id: str
+    text: str
+    error: str = ""
+    finish: str = ""
+    """As in Reply."""
+    model: str = ""
+    """As the server names it, which may be more exact than what it was asked for; "" if it does not say."""
+    tokens_in: int = 0
+    """Of the prompt, as the server counts; 0 if it does not."""
+    tokens_out: int = 0
+
+
+class Responder(Protocol):
+    """Something that answers prompts. Implementations: eval/responders/spec.py (hf, openai)."""
+
+    @property
+    def identity(self) -> str:
+        """What is asked, for evidence and artifact keys: kind, model, digest of its weights if any."""
+        ...
+
+    def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
+        """One Reply per Ask, in any order, each as soon as it is known.
+
+        Raises BadInput if the responder cannot be used at all (no server, no key, no such model).
+        """
+        ...
+
+
+class Completer(Protocol):
+    """A language model behind a server, which can be held to a JSON schema."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:
+        """One Completion per Ask, each as soon as it is known. `schema` (JSON Schema) holds where the server takes it.
+
+        Asks are drawn as there is room to ask them. Raises BadInput as Responder.answer does.
+        """
+        ...
+
+
+class ChoiceScorer(Protocol):
+    """A responder that can also score given continuations."""
+
+    def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
+        """(ask_id, mean log-probability in nats per answer token) of each continuation under its prompt."""
+        ...
+
+
+ResponderKind = Literal["hf", "openai"]

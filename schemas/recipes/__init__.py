@@ -1,0 +1,1 @@
+"""Recipes: what a build is told, and where its people come from."""

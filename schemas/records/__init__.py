@@ -1,0 +1,1 @@
+"""Records between stages, and those of evaluations and studies."""

@@ -1,0 +1,1 @@
+"""Records on disk: tables, artifacts with their keys, atomic files, logs of lines."""

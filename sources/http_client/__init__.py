@@ -1,0 +1,1 @@
+"""One polite HTTP client: User-Agent, rate limits, retries, cache."""

@@ -1,0 +1,1 @@
+"""The portraits of the embedded world, drawn from a few features."""

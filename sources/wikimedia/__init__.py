@@ -1,0 +1,1 @@
+"""Live Wikidata and Commons as a source, and recorded answers of theirs."""

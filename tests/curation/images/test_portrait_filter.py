@@ -1,0 +1,64 @@
+"""Pictures set aside by title, caption and shape, and the portraits that stay."""
+
+import pytest
+
+from curation.images.portrait_filter import portrait_problem
+from schemas.protocols.source import CommonsFile
+from schemas.records.build_rows import Licence
+
+LICENCE = Licence(
+    short_name="CC0", code="cc0", url="", usage_terms="", artist="", credit="", attribution="",
+    attribution_required=False, restrictions="", non_free=False,
+)  # fmt: skip
+NAMES = ("Terence Stamp", "T. Stamp")
+
+
+def file(
+    title: str, *, caption: str = "", origin: str = "category", size: tuple[int, int] = (900, 1200)
+) -> CommonsFile:
+    return CommonsFile(
+        title=title, origin=origin, page_id=1, source_url="", thumb_url="", description_url="", description=caption,
+        width=size[0], height=size[1], mime="image/jpeg", sha1="", timestamp="", licence=LICENCE,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("picture", "why"),
+    [
+        (file("Terence Stamp signature.svg"), "'signature'"),
+        (file("Signature of Terence Stamp.png", origin="portrait"), "'signature'"),
+        (file("Grave of Terence Stamp 02.jpg"), "'grave'"),
+        (file("Terence Stamp statue, London.jpg"), "'statue'"),
+        (file("TERENCE STAMP'S STAR, WALK OF FAME.JPG"), "'walk of fame'"),
+        (file("DSC 0042.jpg", caption="Signature of the actor Terence Stamp"), "'signature of'"),
+        (file("DSC 0042.jpg", caption="The birthplace of Terence Stamp"), "'the birthplace of'"),
+        (file("Terence Stamp and Julie Christie.jpg"), "'and Julie'"),
+        (file("Terence Stamp with the Queen, 1966.jpg"), "'with the Queen'"),
+        (file("Julie Christie & Terence Stamp.jpg"), "names company"),
+        (file("Cast of Far from the Madding Crowd.jpg"), "'cast of'"),
+        (file("Terence Stamp banner.jpg", size=(2300, 1000)), "2300 x 1000"),
+        (file("Terence Stamp scroll.jpg", size=(300, 1000)), "300 x 1000"),
+    ],
+)
+def test_things_groups_and_banners_are_set_aside(picture: CommonsFile, why: str) -> None:
+    found = portrait_problem(picture, NAMES)
+    assert found is not None
+    assert found.reason == "not_a_portrait"
+    assert why in found.detail
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        file("Terence Stamp 2013.jpg"),
+        file("T. Stamp at the premiere.jpg"),
+        file("Terence Stamp with a friend.jpg"),
+        file("Terence Stamp and dog.jpg"),
+        file("Terence Stamp.jpg", caption="Terence Stamp after unveiling the statue of a friend"),
+        file("Terence Stamp and Julie Christie.jpg", origin="portrait"),
+        file("Terence Stamp.jpg", size=(2200, 1000)),
+        file("Gravesend, Terence Stamp.jpg"),
+    ],
+)
+def test_portraits_stay(picture: CommonsFile) -> None:
+    assert portrait_problem(picture, NAMES) is None

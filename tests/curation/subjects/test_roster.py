@@ -1,0 +1,126 @@
+"""Rosters: what a line may say, what is refused with its line, and the maintainer's decisions about doubtful names."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.subjects.roster import read_decisions, read_roster, write_doubts
+from curation.subjects.rosters import Resolution, RosterLine
+from schemas.errors import BadInput
+from tests.documents import ROOT
+
+PPU500 = ROOT / "flows" / "recipes" / "ppu500.csv"
+PUBLISHED = ROOT.parent / "shared" / "official" / "roster.csv"
+
+
+def roster(tmp_path: Path, text: str) -> list[RosterLine]:
+    path = tmp_path / "roster.csv"
+    path.write_text(text)
+    return read_roster(path)
+
+
+def doubt(name: str) -> Resolution:
+    return Resolution(asked=name, qid="", label="", reason="name_ambiguous", note="Q1 (one); Q2 (two)")
+
+
+def test_a_bare_list_holds_names_and_qids(tmp_path: Path) -> None:
+    assert [(line.name, line.qid) for line in roster(tmp_path, "Ann Lee\nQ42\n")] == [("Ann Lee", ""), ("", "Q42")]
+
+
+def test_a_header_brings_ids_and_ranks(tmp_path: Path) -> None:
+    [line] = roster(tmp_path, "subject_id,name,qid,complete_rank\n014,Ann Lee,,3\n")
+    assert line == RosterLine(line=2, name="Ann Lee", subject_id="014", complete_rank=3)
+
+
+def test_empty_lines_are_passed_over_and_the_numbers_are_the_files_own(tmp_path: Path) -> None:
+    assert [line.line for line in roster(tmp_path, "\n\nname\n\nAnn Lee\n , \nBo Ek\n".replace(" , ", "  "))] == [5, 7]
+
+
+def test_a_name_with_a_comma_stands_in_quotes(tmp_path: Path) -> None:
+    assert roster(tmp_path, 'name\n"King, Martin"\n')[0].name == "King, Martin"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    assert roster(tmp_path, "\ufeffname\nAnn Lee\n")[0].name == "Ann Lee"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "is empty"),
+        ("name\n", "a header and no line"),
+        ("Ann Lee,14\n", "line 1: has several columns and no header"),
+        ("name,complet_rank\nAnn,1\n", "line 1: column 'complet_rank' .*did you mean complete_rank"),
+        ("subject_id\n001\n", "neither a name nor a qid column"),
+        ("name,qid\nAnn\n", "line 2: has 1 cells, the header 2"),
+        ("name,qid\nAnn,42\n", "line 2: '42' is no QID"),
+        ("name,subject_id\nAnn,7\n", "line 2: '7' is no subject id"),
+        ("name,subject_id\nAnn,000\n", "line 2: '000' is no subject id"),
+        ("name,complete_rank\nAnn,0\n", "line 2: '0' is no rank"),
+        ("name,complete_rank\nAnn,first\n", "line 2: 'first' is no rank"),
+        ("name,subject_id\nAnn,007\nBo,0007\n", "line 3: subject_id 7 stands on line 2"),
+        ("name,complete_rank\nAnn,2\nBo,2\n", "line 3: complete_rank 2 stands on line 2"),
+        ("name,subject_id\n,007\n", "line 2: has neither a name nor a qid"),
+        ('name\n"Ann\n', "is not CSV"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, text: str, line: str) -> None:
+    with pytest.raises(BadInput, match=line):
+        roster(tmp_path, text)
+
+
+def test_a_roster_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file"):
+        read_roster(tmp_path / "none.csv")
+    (tmp_path / "roster.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="UTF-8"):
+        read_roster(tmp_path / "roster.csv")
+
+
+def test_the_published_roster_has_500_subjects_and_the_150_ranks() -> None:
+    lines = read_roster(PPU500)
+    assert (len(lines), len({line.subject_id for line in lines})) == (500, 500)  # of 001 to 999, with gaps
+    assert sorted(line.complete_rank for line in lines if line.complete_rank) == list(range(1, 151))
+
+
+def test_the_published_roster_is_the_published_data() -> None:
+    if not PUBLISHED.exists():
+        pytest.skip("needs ../shared/official/roster.csv")
+    rows = [row.split(",") for row in PUBLISHED.read_text(encoding="utf-8").splitlines()[1:]]
+    ours = [(line.subject_id, line.name, line.complete_rank) for line in read_roster(PPU500)]
+    assert ours == [(row[0], row[1], int(row[6]) if row[6].strip() else None) for row in rows]
+
+
+def test_decisions_that_were_filled_in_stay_when_doubts_are_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "resolve.csv"
+    write_doubts(path, [doubt("Ann Lee"), doubt("Bo Ek")], {})
+    assert read_decisions(path) == {}
+    path.write_text(path.read_text().replace("Ann Lee,,", "Ann Lee,Q42,").replace("Bo Ek,,", "Bo Ek,-,"))
+    decided = read_decisions(path)
+    assert decided == {"Ann Lee": "Q42", "Bo Ek": "-"}
+    write_doubts(path, [doubt("Cy Moe")], decided)
+    assert read_decisions(path) == decided
+    assert "Cy Moe,," in path.read_text()
+
+
+def test_a_decision_that_is_no_qid_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "resolve.csv"
+    write_doubts(path, [doubt("Ann Lee")], {})
+    path.write_text(path.read_text().replace("Ann Lee,,", "Ann Lee,the writer,"))
+    with pytest.raises(BadInput, match="line 2: 'the writer' is no QID"):
+        read_decisions(path)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool),
+        st.just("Q7"),
+        max_size=5,
+    )
+)
+def test_any_name_survives_the_file(tmp_path_factory: pytest.TempPathFactory, decisions: dict[str, str]) -> None:
+    path = tmp_path_factory.mktemp("resolve") / "resolve.csv"
+    write_doubts(path, [], decisions)
+    assert read_decisions(path) == decisions

@@ -1,0 +1,100 @@
+"""A method as the loop takes it: one forward pass a step, what the terms need to know of it, and their values."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from torch import Tensor, nn
+
+from schemas.errors import BadInput
+from unlearn.losses.answers import align
+from unlearn.losses.likelihood import nll_and_kl
+from unlearn.methods.own_terms import own_value
+from unlearn.methods.reference_model import Reference
+from unlearn.methods.table import Measured, Method, Samples
+from unlearn.models.encoding import Batch, join
+from unlearn.models.loading import adapter_off, bare
+from unlearn.presets import Numbers
+from unlearn.training.gradients import Objective
+
+
+def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:
+    """The method's terms that this step's groups allow, signed and weighted; their sum is the loss."""
+    present = frozenset(samples)
+    found: dict[str, Tensor] = {}
+    for name in method.terms:
+        term = method.term(name)
+        if all(group & present for group in term.needs):
+            value = partial(term.value, measured, samples, numbers)
+            where = f"{method.where or method.name}, term {name!r}"
+            found[name] = own_value(where, value, measured=measured) if name in method.own else value()
+    if not found:
+        raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", "mend its schedule")
+    return found
+
+
+def measure(
+    network: nn.Module, groups: Mapping[str, Batch], *, method: Method, numbers: Numbers, reference: Reference | None
+) -> dict[str, Tensor]:
+    """One forward pass over all groups of a step; what the terms need to know of each sample.
+
+    `<group>.nll` is the mean and `.nll_sum` the sum over answer tokens (nats), `.tokens` their number, `.reference`
+    the old model's sum, `.kl` the divergence summed over the sample's answer positions. Each is [samples].
+    """
+    order = [name for name in ("forget", "matched", "retain") if name in groups]  # those with a KL come last
+    whole = join([groups[name] for name in order])
+    logits, labels = network(whole.inputs, whole.labels, whole.pictures)
+    answers = align(logits, labels)
+    known = [name for name in order if name != "forget" and "kl" in method.terms and numbers.kl_positions == "answer"]
+    hidden = head = None
+    if known and reference is not None:
+        hidden = reference.hidden_of(join([groups[name] for name in known]), width=labels.shape[1])
+        head = reference.head
+    nll, kl = nll_and_kl(answers.logits, answers.targets, reference=hidden, head_weight=head)
+    sums, means = answers.by_sample(nll[answers.kept])
+    counts = answers.token_counts()
+    padded = nn.functional.pad(kl, (nll.shape[0] - kl.shape[0], 0))
+    divergences, _ = answers.by_sample(padded[answers.kept])
+    found: dict[str, Tensor] = {}
+    start = 0
+    for name in order:
+        rows = slice(start, start + len(groups[name]))
+        start = rows.stop
+        found |= {f"{name}.nll": means[rows], f"{name}.nll_sum": sums[rows], f"{name}.tokens": counts[rows]}
+        if name in known:
+            found[f"{name}.kl"] = divergences[rows]
+        if name == "forget" and method.compares_forget and reference is not None:
+            found["forget.reference"] = reference.nll(groups[name])
+        if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
+            found[f"{name}.kl"] = kl_everywhere(network, groups[name])
+    return found
+
+
+def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
+    """[samples]: KL to the model with its adapter off, summed over every position, padding too (published KL)."""
+    model: nn.Module = bare(network)
+    now = model(**batch.inputs, use_cache=False).logits  # [batch, time, vocab]
+    training = model.training
+    model.eval()
+    with adapter_off(network):
+        before = model(**batch.inputs, use_cache=False).logits
+    model.train(training)
+    flat = now.reshape(-1, now.shape[-1])
+    zeros = batch.labels.new_zeros(flat.shape[0])
+    _, kl = nll_and_kl(flat, zeros, reference=before.reshape(flat.shape))
+    return kl.reshape(len(batch), -1).sum(1)
+
+
+def objective_for(
+    method: Method, numbers: Numbers, *, reference: Reference | None, keep: Mapping[str, Tensor] | None
+) -> Objective:
+    """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight."""
+    if method.masked and keep is None:
+        raise BadInput(
+            f"method {method.name}", "needs a saliency mask", "take one with unlearn.methods.mmunlearner.take_mask"
+        )
+    return Objective(
+        measure=partial(measure, method=method, numbers=numbers, reference=reference),
+        terms=partial(loss_terms, method, numbers),
+        mask=keep,
+        masked_terms=method.masked,
+    )

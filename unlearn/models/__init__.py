@@ -1,0 +1,1 @@
+"""Vision-language models for unlearning: loading, LoRA, forward passes, encoding, FSDP, memory."""

@@ -1,0 +1,1 @@
+"""One run of unlearning: its record, what it needs, and its execution."""

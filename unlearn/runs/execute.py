@@ -1,0 +1,255 @@
+"""Carrying out a prepared run: training along the plan, or pruning, then keeping the best and completing the record."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import torch
+
+from schemas.dataset.training import TrainingSample
+from schemas.errors import BadInput
+from schemas.storage.tables import Record
+from unlearn.methods.activations import record_activity
+from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
+from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
+from unlearn.methods.objective import objective_for
+from unlearn.methods.reference_model import measure_reference
+from unlearn.models.fsdp import fsdp_wanted
+from unlearn.models.loading import bare, core_model, save_adapter
+from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
+from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, Probe, RunRecord, write_record
+from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
+from unlearn.training.checkpoints import BEST, disk_advice, load_weights
+from unlearn.training.gradients import Objective
+from unlearn.training.loop import Optimisation, Outcome, Step, train
+from unlearn.training.processes import processes, wait_for_all, writes
+
+log = logging.getLogger(__name__)
+
+REHEARSED = 2
+"""Samples of each group that a user's own terms are tried on before the first step."""
+
+
+def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | None) -> RunRecord:
+    """Train along the plan; `found` is the record of the run to be resumed.
+
+    The model is probed, and asked as the reference, before a checkpoint is restored: it still is the one to unlearn.
+    """
+    began = time.monotonic()
+    numbers = ready.numbers
+    plan = step_plan(ready.data, ready.method, numbers, seed=ready.seed)
+    forget, retain = probed(ready)
+    start = probe(ready.network, ready.encoder, forget, retain)
+    record = start_record(ready, start, asked_of(forget, retain), planned=len(plan))
+    check_same_run(ready.out, found, record)
+    if found is not None and found.outcome:
+        return found
+    mask = _mask(ready) if ready.method.masked else None
+    if mask is not None:
+        record = record.model_copy(update={"mask_kept": mask.kept_share()})
+    if writes():
+        write_record(ready.out, record)
+    watch = Watch(ready.encoder, forget, retain, start=start, every=numbers.probe_every, steps=len(plan))
+    guard = CollapseGuard(
+        watch,
+        forget_nll=numbers.stop_forget_nll,
+        retain_share=numbers.stop_retain_share,
+        repetition=numbers.stop_repetition,
+    )
+    objective = _objective(ready, mask)
+    if ready.method.own:
+        _rehearse(ready, plan, objective)
+    outcome = train(
+        ready.network,
+        ready.encoder,
+        {**ready.data.forget, **ready.data.retain},
+        plan,
+        objective,
+        optimisation=_optimisation(ready),
+        folder=ready.out,
+        identity=record.identity,
+        callbacks=(watch, guard),
+        checkpoint_every=numbers.probe_every,
+        best_by=FRONTIER,
+        resume=found is not None,
+        stop_after=stop_after,
+    )
+    if outcome.reason == "paused":
+        return record.model_copy(update={"steps": outcome.steps})
+    return _finish(ready, record, outcome, seconds=time.monotonic() - began)
+
+
+def probed(ready: Prepared) -> tuple[list[TrainingSample], list[TrainingSample]]:
+    """The forget and retain samples that this run's probes look at."""
+    limit, data = ready.numbers.probe_samples, ready.data
+    forget = [data.forget[key] for key in probe_keys(data.forget, limit=limit, seed=ready.seed)]
+    return forget, [data.retain[key] for key in probe_keys(data.retain, limit=limit, seed=ready.seed)]
+
+
+def _objective(ready: Prepared, mask: Mask | None) -> Objective:
+    method, numbers = ready.method, ready.numbers
+    if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
+        found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
+        raise BadInput("kl_positions = all", found, 'take kl_positions = "answer", or a configuration without FSDP')
+    reference = None
+    if any(method.term(name).reference for name in method.terms):
+        diverges = "kl" in method.terms
+        if not (diverges and numbers.kl_positions == "all"):
+            compared = ready.data.retain if diverges else ready.data.forget
+            reference = measure_reference(ready.network, ready.encoder, compared, keep_hidden=diverges)
+    keep = None if mask is None else mask.for_weights(bare(ready.network))
+    return objective_for(method, numbers, reference=reference, keep=keep)
+
+
+def _rehearse(ready: Prepared, plan: Sequence[Step], objective: Objective) -> None:
+    """Ask the terms once of a few samples for each kind of step, so that a fault in a user's file costs no run."""
+    samples = {**ready.data.forget, **ready.data.retain}
+    device = next(ready.network.parameters()).device
+    for step in {frozenset(step.groups): step for step in plan}.values():
+        groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}
+        with torch.no_grad():
+            batches = {name: ready.encoder.batch(rows).to(device) for name, rows in groups.items()}
+            objective.terms(objective.measure(ready.network, batches), groups)
+
+
+def _optimisation(ready: Prepared) -> Optimisation:
+    numbers = ready.numbers
+    return Optimisation(
+        lr=numbers.lr,
+        weight_decay=numbers.weight_decay,
+        schedule=numbers.lr_schedule,
+        warmup_steps=numbers.warmup_steps,
+        clip_norm=numbers.clip_norm,
+        accumulate=numbers.accumulate,
+        seed=ready.seed,
+    )
+
+
+def _mask(ready: Prepared) -> Mask:
+    """The run's saliency mask: read from its folder, or taken now and written there."""
+    path = ready.out / MASK
+    if path.is_file():
+        mask = load_mask(path, base=ready.base, data=ready.data.digest)
+    else:
+        mask = take_mask(ready.network, ready.encoder, ready.data, ready.numbers, base=ready.base, seed=ready.seed)
+        if writes():
+            save_mask(path, mask)
+    check_mask(mask, bare(ready.network), allow_full=ready.numbers.fisher == "batch")
+    return mask
+
+
+def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: float) -> RunRecord:
+    """Probe the last weights, go back to the best ones, save them and complete the record."""
+    wait_for_all(next(ready.network.parameters()).device.type)
+    forget, retain = probed(ready)
+    last = probe(ready.network, ready.encoder, forget, retain)
+    best = last
+    if outcome.best_step is not None and (ready.out / BEST).is_dir():
+        load_weights(ready.out / BEST, bare(ready.network))
+        best = probe(ready.network, ready.encoder, forget, retain)
+    if writes():
+        _save(ready)
+    done = record.model_copy(
+        update={
+            "status": "finished" if outcome.reason == "finished" else "stopped",
+            "reason": outcome.reason,
+            "steps": outcome.steps,
+            "seconds": round(seconds, 3),
+            "best_step": outcome.best_step,
+            "best_score": outcome.best_score,
+            "best": best,
+            "last": last,
+            "outcome": "adapter" if ready.numbers.trained == "lora" else "weights",
+        }
+    )
+    if writes():
+        write_record(ready.out, done)
+    return done
+
+
+def _save(ready: Prepared) -> None:
+    """What the run leaves: an adapter, or the whole model."""
+    adapted = ready.numbers.trained == "lora"
+    left = ready.out / (ADAPTER if adapted else WEIGHTS)
+    with disk_advice(left, leftover=left):
+        if adapted:
+            save_adapter(ready.network, left, base_digest=ready.base)
+        else:
+            core_model(bare(ready.network)).save_pretrained(left)
+            ready.loaded.processor.save_pretrained(left)
+
+
+class _Share(Record):
+    share: float
+    probe: Probe
+    score: float
+
+
+def prune_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
+    """Score all neurons in one pass over each set, try every share, and keep the best by the frontier rule."""
+    began = time.monotonic()
+    numbers = ready.numbers
+    if not numbers.prune_shares:
+        raise BadInput("prune_shares", "is empty", "give at least one share of neurons to prune")
+    forget, retain = probed(ready)
+    start = probe(ready.network, ready.encoder, forget, retain)
+    record = start_record(ready, start, asked_of(forget, retain), planned=0)
+    check_same_run(ready.out, found, record)
+    if found is not None and found.outcome:
+        return found
+    write_record(ready.out, record)
+    candidates, seen = _candidates(ready)
+    tried: list[_Share] = []
+    model = bare(ready.network)
+    for pruned in candidates:
+        removed = prune(model, pruned, ready.loaded.family)
+        after = probe(ready.network, ready.encoder, forget, retain)
+        restore(removed)
+        tried.append(_Share(share=pruned.share, probe=after, score=frontier_score(after, start)))
+        log.info("share %g: forget %.3f, retain %.3f", pruned.share, after.forget_exact, after.retain_exact)
+    best = max(tried, key=lambda each: (each.score, -each.share))
+    kept = next(pruned for pruned in candidates if pruned.share == best.share)
+    prune(model, kept, ready.loaded.family)
+    write_pruned(ready.out / PRUNED, kept)
+    done = record.model_copy(
+        update={
+            "status": "finished",
+            "reason": "finished",
+            "seconds": round(time.monotonic() - began, 3),
+            "best_score": best.score,
+            "best": best.probe,
+            "last": tried[-1].probe,
+            "pruned_share": best.share,
+            "sweep": {f"{each.share:g}": each.probe for each in tried},
+            "samples_seen": seen,
+            "outcome": "pruned",
+        }
+    )
+    write_record(ready.out, done)
+    return done
+
+
+def _candidates(ready: Prepared) -> tuple[list[Pruned], dict[str, int]]:
+    """What each share would prune, from one set of scores, and how many samples were looked at."""
+    numbers, data = ready.numbers, ready.data
+    towers = blocks(bare(ready.network), ready.loaded.family, layers=numbers.prune_layers)
+    layers = layers_of(towers, unit=numbers.prune_unit)
+    activity, seen = {}, {}
+    for name, samples in (("forget", data.forget), ("retain", data.retain)):
+        activity[name], seen[name] = record_activity(
+            ready.network, ready.encoder, samples, layers, tokens=numbers.prune_tokens, batch=numbers.batch
+        )
+    published = [layer.name for layer in layers if layer.text] if numbers.prune_unit == "output" else None
+    scores = combined_scores(
+        activity["forget"], activity["retain"], published_streams=published, normalize=numbers.prune_normalize
+    )
+    return [
+        Pruned(
+            unit=numbers.prune_unit,
+            share=share,
+            base=ready.base,
+            data=data.digest,
+            layers=choose(scores, towers, share=share, unit=numbers.prune_unit, ranking=numbers.prune_ranking),
+        )
+        for share in numbers.prune_shares
+    ], seen

@@ -1,0 +1,226 @@
+"""What a run needs before its first step: a model with the right weights free, its numbers, its plan, its record."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from schemas.errors import BadInput
+from schemas.storage.artifacts import digest
+from schemas.vocabulary import Modality
+from unlearn.data import Assigned, Modalities, reword
+from unlearn.losses.bao import matched_subjects
+from unlearn.methods.mmunlearner import freeze_first_matrices
+from unlearn.methods.table import Method
+from unlearn.models.encoding import Encoder
+from unlearn.models.loading import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
+from unlearn.models.memory_estimate import memory_estimate
+from unlearn.models.model_folder import base_digest
+from unlearn.presets import Numbers, Preset, numbers_for
+from unlearn.runs.record import MASK, Asked, Probe, RunRecord, has_begun
+from unlearn.schedules import epochs_for, turns
+from unlearn.training.callbacks import FRONTIER_RULE
+from unlearn.training.loop import Step
+from unlearn.training.processes import processes
+
+log = logging.getLogger(__name__)
+
+TYPICAL_LENGTH = 512
+"""Tokens of a sample, image included, that the memory estimate reckons with."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run works with once everything has been read and checked, before anything is written."""
+
+    out: Path
+    data: Assigned
+    loaded: LoadedModel
+    network: AnswerModel
+    encoder: Encoder
+    method: Method
+    numbers: Numbers
+    sections: tuple[str, ...]
+    base: str
+    seed: int
+    model: str
+    """As the user named it."""
+    preset: Preset
+    modality: Modalities
+
+
+def prepare(
+    out: Path,
+    data: Assigned,
+    method: Method,
+    *,
+    model: str,
+    preset: Preset,
+    modality: Modalities,
+    typed: Mapping[str, JsonValue],
+    seed: int,
+    device: str,
+    trust_remote_code: bool,
+    ask: Callable[[str, Modality], str],
+) -> Prepared:
+    """Load the model, settle the numbers, and make trainable what the method moves.
+
+    `ask` gives the probe's wording of a question, for presets that train in it.
+    """
+
+    numbers, sections = _settle(method, model, preset, typed, device=device, trust_remote_code=trust_remote_code)
+    loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
+    inner = loaded.model
+    if method.prunes:
+        inner.requires_grad_(False)
+    elif numbers.trained == "full":
+        inner.requires_grad_(True)
+    else:
+        inner = add_lora(
+            inner, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=numbers.dropout, seed=seed,
+            initial=numbers.adapter_initial,
+        )  # fmt: skip
+        if method.masked and numbers.fisher == "sample":
+            freeze_first_matrices(inner)
+    return Prepared(
+        out=out,
+        data=reword(data, ask) if numbers.wording == "probe" else data,
+        loaded=loaded,
+        network=AnswerModel(inner, loaded.family),
+        encoder=Encoder(loaded.processor, loaded.family, train_on_eot=numbers.train_on_eot),
+        method=method,
+        numbers=numbers,
+        sections=sections,
+        base=base_digest(model),
+        seed=seed,
+        model=model,
+        preset=preset,
+        modality=modality,
+    )
+
+
+def _settle(
+    method: Method,
+    model: str,
+    preset: Preset,
+    typed: Mapping[str, JsonValue],
+    *,
+    device: str,
+    trust_remote_code: bool,
+) -> tuple[Numbers, tuple[str, ...]]:
+    """The run's numbers and their sections, from the model's configuration; says how much memory it will take."""
+    from transformers import AutoConfig
+
+    dtype = best_dtype(device)
+    estimate = partial(memory_estimate, model, dtype=dtype, trust_remote_code=trust_remote_code)
+    parameters = estimate(batch=1, length=1, rank=None).weights // dtype.itemsize
+    family = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code).model_type
+    numbers, sections = numbers_for(
+        method.name, preset=preset, parameters=parameters, family=family, overrides=typed, own=method.numbers
+    )
+    if "boundary" in method.terms and numbers.matched == 0:
+        numbers = numbers.model_copy(update={"matched": 1})
+    rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)
+    rank = numbers.rank if numbers.trained == "lora" else None
+    log.info("%s", estimate(batch=max(1, rows // numbers.accumulate), length=TYPICAL_LENGTH, rank=rank).line())
+    return numbers, sections
+
+
+def step_plan(data: Assigned, method: Method, numbers: Numbers, *, seed: int) -> list[Step]:
+    """The run's steps, the same for the same data, numbers and seed."""
+
+    forget = {key: sample.subject_id for key, sample in data.forget.items()}
+    retain = {key: sample.subject_id for key, sample in data.retain.items()} if method.uses_retain else {}
+    schedule = numbers.schedule if method.uses_retain else "forget_only"
+    epochs = numbers.epochs
+    if numbers.steps is not None:
+        epochs = epochs_for(
+            numbers.steps, len(forget), len(retain), schedule=schedule, batch=numbers.batch,
+            retain_batch=numbers.retain_batch,
+        )  # fmt: skip
+    plan = turns(
+        forget,
+        retain,
+        schedule=schedule,
+        batch=numbers.batch,
+        retain_batch=numbers.retain_batch,
+        epochs=epochs,
+        matched=numbers.matched,
+        keep_global=numbers.keep_global,
+        seed=seed,
+    )
+    groups = [{"forget": turn.forget, "retain": turn.retain, "matched": turn.matched} for turn in plan]
+    return [Step({name: keys for name, keys in step.items() if keys}) for step in groups][: numbers.steps]
+
+
+def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -> RunRecord:
+    """The record of a run that is about to start."""
+    data, method, numbers = ready.data, ready.method, ready.numbers
+    weights = list(bare(ready.network).parameters())
+    matched = matched_subjects(
+        [sample.subject_id for sample in data.forget.values()], [sample.subject_id for sample in data.retain.values()]
+    )
+    if "boundary" in method.terms and not matched:
+        log.warning("no subject has forget and retain samples, so the boundary term is zero throughout")
+    values = numbers.model_dump(mode="json")
+    made_of: dict[str, JsonValue] = {
+        "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
+        "numbers": values, "data": data.digest, "base": ready.base, "seed": ready.seed,
+    }  # fmt: skip
+    if method.code:
+        made_of["code"] = method.code
+    return RunRecord(
+        status="running",
+        identity=digest(made_of),
+        method=method.name,
+        code=method.code,
+        title=method.title,
+        terms=method.terms,
+        masked_terms=tuple(sorted(method.masked)),
+        preset=ready.preset,
+        sections=ready.sections,
+        numbers=values,
+        setting=data.setting,
+        ratio=data.ratio,
+        modality=ready.modality,
+        target=data.target,
+        seed=ready.seed,
+        model=Path(ready.model).name if Path(ready.model).is_dir() else ready.model,
+        base=ready.base,
+        data=data.digest,
+        forget_samples=len(data.forget),
+        retain_samples=len(data.retain),
+        matched_subjects=len(matched),
+        missing_ids=len(data.missing),
+        planned_steps=planned,
+        parameters=sum(weight.numel() for weight in weights),
+        trained_parameters=sum(weight.numel() for weight in weights if weight.requires_grad),
+        best_rule=FRONTIER_RULE,
+        asked=asked,
+        start=start,
+    )
+
+
+def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> None:
+    """Refuse to resume a run of other method, data, numbers or base, naming the first that differs.
+
+    A run that has done no step yet gives way to the other one.
+    """
+    if found is None or found.identity == record.identity:
+        return
+    if processes() == 1 and not has_begun(out):
+        log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
+        (out / MASK).unlink(missing_ok=True)
+        return
+    for name in ("method", "code", "terms", "base", "data", "seed", "numbers"):
+        before, now = getattr(found, name), getattr(record, name)
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            name = next(key for key in sorted(now) if before.get(key) != now[key])
+            before, now = before.get(name), now[name]
+        raise BadInput(str(out), f"was started with {name} {before}, not {now}", "give the same, or another folder")
+    raise BadInput(str(out), "holds another run", "name another folder")

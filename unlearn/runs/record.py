@@ -1,0 +1,177 @@
+"""The folder of one run: its record, written when it starts and completed when it ends, and what it leaves behind."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from schemas.errors import BadInput
+from schemas.storage.artifacts import write_json
+from schemas.storage.tables import Record
+from schemas.vocabulary import Setting
+from unlearn.models.model_folder import base_digest
+from unlearn.training.checkpoints import latest_checkpoint
+from unlearn.training.log import LOG_FILE
+
+if TYPE_CHECKING:
+    from unlearn.models.loading import LoadedModel
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+RECORD, ADAPTER, WEIGHTS, PRUNED, MASK = "run.json", "adapter", "weights", "pruned.json", "mask.safetensors"
+
+
+class Probe(Record):
+    """What a probe found on a sample of each set; shares in 0-1, NLL in nats per answer token."""
+
+    forget_exact: float
+    forget_nll: float
+    retain_exact: float
+    retain_nll: float
+    repetition: float
+    """Share of retain samples whose greedy words say the one before once more, where the answer does not."""
+    forget_right: tuple[int, ...] = ()
+    """Exact answers by subject, in the order of Asked.subjects."""
+    retain_right: tuple[int, ...] = ()
+
+
+class Asked(Record):
+    """How many samples of each subject the probes of one run look at."""
+
+    subjects: tuple[str, ...] = ()
+    """Subject ids, sorted."""
+    forget: tuple[int, ...] = ()
+    retain: tuple[int, ...] = ()
+
+
+class RunRecord(Record):
+    """All that a run was made of and how it ended. `status` is "running" until it has ended."""
+
+    format: int = FORMAT
+    status: Literal["running", "finished", "stopped"]
+    reason: str = ""
+    """Why it ended: "finished", "nan" or what a guard said."""
+    identity: str
+    """Digest of method, numbers, data, base and seed; a checkpoint of another identity is refused."""
+    method: str
+    code: str = ""
+    """Digest of the user's file that the method comes from, or ""."""
+    title: str
+    terms: tuple[str, ...]
+    masked_terms: tuple[str, ...]
+    preset: str
+    sections: tuple[str, ...]
+    """Sections of presets.toml that the numbers come from, later ones winning."""
+    numbers: dict[str, JsonValue]
+    setting: Setting
+    ratio: int | None
+    modality: str
+    target: str
+    seed: int
+    model: str
+    """Name of the base model's folder, or its Hub id."""
+    base: str
+    """Digest of the base weights."""
+    data: str
+    """Digest of the samples and their roles."""
+    forget_samples: int
+    retain_samples: int
+    matched_subjects: int
+    """Subjects with forget and retain samples; without any the boundary term is zero."""
+    missing_ids: int
+    """Ids that the split names and the data lacks (only where that was allowed)."""
+    planned_steps: int
+    parameters: int
+    trained_parameters: int
+    steps: int = 0
+    seconds: float = 0.0
+    """Of this process; a resumed run counts from its resumption."""
+    best_rule: str
+    best_step: int | None = None
+    best_score: float | None = None
+    asked: Asked = Asked()
+    """What the probes of this run look at, by subject."""
+    start: Probe
+    best: Probe | None = None
+    """Of the weights that were kept."""
+    last: Probe | None = None
+    """Of the weights after the last step."""
+    mask_kept: float | None = None
+    """Share of trained weights that the saliency mask lets masked terms move."""
+    pruned_share: float | None = None
+    sweep: dict[str, Probe] = {}
+    """MANU: what each share of pruned neurons led to."""
+    samples_seen: dict[str, int] = {}
+    """MANU: samples that went through the model to score neurons, by set; each once."""
+    outcome: Literal["", "adapter", "weights", "pruned"] = ""
+    """What the run left: a folder of that name, or pruned.json."""
+
+    @property
+    def made_of(self) -> dict[str, JsonValue]:
+        """All that decides the run but method and seed: runs that agree in it are seeds of one arm."""
+        terms = {"terms": " ".join(self.terms), "masked terms": " ".join(self.masked_terms), "code": self.code}
+        return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
+
+    @property
+    def broke_down(self) -> bool:
+        """A loss that was not finite ended it: what is kept is not where the method leads."""
+        return self.reason == "nan"
+
+    @property
+    def ending(self) -> str:
+        """How it ended, one line for people."""
+        if self.pruned_share is not None:
+            return f"{self.status}: {100 * self.pruned_share:g} % of the neurons are pruned"
+        after = f"{self.status} after {self.steps} of {self.planned_steps} steps"
+        if self.broke_down:
+            kept = f"step {self.best_step}" if self.best_step is not None else f"step {self.steps}, the last update"
+            return f"{after}: the loss is not finite; the weights of {kept} are kept"
+        return after if self.reason == self.status else f"{after}: {self.reason}"
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run in this folder has done a step or ended; a record alone says only what somebody wanted."""
+    record, log_lines = read_record(folder), folder / LOG_FILE
+    logged = log_lines.is_file() and log_lines.stat().st_size > 0
+    return logged or latest_checkpoint(folder) is not None or (record is not None and record.outcome != "")
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write run.json, atomically."""
+    write_json(folder / RECORD, record.model_dump(mode="json"))
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """The record of a run folder, or None if no run has started there; raises BadInput if it cannot be read."""
+    path = folder / RECORD
+    try:
+        return RunRecord.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(str(path), f"is not a run record ({reason})", "name another folder") from error
+
+
+def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> "LoadedModel":
+    """The model that a run left behind, on its base. Raises BadInput for an unfinished run or another base."""
+    from unlearn.methods.manu import prune, read_pruned
+    from unlearn.models.loading import load_model
+
+    record = read_record(folder)
+    if record is None or not record.outcome:
+        found = "holds no run" if record is None else "holds a run that has not finished"
+        raise BadInput(str(folder), found, "finish it with ppubench unlearn --resume, or name another folder")
+    if record.outcome == "weights":
+        return load_model(folder / WEIGHTS, device=device, trust_remote_code=trust_remote_code)
+    found_base = base_digest(base)
+    if found_base != record.base:
+        raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
+    adapter = folder / ADAPTER if record.outcome == "adapter" else None
+    loaded = load_model(base, adapter=adapter, device=device, trust_remote_code=trust_remote_code)
+    if record.outcome == "pruned":
+        prune(loaded.model, read_pruned(folder / PRUNED, base=record.base), loaded.family)
+    return loaded
