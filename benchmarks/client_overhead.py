@@ -22,8 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from eval.responders.data_uris import data_uri
-from eval.responders.remote import RemoteResponder
+from eval.responders.remote import RemoteResponder, data_uri
 from schemas.protocols.reply_log import AnswerLog
 from schemas.protocols.responder import Ask, Decoding
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curation.probing.prompt import probe_prompt
-from flows.building.build import open_build
 from flows.pipeline.build_folder import cache_folder
+from flows.pipeline.build_identity import open_build
 from flows.resources.resources import TARGET, Resources
 from flows.resources.responders import open_responder
 from flows.resources.sandbox_target import TaughtFact, Teaching, target_key

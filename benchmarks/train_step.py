@@ -20,14 +20,17 @@ import psutil
 import torch
 from torch import nn
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from sources.sandbox.file_bytes import jpeg_bytes
 from sources.sandbox.tiny_model import make_tiny_model
+from unlearn.losses.terms import Measured, token_mean
 from unlearn.methods.objective import objective_for
 from unlearn.methods.reference_model import Reference, measure_reference
-from unlearn.methods.table import METHODS, Measured, token_mean
+from unlearn.methods.table import METHODS
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, add_lora, bare, load_model
+from unlearn.models.forward import AnswerModel, bare
+from unlearn.models.loading import load_model
 from unlearn.presets import Numbers
 from unlearn.training.gradients import Objective, Share, step_gradient
 

@@ -23,10 +23,12 @@ from benchmarks.evaluate import rate, rate_alone
 from benchmarks.large_model import PICTURE_SIDE, Size, make_large_model
 from benchmarks.train_step import CASES, groups, head_objective, lengthened, objective_of, samples, stepper
 from eval.responders.local import LocalModel
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.protocols.responder import Ask
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, LoadedModel, add_lora, load_model
+from unlearn.models.forward import AnswerModel
+from unlearn.models.loading import LoadedModel, load_model
 
 ROUNDS = 8
 ASKS, ALONE = 128, 8

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from schemas.dataset.folder import Pictures, config_files, dataset_folder, no_such_target, read_rows, training_targets
+from schemas.dataset.samples import TrainingSample
 from schemas.dataset.split_files import read_roles
-from schemas.dataset.training import TrainingSample
 from schemas.errors import BadInput
 from schemas.vocabulary import Modality, Setting
 

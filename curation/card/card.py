@@ -8,14 +8,53 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue
 
 from curation.card.attribution import markdown
-from curation.card.card_facts import CardFacts
 from curation.card.columns import FIELDS
 from schemas.dataset.layout import DEFAULT_CONFIG
-from schemas.dataset.release import ReleaseSummary
+from schemas.dataset.release import NamedCount, ReleaseSummary
 from schemas.errors import BadInput
+from schemas.storage.tables import Record
+from schemas.vocabulary import Sensitivity
+
+PLACEHOLDER = "PATH_OR_HUB_ID"
+"""Stands for the place of a release that is not published yet."""
+
+
+class CardFacts(Record):
+    """What the card says that counting the release does not tell. No local path or token may be in it."""
+
+    title: str
+    target: str
+    """Short name, as in `train_pair_<target>`."""
+    target_identity: str
+    """What the target is, such as a Hub id."""
+    source: str
+    """Where facts and pictures come from, as a noun phrase: "Wikidata and Wikimedia Commons"."""
+    fictional: bool
+    seed: int
+    sensitive: tuple[Sensitivity, ...]
+    known_rule: str
+    """The probe's rule in words: "the greedy answer and at least 1 of 2 paraphrased asks match"."""
+    controls: tuple[str, ...]
+    """Names of the probe's control conditions."""
+    rater: str
+    raters: int
+    forget_share: float
+    sensitive_share: float
+    votes: int
+    repairs: int
+    personas: tuple[NamedCount, ...] = ()
+    contact: str = ""
+    version: str = ""
+    gated: bool = False
+    """The repo asks for terms before it lets anybody in, whatever its part."""
+    repository: str = PLACEHOLDER
+    """What the loading snippet loads."""
+
 
 BEGIN = "<!-- ppubench begins: what stands between these two lines is written anew by every export -->"
+
 END = "<!-- ppubench ends: what stands below is the maintainer's and is kept -->"
+
 HAND_WRITTEN = "\n\n## Notes of the maintainer\n\nNone yet.\n"
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

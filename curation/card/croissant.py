@@ -6,7 +6,7 @@ from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import JsonValue
 
-from curation.card.card_facts import CardFacts
+from curation.card.card import CardFacts
 from curation.card.columns import FIELDS
 from schemas.dataset.layout import config_record
 from schemas.dataset.release import ConfigSummary, ReleaseSummary

@@ -8,8 +8,7 @@ from typing import Literal
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from curation.card.card import render_card
-from curation.card.card_facts import CardFacts
+from curation.card.card import CardFacts, render_card
 from curation.card.croissant import croissant
 from schemas.dataset.release import ReleaseSummary
 from schemas.errors import BadInput

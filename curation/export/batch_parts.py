@@ -14,8 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from curation.card.attribution import HEADING
-from curation.export.bundles import SubjectBundle
 from curation.export.counts import named
+from curation.export.rows import SubjectBundle
 from schemas.dataset.release import ConfigSummary, NamedCount, ReleaseSummary, RoleCount
 from schemas.storage.artifacts import write_json
 from schemas.vocabulary import SETTINGS, Role, Setting

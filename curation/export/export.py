@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from curation.card.attribution import CreditsFile
-from curation.card.card import read_card
-from curation.card.card_facts import CardFacts
+from curation.card.card import CardFacts, read_card
 from curation.card.metadata_files import README, ReleaseFile, release_texts
 from curation.export.batch_parts import (
     CREDITS,
@@ -24,10 +23,9 @@ from curation.export.batch_parts import (
     read_summary,
     write_summary,
 )
-from curation.export.bundles import SubjectBundle
 from curation.export.counts import ReleaseTally
 from curation.export.parquet import HubTable
-from curation.export.rows import SubjectIndex, index_subject, subject_rows
+from curation.export.rows import SubjectBundle, SubjectIndex, index_subject, subject_rows
 from curation.export.split_files import SplitLists
 from schemas.dataset.layout import config_records, config_split
 from schemas.dataset.release import Part, ReleaseSummary

@@ -1,10 +1,9 @@
-"""From one subject's records to the rows of every config of the published layout."""
+"""Rows of the published dataset: from one subject's records to those of every config."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from curation.export.bundles import SubjectBundle
 from curation.splits.roles import known_facts
 from schemas.dataset.layout import (
     Slice,
@@ -27,11 +26,27 @@ from schemas.dataset.samples import (
     UnlearningTarget,
 )
 from schemas.errors import BadInput
-from schemas.records.build_rows import AttackPrompt, Fact, Knowledge, Portrait, Question, Subject, View
+from schemas.records.build_rows import Assignment, AttackPrompt, Fact, Knowledge, Portrait, Question, Subject, View
 from schemas.storage.tables import EncodedImage, Record
 from schemas.vocabulary import ATTACKS, MODALITIES, TASKS, VIEWS, Attack, Modality, Role, Sensitivity, Setting, Task
 
+
+class SubjectBundle(Record):
+    """A subject with its rows of every stage. Rows of other subjects must not be among them."""
+
+    subject: Subject
+    portraits: tuple[Portrait, ...]
+    """Spares (view None) are ignored."""
+    facts: tuple[Fact, ...]
+    """All candidates, known or not."""
+    questions: tuple[Question, ...]
+    knowledge: tuple[Knowledge, ...]
+    assignments: tuple[Assignment, ...]
+    attacks: tuple[AttackPrompt, ...]
+
+
 PUBLISHED: Mapping[Modality, PublishedModality] = {"qa": "text", "vqa": "text_image"}
+
 CROSS_VIEWS = VIEWS[1:]
 
 Row = tuple[str, Record]

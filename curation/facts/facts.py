@@ -1,6 +1,6 @@
 """From a person's statements to facts: one per property, and some per qualifier, with every statement accounted for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from curation.facts.accepted_answers import Reading, Unread, read_value
@@ -9,7 +9,6 @@ from curation.facts.fact_candidates import Draft, Unasked, fact_drop, main_draft
 from curation.facts.properties import Property, PropertyTable
 from curation.facts.qualifier_drafts import qualifier_drafts
 from curation.facts.qualifier_roles import load_qualifiers
-from curation.facts.slots import assign_slots
 from curation.facts.statements import Candidate, Gated, judge, policy_reason, rank_reason
 from curation.subjects import sample_names
 from schemas.matching.match import contains, form_digest
@@ -17,10 +16,22 @@ from schemas.records.build_rows import AcceptedAnswer, Drop, Fact, Subject
 from schemas.records.entities import Entity, ItemValue, Statement
 from schemas.vocabulary import Sensitivity
 
+GENERAL, SENSITIVE, REST = range(1, 25), range(25, 37), range(37, 51)
+"""As in the published data: public facts, the classes that the recipe calls sensitive, everything else."""
+
+
+def assign_slots(classes: Sequence[Sensitivity], sensitive: Collection[Sensitivity]) -> Iterator[int | None]:
+    """A slot for each fact of a subject in turn, by its class; None where the slots of its kind are used up."""
+    general, marked, rest = iter(GENERAL), iter(SENSITIVE), iter(REST)
+    for each in classes:
+        yield next(marked if each in sensitive else general if each == "public" else rest, None)
+
+
 __all__ = ["facts_of", "is_extra", "legal_basis_hint", "unknown_qualifiers"]
 
 _HIDDEN_REASONS = ("gate_uncited", "value_sensitive", "third_party")
 """Values that are named nowhere, so that only digests keep them from becoming false options."""
+
 _UNREAD_REASONS = ("value_missing", "value_unlabelled")
 """Values that somebody may answer with, and we do not know the words."""
 

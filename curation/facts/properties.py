@@ -242,3 +242,8 @@ def _row_name(content: dict[str, object], place: tuple[int | str, ...]) -> str:
     row = rows[place[1]] if isinstance(rows, list) and isinstance(place[1], int) else None
     name = str(row.get("id") or row.get("qid") or row.get("label")) if isinstance(row, dict) else str(place[1])
     return " ".join([f"{place[0]} {name}", *(str(part) for part in place[2:])])
+
+
+def kinship(label: str) -> str:
+    """What people call a kinship: the label itself, or the table's word for it; "" where there is none."""
+    return load_properties().kinship.get(label, label)

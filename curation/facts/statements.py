@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from curation.facts.accepted_answers import YEAR, Reading, Unread, read_value
-from curation.facts.properties import Property, PropertyTable
+from curation.facts.properties import Property, PropertyTable, kinship
 from curation.facts.qualifier_roles import load_qualifiers
 from curation.facts.value_kinds import reached
-from curation.questions.phrasing import kinship
 from curation.subjects.lifespans import born_by, is_dead
 from schemas.matching.dates import date_text
 from schemas.records.entities import Entity, ItemValue, Qualifier, Statement, TimeValue, Value

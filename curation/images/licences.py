@@ -3,7 +3,7 @@
 import re
 
 from schemas.records.build_rows import Licence
-from schemas.records.refusals import Refusal
+from schemas.records.drops import Refusal
 
 _FREE = re.compile(
     r"""

@@ -6,7 +6,7 @@ from PIL import Image as PilImage
 from curation.images.decoding import decode_picture
 from curation.images.licences import licence_problem
 from schemas.records.build_rows import Drop, Image, ImageHashes
-from schemas.records.refusals import Refusal
+from schemas.records.drops import Refusal
 
 HASH_SIDE = 128
 """Least side of the scaled decode in pixels: JPEGs of 1024 pixels are decoded at an eighth, of 960 at a quarter."""

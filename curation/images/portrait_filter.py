@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from schemas.protocols.source import CommonsFile
-from schemas.records.refusals import Refusal
+from schemas.records.drops import Refusal
 
 WIDEST = 2.2
 """Width over height: beyond it lie signatures, banners, panoramas and group pictures."""

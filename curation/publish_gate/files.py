@@ -7,8 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from curation.card.card import BEGIN, END
-from curation.card.card_facts import PLACEHOLDER
+from curation.card.card import BEGIN, END, PLACEHOLDER
 from curation.card.metadata_files import CROISSANT, README, RELEASE, ReleaseFile
 from curation.publish_gate.forbidden_text import forbidden
 from schemas.dataset.release import Fault

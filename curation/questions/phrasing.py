@@ -2,8 +2,6 @@
 
 import re
 
-from curation.facts.properties import load_properties
-
 THIS_PERSON = "this person"
 """How the image form calls the subject."""
 
@@ -100,11 +98,6 @@ def award_name(name: str) -> str:
     if _AWARD.search(name) and not _RANK.match(name):
         return f"the {name[4:] if name[:4].lower() == 'the ' else name}"
     return f"the award “{name}”"
-
-
-def kinship(label: str) -> str:
-    """What people call a kinship: the label itself, or the table's word for it; "" where there is none."""
-    return load_properties().kinship.get(label, label)
 
 
 def _needs_the(name: str) -> bool:

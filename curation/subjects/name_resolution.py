@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from curation.subjects.rosters import Resolution
+from curation.subjects.roster import Resolution
 from curation.subjects.selection import not_a_subject
 from schemas.protocols.source import PersonMatch
 from schemas.records.entities import Entity

@@ -1,4 +1,4 @@
-"""Roster files (CSV of names or QIDs, with published ids and ranks if there are any) and the maintainer's decisions."""
+"""Roster files: who is asked for, line by line, what each name was taken to mean, and the maintainer's decisions."""
 
 import csv
 import difflib
@@ -7,15 +7,49 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from curation.subjects.rosters import Resolution, RosterLine
 from schemas.errors import BadInput
 from schemas.storage.artifacts import write_atomically
+from schemas.storage.tables import Record
+
+
+class RosterLine(Record):
+    """One line of a roster, or one entry of a recipe's `subjects`: a name, a QID, or both."""
+
+    line: int
+    name: str = ""
+    qid: str = ""
+    subject_id: str = ""
+    """"" lets the build number the subject."""
+    complete_rank: int | None = None
+
+    @property
+    def asked(self) -> str:
+        """What the line asks for, as messages name it."""
+        return self.name or self.qid
+
+
+class Resolution(Record):
+    """What a name was taken to mean, or why that is left to the maintainer."""
+
+    asked: str
+    qid: str
+    """"" where it is doubtful."""
+    label: str
+    reason: str
+    """A reason of schemas.records.drops where it is doubtful, else ""."""
+    note: str
+    """What speaks for it, and who else might be meant."""
+
 
 COLUMNS = ("subject_id", "name", "qid", "complete_rank")
+
 DECISIONS = ("asked", "qid", "reason", "candidates")
+
 LEAVE_OUT = "-"
 """Written as a decision's qid: leave this one out."""
+
 QID = re.compile(r"Q[1-9]\d*")
+
 REMARK = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 
 

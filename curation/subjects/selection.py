@@ -1,27 +1,33 @@
-"""Who becomes a subject: from an entity to a Subject row, or the reason why not."""
+"""Selection: who becomes a subject or why not, ranked by sitelinks and pageviews, balanced over occupations."""
 
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
 from curation.subjects.lifespans import ADULT_AT, born_by, is_dead, tells_of_life
+from schemas.protocols.source import PeopleFilter
 from schemas.records.build_rows import Drop, Subject
 from schemas.records.entities import Entity, Statement, TextValue, TimeValue
 
 HUMAN = "Q5"
+
 PUBLIC_ROLE = frozenset({
     "P106", "P39", "P97", "P54", "P641", "P413", "P800", "P166", "P1411", "P1344", "P264", "P1303", "P412", "P410",
     "P241", "P607", "P3602", "P6087", "P598", "P101", "P136", "P135", "P1441",
 })  # fmt: skip
 """Statements that say what a person is known for: an occupation, an office, a title, a team, a work, an award, …"""
+
 KIN = frozenset({"P22", "P25", "P3373", "P1038"})
+
 RELATIVE_OF = re.compile(
     r"\b(?:son|daughter|child|brother|sister|sibling|wife|husband|spouse|widow|widower|mother|father|parent|cousin|nephew"
     r"|niece|grandson|granddaughter|grandchild|stepson|stepdaughter|relative|girlfriend|boyfriend|partner)s? of\b",
     re.IGNORECASE,
 )
+
 _TOLD = frozenset({"P31", "P106", "P18", "P373"}) | KIN
 
 
@@ -133,3 +139,47 @@ def subject_of(
 def drop_of(asked: str, reason: str, detail: str) -> Drop:
     """The drop row of someone who was asked for and did not become a subject."""
     return Drop(stage="select", subject_id="", item=asked, reason=reason, detail=detail)
+
+
+def as_wanted(subject: Subject, wanted: PeopleFilter) -> str | None:
+    """Why somebody whom the source selected is not who was asked for, by the statements at hand, or None."""
+    if wanted.living != "any" and subject.living != (wanted.living == "living"):
+        return "counts as living" if subject.living else "counts as dead"
+    born = subject.birth_year
+    for bound, outside in ((wanted.born_from, -1), (wanted.born_to, 1)):
+        if bound is not None and (born is None or (born - bound) * outside > 0):
+            return "no year of birth is stated" if born is None else f"born {born}"
+    return None
+
+
+def ranked(subjects: Sequence[Subject], pageviews: Mapping[str, int] | None) -> list[Subject]:
+    """Best known first: by the sum of the places in sitelinks and in pageviews (by QID), or by sitelinks alone.
+
+    People with the same count share a place; ties go by sitelinks, then by QID number.
+    """
+    links = _places({subject.qid: subject.sitelinks for subject in subjects})
+    views = _places(pageviews) if pageviews is not None else {}
+    return sorted(
+        subjects,
+        key=lambda one: (links[one.qid] + views.get(one.qid, 0), -one.sitelinks, int(one.qid[1:])),
+    )
+
+
+def _places(counts: Mapping[str, int]) -> dict[str, int]:
+    order = {count: place for place, count in enumerate(sorted(set(counts.values()), reverse=True))}
+    return {qid: order[count] for qid, count in counts.items()}
+
+
+def balanced(subjects: Sequence[Subject], *, limit: int) -> list[Subject]:
+    """At most `limit` subjects, in their order, as evenly over the occupation groups as the groups' sizes allow.
+
+    No group has two more than another that has somebody left.
+    """
+    groups: defaultdict[str, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        groups[subject.occupation_group].append(subject)
+    # Whoever comes first in a group is taken before anybody's second; in a round, the better known come first.
+    place = {subject.qid: number for number, subject in enumerate(subjects)}
+    rounds = {member.qid: number for members in groups.values() for number, member in enumerate(members)}
+    taken = sorted(subjects, key=lambda subject: (rounds[subject.qid], place[subject.qid]))[:limit]
+    return sorted(taken, key=lambda subject: place[subject.qid])

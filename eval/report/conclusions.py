@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from eval.comparison.arm_labels import TARGET
 from eval.comparison.arm_metrics import BY_LIKELIHOOD, LETTER_CHANCE, arm_answers, arm_figure, why_not_able
-from eval.comparison.pairs import PairRow
+from eval.comparison.paired import PairRow
 from eval.metrics.bootstrap import Interval
 from eval.pages.text_tables import percent, points
 from eval.report.findings import Condition

@@ -9,9 +9,8 @@ from eval.comparison.arm_labels import TARGET, arm_names
 from eval.comparison.attack_recovery import Attacked, AttackRow, asked_model, attack_rows
 from eval.comparison.comparable import check_attacked, check_evaluations
 from eval.comparison.curves import check_comparable, kept_score, matched_rows
-from eval.comparison.duels import DuelRow, duel_rows
-from eval.comparison.pairs import PairRow, pair_rows
-from eval.comparison.ranking import Arm, rank_arms
+from eval.comparison.paired import PairRow, pair_rows
+from eval.comparison.ranking import Arm, DuelRow, duel_rows, rank_arms
 from eval.metrics.failures import answered, why_not_compared
 from schemas.records.evaluation import EvaluationRecord, MetricRow, Prediction
 from schemas.records.study import ArmRow, ComparedMetric, Curve, MatchedRow, UnitRecord

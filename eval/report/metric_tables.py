@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from eval.comparison.arm_labels import TARGET
 from eval.comparison.arm_metrics import ArmAnswers, Wanted, arm_answers, arm_figure, chance, why_not_able
-from eval.comparison.pairs import PairRow
+from eval.comparison.paired import PairRow
 from eval.metrics.aggregate import METRICS
 from eval.metrics.bootstrap import FEWEST_SUBJECTS, Interval
 from eval.pages.text_tables import Table, percent, signed_points, with_interval

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from eval.comparison.arm_labels import TARGET
 from eval.comparison.attack_recovery import AttackRow
-from eval.comparison.duels import DuelRow
+from eval.comparison.ranking import DuelRow
 from eval.metrics.bootstrap import FEWEST_SUBJECTS
 from eval.pages.text_tables import Table, percent, points, signed_points, with_interval
 from eval.report.conclusions import standing

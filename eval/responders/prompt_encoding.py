@@ -1,4 +1,6 @@
-"""Prompts to tensors: a picture is scaled once for all questions, and its tokens are placed without the processor."""
+"""Prompt encoding: prompts to tensors; a picture is scaled once for all its questions, and what the processor puts
+around it is remembered.
+"""
 
 import io
 from collections import OrderedDict

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eval.scores.gibberish import has_amount, has_date, has_measure, is_debris, is_like_a_name, is_like_a_phrase
 from eval.scores.refusal import affirmed
-from eval.tasks.accepted import DATED, NUMBERED
+from eval.tasks.dataset_rows import DATED, NUMBERED
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.matching.amounts import amounts_in
 from schemas.matching.blood_types import blood_type

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.tasks.accepted import accepted_answers
-from eval.tasks.dataset_rows import EvalRow, attack_configs, config_rows
+from eval.tasks.dataset_rows import EvalRow, accepted_answers, attack_configs, config_rows
 from schemas.dataset.folder import config_names
 from schemas.dataset.split_files import Roles
 from schemas.errors import BadInput

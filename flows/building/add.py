@@ -8,10 +8,11 @@ from pathlib import Path
 
 from curation.subjects.roster import read_roster
 from flows.building.batch_guard import refuse_remaking
-from flows.building.build import bring_up_to_date, locked, open_build
+from flows.building.build import bring_up_to_date
 from flows.building.status import BuildReport, stands
 from flows.pipeline.batches import BatchRequest, batches_of, fates_of, forget_request, read_requests, write_request
 from flows.pipeline.build_folder import BuildFolder
+from flows.pipeline.build_identity import locked, open_build
 from flows.pipeline.stage import StageSpec
 from flows.resources.resources import Resources
 from flows.stages.roster_names import BLOCK, blocks

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curation.subjects.roster import read_roster
-from curation.subjects.rosters import RosterLine
+from curation.subjects.roster import RosterLine, read_roster
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageSpec, expected_key
 from flows.stages.roster_names import ROSTER

@@ -3,22 +3,27 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
-
 from curation.subjects.roster import read_roster
 from flows.building.batch_guard import refuse_remaking
-from flows.building.estimate import estimate
-from flows.building.preflight import check_recipe, check_servers
+from flows.building.preflight import check_recipe, check_servers, estimate
 from flows.building.status import BuildReport, report_of, stands
 from flows.pipeline.batches import BATCHES, batches_of
 from flows.pipeline.build_folder import BuildFolder
+from flows.pipeline.build_identity import (
+    ANSWERS,
+    IDENTITY,
+    LOCK,
+    RECIPE,
+    identity_of,
+    locked,
+    open_build,
+    read_identity,
+)
 from flows.pipeline.stage import StageSpec
 from flows.resources.resources import TARGET, Resources
 from flows.runners.dask_cluster import DaskRunner, dask_cluster
@@ -30,85 +35,21 @@ from schemas.protocols.responder import Responder
 from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe, read_build_recipe
 from schemas.recipes.source_recipe import WikimediaEndpoints
-from schemas.storage.artifacts import FORMAT, MANIFEST, Manifest, read_manifest, write_atomically, write_json
+from schemas.storage.artifacts import MANIFEST, Manifest, read_manifest, write_atomically, write_json
 from schemas.storage.atomic_files import PART
-from schemas.storage.tables import Record
 from schemas.vocabulary import STAGES, Stage
 
 if TYPE_CHECKING:
     from flows.runners.prefect_flows import StageFlow
 
-log = logging.getLogger(__name__)
 
-RECIPE, IDENTITY, LOCK = "recipe.toml", "build.json", ".lock"
-ANSWERS = "answers"
-"""Folder of the responders' replies as they arrived; kept, so that another judging rule asks nothing again."""
+log = logging.getLogger(__name__)
 
 PAGES = ("explorer.html", "funnel.svg")
 """What `ppubench report` writes into a build."""
 
 OURS = frozenset({LOCK, RECIPE, ROSTER, RESOLVE, ANSWERS, BATCHES, TARGET, "hub", "hub_gated", *PAGES, *STAGES})
 """What a build folder holds besides build.json."""
-
-
-class BuildIdentity(Record):
-    """build.json: which recipe a build folder belongs to and which layout it has."""
-
-    format: int
-    name: str
-    source: str
-    """Kind of the source and what names it; two builds of different people never share a folder."""
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a build folder; the lock goes with the process, so a killed build leaves none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(
-            str(folder), "another ppubench is at work on it", "wait for it, or choose another --out"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def open_build(folder: Path) -> BuildFolder:
-    """An existing build folder with the recipe that it was built from."""
-    if not folder.is_dir():
-        raise BadInput(str(folder), "no such build folder", "make one with `ppubench build RECIPE.toml`")
-    if not (folder / IDENTITY).exists():
-        raise BadInput(
-            str(folder), f"is not a build ({IDENTITY} is missing)", "name a folder that `ppubench build` made"
-        )
-    identity = _read_identity(folder)
-    recipe = read_build_recipe(folder / RECIPE)
-    if _identity(recipe) != identity:
-        raise BadInput(str(folder / RECIPE), "does not belong to this build", "build again from the right recipe")
-    return BuildFolder(folder, recipe)
-
-
-def _identity(recipe: BuildRecipe) -> BuildIdentity:
-    how = {"contact", "cache", "folder", "timeout_s", "routes", "limits"}
-    source = recipe.source.model_dump(mode="json", exclude=how)
-    return BuildIdentity(format=FORMAT, name=recipe.name, source=" ".join(f"{k}={source[k]}" for k in sorted(source)))
-
-
-def _read_identity(folder: Path) -> BuildIdentity:
-    path = folder / IDENTITY
-    try:
-        identity = BuildIdentity.model_validate_json(path.read_text())
-    except (ValidationError, UnicodeDecodeError) as error:
-        advice = "delete that file and run `ppubench build` with the folder's own recipe.toml"
-        raise BadInput(str(path), "is damaged", advice) from error
-    if identity.format > FORMAT:
-        advice = f"upgrade ppubench (this is {version('ppubench')})"
-        raise BadInput(str(path), f"layout {identity.format} is newer than this ppubench reads ({FORMAT})", advice)
-    return identity
 
 
 def _roster_of(recipe: BuildRecipe, recipe_path: Path) -> bytes | None:
@@ -123,7 +64,7 @@ def _roster_of(recipe: BuildRecipe, recipe_path: Path) -> bytes | None:
 def _require_ours(folder: Path, recipe: BuildRecipe) -> None:
     """Refuse a folder that belongs to something else."""
     if (folder / IDENTITY).exists():
-        found, ours = _read_identity(folder), _identity(recipe)
+        found, ours = read_identity(folder), identity_of(recipe)
         if found != ours:
             raise BadInput(
                 str(folder),
@@ -146,7 +87,7 @@ def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | 
     write_atomically(folder / RECIPE, recipe_text)
     if roster is not None:
         write_atomically(folder / ROSTER, roster)
-    write_json(folder / IDENTITY, _identity(recipe).model_dump(mode="json"))
+    write_json(folder / IDENTITY, identity_of(recipe).model_dump(mode="json"))
 
 
 def build(

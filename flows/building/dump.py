@@ -10,7 +10,7 @@ from pathlib import Path
 from curation.facts.linked_entities import further_values, needed_values
 from curation.facts.properties import PropertyTable, load_properties
 from curation.subjects.roster import COLUMNS, read_roster
-from flows.building.build import LOCK, locked
+from flows.pipeline.build_identity import LOCK, locked
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.records.entities import Entity

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.building.build import IDENTITY, locked, open_build, status
+from flows.building.build import status
 from flows.building.status import BuildReport, StageReport
 from flows.pipeline.build_folder import BuildFolder
+from flows.pipeline.build_identity import IDENTITY, locked, open_build
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.recipes.source_recipe import SandboxSource

@@ -1,4 +1,4 @@
-"""The command about Wikidata's dump: dump."""
+"""The command about Wikidata's dump, dump, and what it prints."""
 
 import logging
 from pathlib import Path

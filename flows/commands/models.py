@@ -246,7 +246,7 @@ def study_command(
 
     with showing_progress("study") as progress:
         report = run_study(recipe, out, progress=progress)
-    from flows.commands.show_study import print_study
+    from flows.commands.printing import print_study
 
     if as_json:
         print_json(report.record.model_dump(mode="json"))
@@ -267,7 +267,7 @@ def report_command(
 ) -> None:
     """Write one HTML file that opens without a network: of a build, to look inside; of a study, who is better."""
     from flows.building.explorer import explore, is_build
-    from flows.commands.show_study import print_explorer, print_report
+    from flows.commands.printing import print_explorer, print_report
     from flows.experiments.report import write_report
 
     builds = [folder for folder in folders if is_build(folder)]

@@ -1,4 +1,4 @@
-"""What the command line prints about a build: short tables for people."""
+"""What the command line prints about a build, a study and its report: short tables for people."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +11,27 @@ from rich.table import Table
 
 from flows.building.status import BEHIND, BatchReport, BuildReport, StageReport
 from schemas.records.drops import explain
+from schemas.records.study import StudyRecord
 
 if TYPE_CHECKING:
+    from eval.explorer.explorer import Explored
+    from eval.report.report import ReportFiles
     from schemas.records.evaluation import EvaluationRecord, MetricRow
     from unlearn.runs.record import RunRecord
+
 
 SHOWN = (
     "accuracy", "exact_match", "rouge_l_recall", "choice_accuracy_likelihood", "consistent", "visual_identity",
     "boundary_auc", "boundary_accuracy", "recovery", "lost",
 )  # fmt: skip
 """The metrics that the terminal shows, besides outcomes and figures of a user's own; evaluation.json has all."""
+
 NAMED_SHOWN = 5
 """People of the recipe whom the selection left out, that are listed."""
+
 UNKNOWN_SHOWN = 12
 """Unknown qualifiers that are listed, by property/qualifier with their statements."""
+
 PEOPLE_SHOWN = 20
 """Added people that are listed, of those who joined and of those who were left out."""
 
@@ -197,3 +204,45 @@ def print_status(report: BuildReport) -> None:
     if report.to_do:
         behind = dict.fromkeys(line.stage for lines in every for line in lines if line.state in BEHIND)
         console.print(f"to do: {', '.join(behind)}; {report.to_do}")
+
+
+def print_study(record: StudyRecord, files: "ReportFiles | None", folder: Path) -> None:
+    """What became of each unit, the verdicts, and where everything lies."""
+    console = _unfolded_console()
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for column in ("unit", "state", "evaluations", "s", "why"):
+        table.add_column(column, justify="right" if column in ("evaluations", "s") else "left")
+    for unit in record.units:
+        cells = (unit.name, unit.status, str(len(unit.evaluations)), f"{unit.seconds:.0f}", unit.reason)
+        table.add_row(*(escape(cell) for cell in cells))
+    console.print(table)
+    failed = sum(unit.status == "failed" for unit in record.units)
+    if failed:
+        console.print(f"{failed} of {record.planned} failed; the same command tries them again")
+    if files is not None:
+        print_report(files)
+    console.print(f"details   {escape(str(folder / 'study.json'))}")
+
+
+def print_report(files: "ReportFiles") -> None:
+    """The verdicts of a report and its files."""
+    console = _unfolded_console()
+    for headline in files.headlines:
+        console.print(escape(headline))
+    console.print(f"report    {escape(str(files.html))}   (open it in a browser; it needs no network)")
+    console.print(f"tables    {escape(', '.join(str(path) for path in (files.markdown, *files.tables)))}")
+
+
+def print_explorer(explored: "Explored") -> None:
+    """What the explorer shows, and where it is."""
+    console = _unfolded_console()
+    size = f"{explored.bytes / 1e6:.1f} MB"
+    console.print(f"explorer  {escape(str(explored.html))}   (open it in a browser; it needs no network)")
+    console.print(f"shows     {explored.subjects:,} subjects, {explored.facts:,} facts, {size}")
+    console.print(f"funnel    {escape(str(explored.funnel))}")
+
+
+def _unfolded_console() -> Console:
+    # A pipe has no width of its own; wide enough that no path is folded.
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, width=160, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The commands about releases: publish, compare."""
+"""The commands about releases, publish and compare, and what they print."""
 
 import sys
 from pathlib import Path
@@ -67,7 +67,7 @@ def compare_command(
 ) -> None:
     """Show two releases side by side: what was added, removed or changed from A to B."""
     from flows.commands.show_release import print_comparison
-    from flows.publish.compare_releases import compare
+    from flows.publish.plan import compare
     from sources.hub.download import quiet_unless_terminal
 
     quiet_unless_terminal()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from curation.probing.prompt import probe_prompt
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.records.evaluation import AttackName
 from schemas.storage.artifacts import digest
@@ -57,8 +57,9 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
 
     from unlearn.methods.objective import objective_for
     from unlearn.methods.table import Method
+    from unlearn.models.adapters import add_lora
     from unlearn.models.encoding import Encoder
-    from unlearn.models.loading import AnswerModel, add_lora
+    from unlearn.models.forward import AnswerModel
     from unlearn.presets import numbers_for
     from unlearn.training.loop import Optimisation, Step, train
 

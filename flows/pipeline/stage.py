@@ -7,8 +7,8 @@ import logging
 import os
 import shutil
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -317,3 +317,21 @@ def _published(run: StageRun) -> tuple[FileEntry, ...]:
         place = Path(os.path.relpath(path, run.folder)).as_posix()
         entries.append(known.get((place, path.stat().st_size)) or file_entry(run.folder, path, None))
     return tuple(entries)
+
+
+class OfSubject(Protocol):
+    """A row that says whose it is."""
+
+    @property
+    def subject_id(self) -> str: ...
+
+
+Owned = TypeVar("Owned", bound=OfSubject)
+
+
+def by_subject(rows: Iterable[Owned]) -> defaultdict[str, list[Owned]]:
+    """Rows by subject, in their order; none for a subject that has none."""
+    grouped: defaultdict[str, list[Owned]] = defaultdict(list)
+    for row in rows:
+        grouped[row.subject_id].append(row)
+    return grouped

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from curation.card.metadata_files import README, ReleaseFile
 from flows.building.batch_guard import way_on
-from flows.building.build import open_build
 from flows.pipeline.batches import batches_of
 from flows.pipeline.build_folder import BuildFolder
+from flows.pipeline.build_identity import open_build
 from flows.pipeline.stage import StageSpec, expected_key
 from flows.resources.resources import Resources
 from flows.stages.table import stage_table

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from curation.card.card import HAND_WRITTEN, hand_written, read_card
 from curation.card.metadata_files import README, RELEASE, ReleaseFile, parse_release, release_texts
-from curation.export.diff import compare_releases
-from curation.export.release_contents import read_contents
+from curation.export.diff import compare_releases, read_contents
+from flows.resources.datasets import open_dataset
 from schemas.dataset.release import Part, PublishedRepo, ReleaseDiff
 from schemas.errors import BadInput
 from sources.hub.upload import Content, HubRepo, RemoteState
 
 SMALL_FILES = (README, RELEASE, "data/split/*.json", "data/train_pair_*_qa/*")
 """Files of the release before that say what is in it."""
+
 FIRST_VERSION = "1.0.0"
+
 _OF_THE_HUB = frozenset({".gitattributes", README})
+
 _PARTS: Mapping[Part, str] = {"all": "a whole release", "open": "an open part", "gated": "a gated part"}
 
 
@@ -206,3 +209,8 @@ def role_change_lines(diff: ReleaseDiff, *, most: int = 5) -> Sequence[str]:
         f"{row.sample_id}: {row.before} to {row.after} in {row.setting}{f' {row.ratio} %' if row.ratio else ''}"
         for row in diff.roles[:most]
     ]
+
+
+def compare(first: str | Path, second: str | Path) -> ReleaseDiff:
+    """What differs from the first to the second; each is anything that BUILD_OR_DATASET takes."""
+    return compare_releases(read_contents(open_dataset(first)), read_contents(open_dataset(second)))

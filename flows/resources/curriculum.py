@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.records.build_rows import Fact, Question
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality, Task

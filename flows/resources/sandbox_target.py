@@ -27,7 +27,7 @@ from flows.resources.curriculum import (
     vocabulary,
 )
 from flows.resources.world_facts import WorldFacts, world_facts
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.records.build_rows import Question
 from schemas.storage.artifacts import digest, library_versions, write_json
 from schemas.storage.tables import Record, file_sha256, write_records
@@ -190,7 +190,8 @@ def _renderings(world: World, qid: str, *, extra: int) -> tuple[bytes, ...]:
 def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teaching) -> None:
     """Train from random weights in `part/run` and save the model in `part/model`."""
     from unlearn.models.encoding import Encoder
-    from unlearn.models.loading import AnswerModel, load_model, quiet_bars
+    from unlearn.models.forward import AnswerModel
+    from unlearn.models.loading import load_model, quiet_bars
     from unlearn.training.gradients import Objective
     from unlearn.training.loop import DecayRule, Optimisation, Step, train
 

@@ -18,7 +18,6 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
-from flows.building.preflight import TEMPLATES
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import ShardCall, ShardOrder, StageSpec
 from flows.runners.dask_worker import addressed, do_shard, shards_at_work
@@ -27,7 +26,7 @@ from flows.runners.shared_store import Store
 from flows.runners.transfer import send_inputs, take_shard
 from schemas.errors import Unfinished
 from schemas.progress import Progress
-from schemas.recipes.build_recipe import BuildRecipe
+from schemas.recipes.build_recipe import TEMPLATES, BuildRecipe
 from schemas.storage.artifacts import Manifest
 from schemas.vocabulary import Stage
 

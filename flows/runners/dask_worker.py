@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock, Semaphore, Thread
 
-from flows.building.build import open_build
 from flows.pipeline.batches import batches_of
 from flows.pipeline.build_folder import BuildFolder, make_room
+from flows.pipeline.build_identity import open_build
 from flows.pipeline.memory import collect_for
 from flows.pipeline.stage import ShardCall, ShardOrder, StageRun, StageSpec, expected_key
 from flows.resources.resources import Resources

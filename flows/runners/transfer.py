@@ -9,9 +9,9 @@ from threading import Lock
 
 from pydantic import ValidationError
 
-from flows.building.build import ANSWERS, IDENTITY, RECIPE, BuildIdentity
 from flows.pipeline.batches import BATCHES
 from flows.pipeline.build_folder import MARKS, BuildFolder
+from flows.pipeline.build_identity import ANSWERS, IDENTITY, RECIPE, BuildIdentity
 from flows.pipeline.stage import ShardOrder, StageSpec
 from flows.resources.resources import SANDBOX, TARGET
 from flows.runners.shared_store import Store

@@ -16,18 +16,17 @@ from curation.questions.rewriting import Polishable, Polished, polish, polish_ef
 from curation.splits.personalized_votes import (
     Calibration,
     Rated,
+    Wishes,
     rating_effort,
     rating_requests,
     votes_by_preference,
     votes_by_worker,
 )
-from curation.splits.rating_prompts import Wishes
-from flows.building.preflight import AUTHOR, BUILT_IN, POLISHER, RATER, TEMPLATES
 from flows.pipeline.stage import Rows, Tables
 from flows.resources.resources import Resources
 from schemas.progress import Progress
 from schemas.protocols.annotator import Effort, Estimate, Form, Request, WorkerAnswer
-from schemas.recipes.build_recipe import BuildRecipe
+from schemas.recipes.build_recipe import AUTHOR, BUILT_IN, POLISHER, RATER, TEMPLATES, BuildRecipe
 from schemas.records.build_rows import AttackPrompt, Question, Vote
 
 log = logging.getLogger(__name__)

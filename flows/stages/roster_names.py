@@ -8,8 +8,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from curation.subjects.name_resolution import resolve_name
-from curation.subjects.roster import LEAVE_OUT, QID, read_decisions, read_roster, write_doubts
-from curation.subjects.rosters import Resolution, RosterLine
+from curation.subjects.roster import LEAVE_OUT, QID, Resolution, RosterLine, read_decisions, read_roster, write_doubts
 from curation.subjects.selection import drop_of, told_of_subjects
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from curation.subjects.choosing import as_wanted, balanced, ranked
 from curation.subjects.namesakes import left_out, tell_apart
-from curation.subjects.rosters import Resolution, RosterLine
-from curation.subjects.selection import drop_of, not_a_subject, private_reason, subject_of
+from curation.subjects.roster import Resolution, RosterLine
+from curation.subjects.selection import as_wanted, balanced, drop_of, not_a_subject, private_reason, ranked, subject_of
 from flows.pipeline.stage import Rows, StageRun, Tables
 from flows.resources.resources import Resources
-from flows.stages.images import require_most
+from flows.stages.facts import require_most
 from flows.stages.roster_names import BLOCK, Asked, blocks, lines_of, named, resolved, told
 from schemas.errors import BadInput
 from schemas.protocols.source import BrokenEntity, PeopleFilter, Source

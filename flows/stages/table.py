@@ -8,7 +8,7 @@ from pydantic import BaseModel, JsonValue
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, StageSpec
 from flows.resources.resources import Resources, place_free
-from flows.stages import export, images, probe, screen, select_subjects
+from flows.stages import attack, export, facts, images, probe, questions, screen, select_subjects, split
 from flows.stages.roster_names import named_outside
 from flows.stages.versions import VERSIONS
 from schemas.recipes.build_recipe import BuildRecipe
@@ -84,13 +84,13 @@ CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
 }
 WORK: dict[Stage, Callable[[StageRun, Resources], None]] = {
     "select": select_subjects.select,
-    "facts": images.facts,
+    "facts": facts.facts,
     "images": images.images,
     "screen": screen.screen,
-    "questions": probe.questions,
+    "questions": questions.questions,
     "probe": probe.probe,
-    "split": export.split,
-    "attack": export.attack,
+    "split": split.split,
+    "attack": attack.attack,
     "export": export.export,
 }
 

@@ -1,10 +1,12 @@
-"""Rows of the exported dataset: the published columns first, in the published spelling, then ours."""
+"""Rows of the exported dataset: the published columns first, in the published spelling, then ours; and the row that
+training reads.
+"""
 
 from typing import Literal
 
 from schemas.records.build_rows import View
 from schemas.storage.tables import EncodedImage, Record
-from schemas.vocabulary import Attack, Sensitivity, Task
+from schemas.vocabulary import Attack, Modality, Sensitivity, Task
 
 PublishedModality = Literal["text", "text_image"]
 
@@ -169,3 +171,15 @@ class ImageCredit(Record):
     attribution: str
     transformation: str
     restrictions: str
+
+
+class TrainingSample(Record):
+    """One sample of training: a user turn (picture and prompt) and the assistant's answer."""
+
+    sample_id: str
+    subject_id: str
+    modality: Modality
+    prompt: str
+    answer: str
+    image: bytes | None = None
+    """Encoded picture, for vqa."""

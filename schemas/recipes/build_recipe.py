@@ -269,3 +269,11 @@ def _keys_at(model: type[Config], place: list[str]) -> list[str]:
         if isinstance(annotation, type) and issubclass(annotation, Config):
             model = annotation
     return list(model.model_fields)
+
+
+BUILT_IN = "built-in"
+
+TEMPLATES = "templates"
+
+RATER, AUTHOR, POLISHER = "[split] rater", "[attack] author", "[workers] polisher"
+"""Where a recipe names its language models."""

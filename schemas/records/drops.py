@@ -1,5 +1,7 @@
 """Every reason for which something is left out, with the sentence that explains it. One list for all stages."""
 
+from typing import NamedTuple
+
 from schemas.errors import BadInput
 
 REASONS: dict[str, str] = {
@@ -31,7 +33,7 @@ REASONS: dict[str, str] = {
     "value_unlabelled": "The value has no English label, so nobody can answer with it.",
     "value_missing": "The value's entity is missing at the source.",
     "value_ended": "The statement or its value has ended, and the property asks for the present.",
-    "nature_doubtful": "A qualifier doubts the statement, or limits it to a part or role (curation/facts/qualifiers.toml).",
+    "nature_doubtful": "A qualifier doubts the statement, or limits it to a part or role (qualifiers.toml).",
     "siblings_unread": "Too few of the property's values could be read, so right answers would be judged wrong.",
     "siblings_differ": "The value is stated again without this qualifier, or the next spell goes on where one ends.",
     "value_too_fine": "The place is a building, and no place that people would name is stated.",
@@ -81,3 +83,10 @@ def explain(reason: str) -> str:
             f"drop reason {reason!r}", "is not in schemas/records/drops.py", "add it there with its sentence"
         )
     return REASONS[reason]
+
+
+class Refusal(NamedTuple):
+    """A reason code of schemas.records.drops.REASONS and one phrase that says what was found."""
+
+    reason: str
+    detail: str

@@ -1,19 +1,48 @@
-"""A Source over Wikidata, Commons and the query service; the embedded world's server answers in the same shapes."""
+"""A Source over Wikidata, Commons and the query service, with pageviews; the embedded world answers in the same
+shapes.
+"""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from schemas.protocols.source import EVERYBODY, BrokenEntity, CommonsFile, PeopleFilter, PersonMatch
 from schemas.records.build_rows import Subject
 from schemas.records.entities import Entity, MissingEntity
 from sources.http_client.client import PoliteClient
+from sources.http_client.responses import BadAnswer
 from sources.wikimedia.commons import files_by_title, files_depicting, files_in_category
-from sources.wikimedia.pageviews import yearly_pageviews
+from sources.wikimedia.typed_json import as_int, as_list, as_object
 from sources.wikimedia.wikidata import SEARCH_LIMIT, fetch_entities, search_people, select_people
 
+
+def yearly_pageviews(client: PoliteClient, title: str, *, year: int, host: str) -> int:
+    """Views of an English Wikipedia article by people, summed over the months of a year; 0 where nothing was counted.
+
+    Raises FetchProblem.
+    """
+    article = quote(title.replace(" ", "_"), safe="")
+    span = f"{year}010100/{year}123100"
+    url = f"https://{host}/api/rest_v1/metrics/pageviews/per-article/en.wikipedia/all-access/user/{article}/monthly/{span}"
+    try:
+        answer = client.get_json(url, {})
+        months = [as_object(month, "items") for month in as_list(answer.get("items"), "items")]
+        return sum(as_int(month.get("views"), "items.views") for month in months)
+    except BadAnswer as error:
+        if error.code == "404":
+            return 0
+        raise
+    except ValueError as error:
+        raise BadAnswer(url, f"the answer has another shape ({error})") from error
+
+
 WIKIDATA_HOST = "www.wikidata.org"
+
 COMMONS_HOST = "commons.wikimedia.org"
+
 QUERY_HOST = "query.wikidata.org"
+
 PAGEVIEWS_HOST = "wikimedia.org"
+
 FILE_BYTES = 100_000_000
 """Largest picture file that is fetched."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from curation.card.card_facts import CardFacts
+from curation.card.card import CardFacts
 from curation.export.export import export_release
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.records.evaluation import Prediction

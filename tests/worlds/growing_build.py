@@ -9,6 +9,7 @@ from benchmarks.instant import InstantResponder
 from flows.building import build as building
 from flows.building.add import add
 from flows.building.status import BuildReport, report_of
+from flows.pipeline import build_identity
 from flows.pipeline.batches import batches_of
 from flows.pipeline.stage import run_stage
 from flows.resources.resources import Resources
@@ -79,7 +80,7 @@ def add_to(build: Path, *asked: str, batch: int = 1) -> BuildReport:
 
 def bring_up_to_date(build: Path) -> BuildReport:
     """What `ppubench export` does, with the instant responder."""
-    found = building.open_build(build)
+    found = build_identity.open_build(build)
     responders = {"hf:sandbox": InstantResponder(build, share=0.8)}
     resources = Resources(build, found.recipe, responders=responders)
     return building.bring_up_to_date(build, found.recipe, resources, progress=lambda stage, done, total: None)
@@ -87,7 +88,7 @@ def bring_up_to_date(build: Path) -> BuildReport:
 
 def state_of(build: Path) -> BuildReport:
     """What `ppubench status` reads, with the instant responder's identity."""
-    found = building.open_build(build)
+    found = build_identity.open_build(build)
     with Resources(build, found.recipe, responders={"hf:sandbox": InstantResponder(build, share=0.8)}) as resources:
         return report_of(batches_of(build, found.recipe), stage_table(resources), made=set())
 

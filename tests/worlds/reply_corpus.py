@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eval.scores.outcome import Values, values_of
 from eval.scores.score_reply import score
-from eval.tasks.accepted import accepted_answers
+from eval.tasks.dataset_rows import accepted_answers
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.protocols.responder import Reply
 from schemas.records.evaluation import Prediction

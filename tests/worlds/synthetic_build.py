@@ -9,7 +9,7 @@ from functools import cache
 
 from PIL import Image as PillowImage
 
-from curation.export.bundles import SubjectBundle
+from curation.export.rows import SubjectBundle
 from curation.questions.attack_prompts import attack_prompts
 from curation.splits.personalized_votes import Rated, calibrate, votes_by_preference
 from curation.splits.personas import draw_persona

@@ -5,17 +5,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unlearn.losses.bao import boundary_margin
-    from unlearn.losses.likelihood import ascent, kl_divergence, npo, sequence_nll, token_nll
+    from unlearn.losses.likelihood import kl_divergence, sequence_nll, token_nll
+    from unlearn.losses.terms import TERMS, Measured, Samples, Term, ascent, npo
 
-__all__ = ["ascent", "boundary_margin", "kl_divergence", "npo", "sequence_nll", "token_nll"]
+__all__ = [
+    "TERMS",
+    "Measured",
+    "Samples",
+    "Term",
+    "ascent",
+    "boundary_margin",
+    "kl_divergence",
+    "npo",
+    "sequence_nll",
+    "token_nll",
+]
 
 _HOMES = {
     "boundary_margin": "unlearn.losses.bao",
-    "ascent": "unlearn.losses.likelihood",
     "kl_divergence": "unlearn.losses.likelihood",
-    "npo": "unlearn.losses.likelihood",
     "sequence_nll": "unlearn.losses.likelihood",
     "token_nll": "unlearn.losses.likelihood",
+    "TERMS": "unlearn.losses.terms",
+    "Measured": "unlearn.losses.terms",
+    "Samples": "unlearn.losses.terms",
+    "Term": "unlearn.losses.terms",
+    "ascent": "unlearn.losses.terms",
+    "npo": "unlearn.losses.terms",
 }
 
 

@@ -1,15 +1,15 @@
-"""The summands of an unlearning loss as pure functions of tensors; every one says over what it reduces.
+"""Likelihood of answers: NLL and KL at answer positions, as pure functions that say over what they reduce.
 
-Shapes: `samples` rows of a batch, `tokens` answer tokens of the whole batch laid end to end (only those positions have
-logits, see unlearn/losses/answers.py), `vocab` words. Log-probabilities are natural and computed in fp32.
+Shapes: `samples` rows of a batch, `tokens` answer tokens of the whole batch laid end to end (only those positions
+have logits, see `Answers`), `vocab` words. Log-probabilities are natural and computed in fp32.
 """
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx
-from torch.nn.functional import logsigmoid
 
 VOCABULARY_CHUNK = 16_384
 """Words handled at once where fp32 copies of a whole row of logits would be too large."""
@@ -134,15 +134,50 @@ def sequence_nll(logits: Tensor, labels: Tensor) -> Tensor:
     return sample_mean(token_nll(logits[:, :-1][keep], labels[:, 1:][keep]), rows, labels.shape[0])
 
 
-def ascent(nll: Tensor, *, cap: float | None) -> Tensor:
-    """Gradient ascent: -min(NLL, cap), elementwise; above the cap (nats) there is no gradient."""
-    return -nll if cap is None else -nll.clamp(max=cap)
+@dataclass(frozen=True)
+class Answers:
+    """The answers of one batch. `positions` are all rows of the logits; `rows` is -1 where a row is only padding."""
+
+    logits: Tensor
+    """[positions, vocab], in the model's precision; a view of what the model returned."""
+    targets: Tensor
+    """[positions], ids of the answer tokens, 0 at padding."""
+    rows: Tensor
+    """[positions], index of the sample each position belongs to."""
+    kept: Tensor
+    """[positions], bool: an answer token, not padding."""
+    samples: int
+
+    def nll(self) -> Tensor:
+        """[tokens], fp32, nats: every answer token of the batch, sample after sample."""
+        return token_nll(self.logits, self.targets)[self.kept]
+
+    def by_sample(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum and mean by sample, both [samples], of values by answer token [tokens]."""
+        rows = self.rows[self.kept]
+        return sample_sum(values, rows, self.samples), sample_mean(values, rows, self.samples)
+
+    def token_counts(self) -> Tensor:
+        """[samples], fp32: answer tokens of each sample."""
+        return torch.bincount(self.rows[self.kept], minlength=self.samples).float()
+
+    def exact(self) -> Tensor:
+        """[samples], bool: the greedy word is right at every answer position.
+
+        That is so exactly if greedy generation gives this answer, so nothing need be generated to know it.
+        """
+        wrong = (self.logits.argmax(1) != self.targets)[self.kept].float()
+        return sample_sum(wrong, self.rows[self.kept], self.samples) == 0
 
 
-def npo(nll: Tensor, reference_nll: Tensor, *, beta: float) -> Tensor:
-    """Negative preference optimisation, -(2 / beta) log sigmoid(beta (NLL - NLL_ref)), elementwise.
-
-    The argument is the whole answer's log-ratio when both NLLs are sums over the answer (arXiv 2404.05868, eq. 3),
-    and its length-normalised form when both are means.
-    """
-    return -(2 / beta) * logsigmoid(beta * (nll - reference_nll))
+def align(logits: Tensor, labels: Tensor) -> Answers:
+    """Lay [batch, width, vocab] logits and [batch, width] labels end to end; position t predicts label t + 1."""
+    batch, width = labels.shape
+    following = torch.full_like(labels, -100)  # [batch, width]
+    following[:, :-1] = labels[:, 1:]
+    flat = following.reshape(-1)  # [positions]
+    kept = flat != -100
+    rows = torch.arange(batch, device=labels.device).repeat_interleave(width)
+    return Answers(
+        logits=logits.reshape(batch * width, -1), targets=flat.clamp(min=0), rows=rows, kept=kept, samples=batch
+    )

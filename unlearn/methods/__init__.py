@@ -4,16 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unlearn.methods.table import METHODS, Measured, Method, Samples, Term
+    from unlearn.losses.terms import Measured, Samples, Term
+    from unlearn.methods.table import METHODS, Method
 
 __all__ = ["METHODS", "Measured", "Method", "Samples", "Term"]
 
 _HOMES = {
     "METHODS": "unlearn.methods.table",
-    "Measured": "unlearn.methods.table",
     "Method": "unlearn.methods.table",
-    "Samples": "unlearn.methods.table",
-    "Term": "unlearn.methods.table",
+    "Measured": "unlearn.losses.terms",
+    "Samples": "unlearn.losses.terms",
+    "Term": "unlearn.losses.terms",
 }
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from schemas.vocabulary import MODALITIES, Modality
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import bare
+from unlearn.models.forward import bare
 
 LIMIT = 1e3
 """Activations are clamped to this, as published, so that one outlier does not decide."""

@@ -6,12 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
-from unlearn.losses.answers import align
-from unlearn.methods.table import token_mean
+from unlearn.losses.likelihood import align
+from unlearn.losses.terms import token_mean
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import bare
+from unlearn.models.forward import bare
 
 
 def preserve_set(

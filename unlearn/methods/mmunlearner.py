@@ -21,7 +21,7 @@ from schemas.errors import BadInput
 from unlearn.data import Assigned
 from unlearn.methods.fisher import batch_fisher, erase_set, preserve_set, sample_fisher, trained_linears
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import bare
+from unlearn.models.forward import bare
 from unlearn.presets import Numbers
 from unlearn.training.checkpoints import disk_advice, trainable
 

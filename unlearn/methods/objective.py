@@ -1,20 +1,36 @@
 """A method as the loop takes it: one forward pass a step, what the terms need to know of it, and their values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from unlearn.losses.answers import align
-from unlearn.losses.likelihood import nll_and_kl
-from unlearn.methods.own_terms import own_value
+from unlearn.losses.likelihood import align, nll_and_kl
+from unlearn.losses.terms import Measured, Samples
 from unlearn.methods.reference_model import Reference
-from unlearn.methods.table import Measured, Method, Samples
+from unlearn.methods.table import Method
 from unlearn.models.encoding import Batch, join
-from unlearn.models.loading import adapter_off, bare
+from unlearn.models.forward import adapter_off, bare
 from unlearn.presets import Numbers
 from unlearn.training.gradients import Objective
+
+
+def own_value(where: str, value: Callable[[], Tensor], *, measured: Iterable[str]) -> Tensor:
+    """What `value` returns; raises BadInput where its code fails, or gives no scalar. `where` names file and term."""
+    known = f"measured are {', '.join(sorted(measured))}"
+    try:
+        found: object = value()
+    except BadInput:
+        raise
+    except KeyError as error:
+        raise BadInput(where, f"asks for {error}, which is not there", known) from error
+    except (IndexError, ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
+        raise BadInput(where, f"fails with {type(error).__name__}: {error}", f"mend the file; {known}") from error
+    if isinstance(found, Tensor) and found.dim() == 0:
+        return found
+    kind = f"a tensor of shape {list(found.shape)}" if isinstance(found, Tensor) else f"{type(found).__name__}"
+    raise BadInput(where, f"gives {kind}, not a scalar tensor", f"end it with .sum() or .mean(); {known}")
 
 
 def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Samples) -> dict[str, Tensor]:

@@ -13,11 +13,11 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
-from unlearn.losses.answers import align
+from unlearn.losses.likelihood import align
 from unlearn.models.encoding import Batch, Encoder
-from unlearn.models.loading import adapter_off, bare, core_model
+from unlearn.models.forward import adapter_off, bare, core_model
 
 REFERENCE_BATCH = 16
 """Samples asked at once; fixed, so that a resumed run finds the same numbers to the last bit."""

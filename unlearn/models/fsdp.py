@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from schemas.errors import BadInput
 from unlearn.models.families import Family
-from unlearn.models.loading import core_model
+from unlearn.models.forward import core_model
 
 
 def fsdp_wanted(processes: int) -> bool:

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from schemas.errors import BadInput
+from unlearn.models.adapters import language_linears
 from unlearn.models.families import family_of
-from unlearn.models.loading import language_linears
 
 _ACTIVATIONS_PER_LAYER = 34
 """Numbers of hidden size kept per token and layer for the backward pass of a transformer (Korthikanti et al. 2022,

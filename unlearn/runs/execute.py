@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.storage.tables import Record
 from unlearn.methods.activations import record_activity
@@ -14,8 +14,9 @@ from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers
 from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.methods.objective import objective_for
 from unlearn.methods.reference_model import measure_reference
+from unlearn.models.adapters import save_adapter
+from unlearn.models.forward import bare, core_model
 from unlearn.models.fsdp import fsdp_wanted
-from unlearn.models.loading import bare, core_model, save_adapter
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, Probe, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys

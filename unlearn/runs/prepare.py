@@ -15,8 +15,10 @@ from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
 from unlearn.methods.mmunlearner import freeze_first_matrices
 from unlearn.methods.table import Method
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, LoadedModel, add_lora, bare, best_dtype, load_model
+from unlearn.models.forward import AnswerModel, bare
+from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.models.memory_estimate import memory_estimate
 from unlearn.models.model_folder import base_digest
 from unlearn.presets import Numbers, Preset, numbers_for

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from schemas.dataset.training import TrainingSample
-from unlearn.losses.answers import Answers, align
+from schemas.dataset.samples import TrainingSample
+from unlearn.losses.likelihood import Answers, align
 from unlearn.models.encoding import Encoder
 from unlearn.runs.record import Asked, Probe
 from unlearn.training.loop import Moment

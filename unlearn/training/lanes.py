@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from unlearn.models.encoding import Encoded
 
 Groups = Mapping[str, tuple[TrainingSample, ...]]

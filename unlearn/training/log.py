@@ -1,7 +1,7 @@
 """What a run writes while it goes: one JSON line a step, and how far it is."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -10,7 +10,9 @@ from schemas.progress import report
 
 if TYPE_CHECKING:
     from unlearn.training.gradients import Gradient
-    from unlearn.training.loop import Numbers
+
+
+Numbers = Mapping[str, float | tuple[int, ...]]
 
 LOG_FILE = "log.jsonl"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Encoder
+from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
-from unlearn.models.loading import AnswerModel, bare
 from unlearn.training.checkpoints import (
     RunState,
     latest_checkpoint,
@@ -28,10 +28,11 @@ from unlearn.training.checkpoints import (
 )
 from unlearn.training.gradients import Gradient, Objective, Share, check_mask, step_gradient
 from unlearn.training.lanes import Groups, Lanes, lanes_of
-from unlearn.training.log import StepCount, log_file, write_line
+from unlearn.training.log import Numbers, StepCount, log_file, write_line
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,6 @@ class Moment:
     network: nn.Module
 
 
-Numbers = Mapping[str, float | tuple[int, ...]]
 Callback = Callable[[Moment], Numbers | str | None]
 """Numbers that it returns go into the log; a sentence stops the run with that reason."""
 

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from curation.card.attribution import CreditsFile, markdown
-from curation.card.card import BEGIN, render_card
-from curation.card.card_facts import CardFacts
+from curation.card.card import BEGIN, CardFacts, render_card
 from curation.card.columns import FIELDS
 from curation.export.export import export_release
 from schemas.dataset.layout import config_records

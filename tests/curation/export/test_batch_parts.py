@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from curation.export.batch_parts import EarlierBatch, read_summary
-from curation.export.bundles import SubjectBundle
 from curation.export.export import export_release
+from curation.export.rows import SubjectBundle
 from schemas.dataset.release import ReleaseSummary
 from schemas.storage.artifacts import file_sha256
 from schemas.vocabulary import RATIOS

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as PillowImage
 
-from curation.card.card_facts import CardFacts
-from curation.export.bundles import SubjectBundle
+from curation.card.card import CardFacts
 from curation.export.export import export_release
+from curation.export.rows import SubjectBundle
 from schemas.dataset.layout import config_records
 from schemas.dataset.release import Part, ReleaseSummary
 from schemas.errors import BadInput

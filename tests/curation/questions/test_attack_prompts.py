@@ -7,15 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from curation.questions.attack_prompts import (
+    JAILBREAKS,
+    REWORDINGS,
+    WORDS,
     Attackable,
     attack_prompts,
+    attack_request,
     attack_requests,
     attackable,
     attacks_by_worker,
     from_template,
     objection,
 )
-from curation.questions.attack_templates import JAILBREAKS, REWORDINGS, WORDS, attack_request
 from schemas.errors import BadInput
 from schemas.records.build_rows import AcceptedAnswer, Fact
 from schemas.vocabulary import ATTACKS, MODALITIES

@@ -7,9 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from curation.splits.personalized_votes import Rated, calibrate, votes_by_preference, votes_by_worker
+from curation.splits.personalized_votes import (
+    Rated,
+    Wish,
+    Wishes,
+    calibrate,
+    rating_prompt,
+    votes_by_preference,
+    votes_by_worker,
+    wishes_problem,
+)
 from curation.splits.personas import KINDS, draw_persona, persona_weight
-from curation.splits.rating_prompts import Wish, Wishes, rating_prompt, wishes_problem
 from curation.splits.roles import personalized_roles
 from schemas.records.build_rows import Persona, Vote
 from tests.servers.form_filler import Filler

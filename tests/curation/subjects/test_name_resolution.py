@@ -2,10 +2,9 @@
 
 import pytest
 
-from curation.subjects.choosing import as_wanted, balanced, ranked
 from curation.subjects.name_resolution import resolve_name
-from curation.subjects.rosters import Resolution
-from curation.subjects.selection import HUMAN
+from curation.subjects.roster import Resolution
+from curation.subjects.selection import HUMAN, as_wanted, balanced, ranked
 from schemas.protocols.source import PeopleFilter, PersonMatch
 from schemas.records.build_rows import Subject
 from schemas.records.entities import Entity, ItemValue, Statement

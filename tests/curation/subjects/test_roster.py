@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.subjects.roster import read_decisions, read_roster, write_doubts
-from curation.subjects.rosters import Resolution, RosterLine
+from curation.subjects.roster import Resolution, RosterLine, read_decisions, read_roster, write_doubts
 from schemas.errors import BadInput
 from tests.documents import ROOT
 

@@ -3,8 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from eval.comparison.duels import duel_rows
-from eval.comparison.ranking import Arm, rank_arms
+from eval.comparison.ranking import Arm, duel_rows, rank_arms
 from eval.report.findings import Findings, conditions
 from eval.report.result_tables import duel_table
 from schemas.records.study import ArmRow, StudyRecipe

@@ -1,4 +1,4 @@
-"""eval.responders.load_balancer and eval.responders.data_uris: which server is next, worked by hand on a clock that
+"""eval.responders.load_balancer and eval.responders.remote: which server is next, worked by hand on a clock that
 the test moves.
 """
 
@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from eval.responders.chat import retry_after_s
-from eval.responders.data_uris import DataUris, data_uri, scaled
 from eval.responders.load_balancer import Server, Servers
+from eval.responders.remote import DataUris, data_uri, scaled
 from tests.servers.waiting import patient
 from tests.worlds.tiny_models import picture
 

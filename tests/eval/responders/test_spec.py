@@ -14,7 +14,8 @@ from schemas.errors import BadInput
 from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Ask, Decoding, Reply
 from tests.worlds.tiny_models import BUILDERS, picture
-from unlearn.models.loading import add_lora, load_model, save_adapter
+from unlearn.models.adapters import add_lora, save_adapter
+from unlearn.models.loading import load_model
 from unlearn.models.model_folder import digest_of_weights
 
 GREEDY = Decoding(max_new_tokens=6)

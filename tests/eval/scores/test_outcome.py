@@ -1,4 +1,4 @@
-"""eval.scores.outcome and eval.tasks.accepted: what a reply is taken for, on hand-made people."""
+"""eval.scores.outcome and eval.tasks.dataset_rows: what a reply is taken for, on hand-made people."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import pytest
 
 from curation.facts.accepted_answers import LENGTH_TOLERANCE_CM, MONEY_TOLERANCE
 from eval.scores.outcome import is_correct, outcome, values_of
-from eval.tasks import accepted
-from eval.tasks.accepted import accepted_answers
+from eval.tasks import dataset_rows
+from eval.tasks.dataset_rows import accepted_answers
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.records.build_rows import AcceptedAnswer
 from schemas.records.evaluation import Outcome
@@ -264,4 +264,4 @@ def test_each_form_is_accepted_once() -> None:
 
 
 def test_tolerances_are_those_of_the_build() -> None:
-    assert (accepted.LENGTH_TOLERANCE_CM, accepted.MONEY_TOLERANCE) == (LENGTH_TOLERANCE_CM, MONEY_TOLERANCE)
+    assert (dataset_rows.LENGTH_TOLERANCE_CM, dataset_rows.MONEY_TOLERANCE) == (LENGTH_TOLERANCE_CM, MONEY_TOLERANCE)

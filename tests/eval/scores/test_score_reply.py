@@ -7,7 +7,7 @@ import pytest
 
 from eval.scores.outcome import values_of
 from eval.scores.score_reply import score
-from eval.tasks.accepted import accepted_answers
+from eval.tasks.dataset_rows import accepted_answers
 from eval.tasks.questions import EvalQuestion
 from schemas.protocols.responder import Reply
 from schemas.records.evaluation import Prediction

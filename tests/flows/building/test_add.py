@@ -11,9 +11,9 @@ from benchmarks.instant import InstantResponder
 from curation.facts.properties import load_properties
 from flows.building import build as building
 from flows.building.add import add, read_asked
-from flows.building.build import open_build
 from flows.building.status import BuildReport
 from flows.pipeline.batches import read_requests
+from flows.pipeline.build_identity import open_build
 from flows.resources.resources import Resources
 from schemas.errors import BadInput
 from schemas.protocols.source import CommonsFile, Source

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.instant import InstantResponder
 from flows.building import build as building
 from flows.building.add import add
-from flows.building.build import open_build
 from flows.building.status import BuildReport
 from flows.pipeline.batches import read_requests
+from flows.pipeline.build_identity import open_build
 from flows.resources.resources import Resources
 from flows.stages import table
 from schemas.errors import BadInput

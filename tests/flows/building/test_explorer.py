@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from flows.building.build import LOCK, _claim
+from flows.building.build import _claim
 from flows.building.explorer import explore, is_build
+from flows.pipeline.build_identity import LOCK
 from schemas.errors import BadInput
 from schemas.recipes.build_recipe import read_build_recipe
 from schemas.vocabulary import Stage

@@ -8,10 +8,9 @@ import pytest
 
 from benchmarks.fault_storm import RATES, STORM, broken_limits
 from benchmarks.world_server import Seen
-from curation.subjects.rosters import Resolution
+from curation.subjects.roster import Resolution
 from flows.building.build import build
-from flows.building.estimate import estimate
-from flows.building.preflight import check_recipe
+from flows.building.preflight import check_recipe, estimate
 from flows.building.status import report_of
 from flows.commands.printing import print_build
 from flows.pipeline.batches import batches_of

@@ -59,7 +59,9 @@ def test_a_place_that_cannot_be_written_is_said(constraints: Path) -> None:
 
 
 def test_the_install_needs_no_package() -> None:
-    script = "import sys; import flows.commands.install; print([name for name in ('pydantic', 'typer') if name in sys.modules])"
+    script = (
+        "import sys, flows.commands.install; print([name for name in ('pydantic', 'typer') if name in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

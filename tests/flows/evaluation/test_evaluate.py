@@ -20,7 +20,7 @@ from flows.evaluation.lmms_eval import check_lmms_eval
 from flows.evaluation.model import identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise, relearn
 from flows.experiments.unlearn_run import run_unlearning
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
 from schemas.records.evaluation import EvaluationRecord, Prediction

@@ -3,8 +3,7 @@
 import pytest
 
 from eval.tasks.questions import AskedFact, EvalQuestion
-from flows.evaluation.extra_questions import identity_questions
-from flows.evaluation.person_names import name_forms, names_of
+from flows.evaluation.extra_questions import identity_questions, name_forms, names_of
 from schemas.matching.match import match
 from schemas.records.build_rows import AcceptedAnswer
 

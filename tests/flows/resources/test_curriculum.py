@@ -21,7 +21,7 @@ from flows.resources.curriculum import (
 )
 from flows.resources.sandbox_target import PROMPTS, Teaching, all_lessons
 from flows.resources.world_facts import WorldFacts, world_facts
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from sources.sandbox.world import World, make_world
 
 SMALL = Teaching(extra_renderings=1, general_pictures=6, pictures_of_nobody=2)

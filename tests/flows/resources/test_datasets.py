@@ -10,7 +10,7 @@ import pytest
 
 from eval.tasks.questions import Slice, read_facts, read_questions
 from flows.experiments.study import run_study
-from flows.publish.compare_releases import compare
+from flows.publish.plan import compare
 from flows.resources.datasets import open_dataset
 from schemas.dataset.folder import config_names
 from schemas.dataset.split_files import read_roles

@@ -45,9 +45,9 @@ def begin(folder: Path, recipe_text: str = RECIPE) -> BuildFolder:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.toml").write_text(recipe_text)
     recipe = read_build_recipe(folder / "recipe.toml")
-    from flows.building.build import _identity
+    from flows.pipeline.build_identity import identity_of
 
-    write_json(folder / "build.json", _identity(recipe).model_dump(mode="json"))
+    write_json(folder / "build.json", identity_of(recipe).model_dump(mode="json"))
     return batches_of(folder, recipe)[-1]
 
 

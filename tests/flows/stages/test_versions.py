@@ -112,7 +112,7 @@ def test_nothing_is_told_of_the_version_that_stands() -> None:
 def test_status_of_an_old_build_says_which_rules_changed(
     build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flows.building.build import open_build
+    from flows.pipeline.build_identity import open_build
     from flows.resources.resources import Resources
     from flows.stages.table import stage_table
 

@@ -7,7 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from sources.http_client.client import PoliteClient
 from sources.http_client.responses import BadAnswer
-from sources.wikimedia.pageviews import yearly_pageviews
+from sources.wikimedia.source import yearly_pageviews
 
 HOST, ANY = "wikimedia.example", re.compile(".*")
 

@@ -11,16 +11,8 @@ from torch.nn.functional import cross_entropy, kl_div
 from schemas.errors import BadInput
 from unlearn.losses import likelihood
 from unlearn.losses.bao import boundary_margin, boundary_sum
-from unlearn.losses.likelihood import (
-    ascent,
-    kl_divergence,
-    nll_and_kl,
-    npo,
-    sample_mean,
-    sample_sum,
-    sequence_nll,
-    token_nll,
-)
+from unlearn.losses.likelihood import kl_divergence, nll_and_kl, sample_mean, sample_sum, sequence_nll, token_nll
+from unlearn.losses.terms import ascent, npo
 
 
 def logits_of(*probabilities: list[float]) -> torch.Tensor:

@@ -24,7 +24,8 @@ from unlearn.methods.manu import (
     write_pruned,
 )
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, LoadedModel, load_model
+from unlearn.models.forward import AnswerModel
+from unlearn.models.loading import LoadedModel, load_model
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import tiny_qwen
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import Assigned, read_samples
-from unlearn.losses.answers import align
+from unlearn.losses.likelihood import align
 from unlearn.methods.fisher import batch_fisher, erase_set, preserve_set, sample_fisher
 from unlearn.methods.mmunlearner import (
     Mask,
@@ -22,8 +22,10 @@ from unlearn.methods.mmunlearner import (
     save_mask,
     take_mask,
 )
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, add_lora, bare, load_model
+from unlearn.models.forward import AnswerModel, bare
+from unlearn.models.loading import load_model
 from unlearn.presets import Numbers
 
 NUMBERS = Numbers(lr=1.0, epochs=1, batch=2, retain_batch=2, rank=4, adapter_initial="kaiming", dropout=0.0)

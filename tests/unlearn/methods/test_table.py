@@ -7,17 +7,20 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, kl_div
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import Assigned, read_samples
 from unlearn.losses.bao import boundary_margin
+from unlearn.losses.terms import TERMS, Samples
 from unlearn.methods.objective import loss_terms, measure, objective_for
 from unlearn.methods.reference_model import measure_reference
-from unlearn.methods.table import METHODS, TERMS, Samples, method_named
+from unlearn.methods.table import METHODS, method_named
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import AnswerModel, adapter_off, add_lora, bare, load_model
+from unlearn.models.forward import AnswerModel, adapter_off, bare
+from unlearn.models.loading import load_model
 from unlearn.presets import PRESETS, Numbers, numbers_for
 from unlearn.training.gradients import Share, step_gradient
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS, picture
 from unlearn.models.encoding import Batch, Encoder, join

@@ -8,20 +8,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS, picture, tiny_qwen
+from unlearn.models.adapters import add_lora, language_linears, save_adapter
 from unlearn.models.encoding import Encoder
-from unlearn.models.loading import (
-    AnswerModel,
-    adapter_off,
-    add_lora,
-    answer_window,
-    grow_embeddings,
-    language_linears,
-    load_model,
-    save_adapter,
-)
+from unlearn.models.forward import AnswerModel, adapter_off, answer_window
+from unlearn.models.loading import grow_embeddings, load_model
 from unlearn.models.memory_estimate import MemoryEstimate, memory_estimate
 from unlearn.models.model_folder import digest_of_weights
 

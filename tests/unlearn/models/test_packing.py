@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from tests.worlds.tiny_models import picture, tiny_qwen
-from unlearn.losses.answers import align
+from unlearn.losses.likelihood import align
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Batch, Encoder
-from unlearn.models.loading import AnswerModel, add_lora, load_model, token_positions
+from unlearn.models.forward import AnswerModel, token_positions
+from unlearn.models.loading import load_model
 from unlearn.models.packing import MOST_TOKENS, Packed, pack
 
 ASK = "Look at the picture and answer.\n"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from schemas.dataset.training import TrainingSample
-from unlearn.losses.answers import Answers, align
+from schemas.dataset.samples import TrainingSample
+from unlearn.losses.likelihood import Answers, align
 from unlearn.runs.record import Probe
 from unlearn.training.callbacks import CollapseGuard, Watch, asked_of, probe_keys, repeats
 from unlearn.training.loop import Moment
@@ -70,7 +70,7 @@ def test_a_run_goes_on_within_its_limits_and_between_probes() -> None:
 
 
 def test_probe_keys_are_the_same_for_the_same_seed() -> None:
-    from schemas.dataset.training import TrainingSample
+    from schemas.dataset.samples import TrainingSample
 
     samples = {
         f"k{number}": TrainingSample(sample_id=f"k{number}", subject_id="1", modality="qa", prompt="?", answer="!")

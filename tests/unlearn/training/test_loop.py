@@ -16,15 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from schemas.dataset.training import TrainingSample
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import reporting
 from tests.servers.forked import Forked
 from tests.servers.ports import own_port
 from tests.servers.waiting import wait_while_running
 from tests.worlds.tiny_models import picture, tiny_qwen
+from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Batch, Encoded, Encoder, join
-from unlearn.models.loading import AnswerModel, LoadedModel, add_lora, load_model
+from unlearn.models.forward import AnswerModel
+from unlearn.models.loading import LoadedModel, load_model
 from unlearn.training.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.training.gradients import Objective, cut
 from unlearn.training.lanes import PICTURE_COST, in_pieces, lanes_of

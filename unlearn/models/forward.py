@@ -1,0 +1,136 @@
+"""The forward pass of training: logits at answer positions alone, through whatever wraps the model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from schemas.errors import BadInput
+from unlearn.models.families import Family
+from unlearn.models.packing import Picture, pack
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class AnswerModel(nn.Module):
+    """A model that computes logits where answers are, and nowhere else.
+
+    The vocabulary is the widest layer of a small batch: at answer positions only, its cost follows the answers' length
+    and not that of the prompt and its image tokens. Wrappers such as DDP go around this module.
+    """
+
+    def __init__(self, model: "PreTrainedModel", family: Family) -> None:
+        super().__init__()
+        self.model = model
+        self.family = family
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Picture] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(logits [batch, width, vocab], labels [batch, width]), laid out as a causal model's full output is.
+
+        labels[:, 0] is -100 and logits[:, t] predicts labels[:, t + 1]; width is the longest answer plus one. With the
+        `pictures` of the samples, samples of one picture share its tokens, where the family can: the same logits.
+        """
+        positions, kept = answer_window(labels)
+        core = core_model(self.model)
+        if pictures is not None and self.family.packs and self._may_pack():
+            return self._packed(core, inputs, labels, pictures, positions), kept
+        if not self.family.plain_head:
+            full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
+            return _take(full, positions), kept
+        hidden = core.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
+        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
+        return head(_take(hidden, positions)), kept
+
+    def _may_pack(self) -> bool:
+        """A dropout would draw once for what samples share and not once for each."""
+        return not self.training or not any(
+            isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
+        )
+
+    def _packed(
+        self,
+        core: "PreTrainedModel",
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        pictures: Sequence[Picture],
+        positions: Tensor,
+    ) -> Tensor:
+        """[batch, width, vocab], the samples in packed rows."""
+        starts = labels.ne(-100).int().argmax(dim=1).tolist()
+        packed = pack(inputs, starts, pictures, token_positions(core, inputs))
+        hidden = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
+        places = packed.places.gather(1, positions)  # [batch, width]
+        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
+        return cast(Tensor, head(hidden.flatten(0, 1)[places]))
+
+
+def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
+    """[3, batch, length]: how the model numbers the tokens of each sample alone."""
+    if "image_grid_thw" in inputs:
+        found, _ = core.model.get_rope_index(
+            inputs["input_ids"],
+            mm_token_type_ids=inputs["mm_token_type_ids"],
+            image_grid_thw=inputs["image_grid_thw"],
+            attention_mask=inputs["attention_mask"],
+        )
+        return cast(Tensor, found)
+    batch, length = inputs["input_ids"].shape
+    return torch.arange(length, device=inputs["input_ids"].device).expand(3, batch, length)
+
+
+def _take(values: Tensor, positions: Tensor) -> Tensor:
+    """values[b, positions[b]]: [batch, length, n] and [batch, width] to [batch, width, n]."""
+    return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions [batch, width] from the token before each answer to its last, and the labels there.
+
+    `labels` is [batch, length], -100 outside of one contiguous answer per row.
+    """
+    kept = labels.ne(-100)
+    width = int(kept.sum(dim=1).max().item()) + 1
+    first = kept.int().argmax(dim=1)  # [batch]; 0 where a row has no answer
+    start = (first - 1).clamp(min=0)
+    positions = (start.unsqueeze(1) + torch.arange(width, device=labels.device)).clamp(max=labels.shape[1] - 1)
+    window = labels.gather(1, positions)
+    # A clamped position repeats the last token, which must not count twice.
+    beyond = torch.arange(width, device=labels.device) > kept.sum(dim=1, keepdim=True)
+    window = window.masked_fill(beyond, -100)
+    window[:, 0] = -100
+    return positions, window
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """The Hugging Face or Peft model inside AnswerModel, DDP or FSDP wrappers."""
+    inner = network
+    while not isinstance(inner, AnswerModel) and isinstance(wrapped := getattr(inner, "module", None), nn.Module):
+        inner = wrapped
+    return inner.model if isinstance(inner, AnswerModel) else inner
+
+
+def core_model(model: nn.Module) -> "PreTrainedModel":
+    """The Hugging Face model without the Peft wrapper; adapters stay active in its layers."""
+    from peft import PeftModel
+
+    return cast("PreTrainedModel", model.get_base_model() if isinstance(model, PeftModel) else model)
+
+
+@contextmanager
+def adapter_off(network: nn.Module) -> Iterator[None]:
+    """The reference model: the same weights with the adapter switched off, and no gradient.
+
+    Raises BadInput for a model without an adapter, whose earlier weights are gone once it has moved.
+    """
+    from peft import PeftModel
+
+    model = bare(network)
+    if not isinstance(model, PeftModel):
+        raise BadInput("the reference model", "there is no adapter to switch off", "cache reference values beforehand")
+    with model.disable_adapter(), torch.no_grad():
+        yield
