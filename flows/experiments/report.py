@@ -17,7 +17,8 @@ from schemas.storage.artifacts import digest
 
 if TYPE_CHECKING:
     from eval.report.report import ReportFiles
-    from unlearn.runs.record import Probe, RunRecord
+    from unlearn.runs.record import RunRecord
+from unlearn.training.probes import Probe
 
 STUDY, RUN, RUNS, EVALUATIONS = "study.json", "run.json", "runs", "evaluations"
 

@@ -22,10 +22,11 @@ from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.models.memory_estimate import memory_estimate
 from unlearn.models.model_folder import base_digest
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, Asked, Probe, RunRecord, has_begun
+from unlearn.runs.record import MASK, RunRecord, has_begun
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
+from unlearn.training.probes import Asked, Probe
 from unlearn.training.processes import processes
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from schemas.vocabulary import Setting
 from unlearn.models.model_folder import base_digest
 from unlearn.training.checkpoints import latest_checkpoint
 from unlearn.training.log import LOG_FILE
+from unlearn.training.probes import Asked, Probe
 
 if TYPE_CHECKING:
     from unlearn.models.loading import LoadedModel
@@ -22,29 +23,6 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 RECORD, ADAPTER, WEIGHTS, PRUNED, MASK = "run.json", "adapter", "weights", "pruned.json", "mask.safetensors"
-
-
-class Probe(Record):
-    """What a probe found on a sample of each set; shares in 0-1, NLL in nats per answer token."""
-
-    forget_exact: float
-    forget_nll: float
-    retain_exact: float
-    retain_nll: float
-    repetition: float
-    """Share of retain samples whose greedy words say the one before once more, where the answer does not."""
-    forget_right: tuple[int, ...] = ()
-    """Exact answers by subject, in the order of Asked.subjects."""
-    retain_right: tuple[int, ...] = ()
-
-
-class Asked(Record):
-    """How many samples of each subject the probes of one run look at."""
-
-    subjects: tuple[str, ...] = ()
-    """Subject ids, sorted."""
-    forget: tuple[int, ...] = ()
-    retain: tuple[int, ...] = ()
 
 
 class RunRecord(Record):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from unlearn.losses.likelihood import Answers, align
 from unlearn.models.encoding import Encoder
-from unlearn.runs.record import Asked, Probe
 from unlearn.training.loop import Moment
+from unlearn.training.probes import Asked, Probe
 
 FRONTIER = "frontier"
 """Name of the number by which the best checkpoint is chosen."""

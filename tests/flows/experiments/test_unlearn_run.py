@@ -22,9 +22,10 @@ from tests.servers.waiting import wait_while_running
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
 from unlearn.methods.table import METHODS
-from unlearn.runs.record import Probe, RunRecord, open_run, read_record
+from unlearn.runs.record import RunRecord, open_run, read_record
 from unlearn.training.callbacks import frontier_score
 from unlearn.training.checkpoints import run_lock
+from unlearn.training.probes import Probe
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4,

@@ -5,9 +5,9 @@ import torch
 
 from schemas.dataset.samples import TrainingSample
 from unlearn.losses.likelihood import Answers, align
-from unlearn.runs.record import Probe
 from unlearn.training.callbacks import CollapseGuard, Watch, asked_of, probe_keys, repeats
 from unlearn.training.loop import Moment
+from unlearn.training.probes import Probe
 
 MOMENT = Moment(step=0, loss=0.0, terms={}, measured={}, network=torch.nn.Identity())
 
