@@ -16,7 +16,7 @@ import torch
 from flows.experiments.unlearn_run import run_unlearning
 from schemas.vocabulary import SETTINGS
 from unlearn.methods.table import METHODS
-from unlearn.runs.record import Probe
+from unlearn.training.probes import Probe
 
 
 def shares(found: Probe | None, start: Probe) -> str:
