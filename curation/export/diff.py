@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from schemas.dataset.folder import TRAIN_PREFIX, config_files, config_names, read_rows, training_targets
+from schemas.dataset.folder import TRAIN_PREFIX, config_files, config_names, read_rows, row_count, training_targets
 from schemas.dataset.release import Changes, ReleaseDiff, RoleChange
 from schemas.dataset.split_files import Roles, read_roles, split_file, split_ratios
 from schemas.errors import BadInput
@@ -50,10 +48,7 @@ def read_contents(hub: Path) -> ReleaseContents:
     facts: dict[str, str] | None = None
     if "unlearning_target" in config_names(hub):
         facts = dict(_candidates(hub, subjects))
-    rows = {
-        config: sum(pq.read_metadata(file).num_rows for file in config_files(hub, config))
-        for config in config_names(hub)
-    }
+    rows = {config: sum(row_count(file) for file in config_files(hub, config)) for config in config_names(hub)}
     return ReleaseContents(subjects, facts, samples, dict(_roles(hub)), rows)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from curation.images.picture_metadata import without_metadata
 from schemas.records.drops import Refusal
 
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, ZeroDivisionError, NotImplementedError, struct.error, zlib.error, MemoryError,
 )  # fmt: skip
@@ -27,6 +28,16 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION = 0x0112
 """EXIF tag; 1 is upright, 5 to 8 lie on their side."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture of such an orientation upright."""
 _DARK, _BRIGHT = 24, 238
 """Luma (0-255) up to which a bar counts as black and from which as white; leaves room for JPEG noise."""
 _OUTLIERS = 0.01
@@ -70,6 +81,7 @@ def decode_picture(
 ) -> Picture | Refusal:
     """The upright picture without letterbox bars, or why it is refused; never raises on damaged files.
 
+    A file that only its metadata keep from being read is read without them.
     Raises MemoryError where the machine has no room for a picture of `max_pixels`, whatever the file is.
 
     Size is checked on the header, before any pixel is decoded. `min_side` is compared after trimming.
@@ -83,6 +95,17 @@ def decode_picture(
     file_format = picture_format(content)
     if file_format is None:
         return Refusal("not_an_image", f"starts with {content[:8]!r}")
+    found = _attempt(content, file_format, max_pixels, min_side, draft_side)
+    if isinstance(found, Refusal) and found.reason == "broken_file":
+        bare = without_metadata(content, file_format)
+        again = found if bare is None else _attempt(bare, file_format, max_pixels, min_side, draft_side)
+        return found if isinstance(again, Refusal) and again.reason == "broken_file" else again
+    return found
+
+
+def _attempt(
+    content: bytes, file_format: str, max_pixels: int, min_side: int, draft_side: int | None
+) -> Picture | Refusal:
     try:
         with Image.open(io.BytesIO(content), formats=[file_format]) as opened:
             refusal = _header_refusal(opened, file_format, max_pixels=max_pixels, min_side=min_side)
@@ -91,7 +114,7 @@ def decode_picture(
         return Refusal("too_large", f"more than {max_pixels} pixels")
     except UnidentifiedImageError:
         return Refusal("broken_file", f"{file_format}: the header is damaged")
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         if isinstance(error, MemoryError):
             _require_memory(max_pixels)
         return Refusal("broken_file", f"{file_format}: {' '.join(str(error).split())[:120] or type(error).__name__}")
@@ -120,10 +143,8 @@ def _decoded(opened: Image.Image, file_format: str, *, min_side: int, draft_side
         opened.draft("L", (draft_side, draft_side))
     opened.load()
     scale = full[0] / opened.size[0]
-    sideways = opened.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-    width, height = full[::-1] if sideways else full
-    upright = ImageOps.exif_transpose(opened)
-    pixels = to_grey(upright) if draft_side is not None else to_rgb(upright)
+    width, height = full[::-1] if orientation(opened) >= 5 else full
+    pixels = to_grey(upright(opened)) if draft_side is not None else to_rgb(upright(opened))
     left, top, right, bottom = letterbox_bars(pixels if pixels.mode == "L" else pixels.convert("L"))
     if left or top or right or bottom:
         pixels = pixels.crop((left, top, pixels.width - right, pixels.height - bottom))
@@ -134,12 +155,27 @@ def _decoded(opened: Image.Image, file_format: str, *, min_side: int, draft_side
     return Picture(image=pixels, format=file_format, width=width, height=height, bars=bars)
 
 
+def orientation(image: Image.Image) -> int:
+    """How the picture lies, by its EXIF: 1 (upright) to 8; 1 where that cannot be read or is none of these."""
+    try:
+        found: object = image.getexif().get(_ORIENTATION)
+    except DECODE_ERRORS:
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says."""
+    lies = orientation(image)
+    return image if lies == 1 else image.transpose(_TURNS[lies])
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """RGB, 8 bits a channel: alpha is laid over white, 16-bit grey is scaled. Raises ValueError for float pixels."""
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):
-        return _eight_bits(image).convert("RGB")
+        return eight_bits(image).convert("RGB")
     if image.mode == "F":
         raise ValueError("floating-point pixels have no stated range")
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
@@ -154,7 +190,7 @@ def to_grey(image: Image.Image) -> Image.Image:
     return image if image.mode == "L" and "transparency" not in image.info else to_rgb(image).convert("L")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def eight_bits(image: Image.Image) -> Image.Image:
     """8-bit grey of a 16-bit one (modes I;16*, and I, which 16-bit files may decode to)."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:

@@ -7,8 +7,6 @@ apart, and lets in copies that lost a strip or were brightened. (In two embedded
 and larger crops are not found by 64-bit hashes.
 """
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from curation.images.hash_search import Hashes, Pairs, near_links, near_pairs_between, parse_hashes
+from schemas.matching.letters import plain_words
 from schemas.records.build_rows import Drop, Duplicate, ImageHashes
 
 CERTAIN = 2
@@ -230,20 +229,14 @@ def _owner(members: Sequence[ImageHashes], names: Mapping[str, Sequence[str]]) -
     candidates = portrayed or subjects
     if len(candidates) == 1:
         return candidates[0]
-    texts = [_plain(f"{member.title} {member.description}") for member in members]
+    texts = [plain_words(f"{member.title} {member.description}") for member in members]
     named = [subject for subject in candidates if _is_named(names.get(subject, ()), texts)]
     return named[0] if len(named) == 1 else None
 
 
 def _is_named(names: Iterable[str], texts: Sequence[str]) -> bool:
-    wanted = [f" {plain} " for plain in map(_plain, names) if plain]
+    wanted = [f" {plain} " for plain in map(plain_words, names) if plain]
     return any(name in f" {text} " for name in wanted for text in texts)
-
-
-def _plain(text: str) -> str:
-    """Words of a title or a name without case, accents and punctuation."""
-    bare = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return " ".join(re.findall(r"[^\W_]+", bare.casefold()))
 
 
 def _drop(member: ImageHashes, winner: ImageHashes | None, owner: str | None) -> Drop:

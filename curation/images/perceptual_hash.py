@@ -4,6 +4,7 @@ import imagehash
 from PIL import Image as PilImage
 
 from curation.images.decoding import decode_picture
+from curation.images.faces import SIDE, face_problem
 from curation.images.licences import licence_problem
 from schemas.records.build_rows import Drop, Image, ImageHashes
 from schemas.records.drops import Refusal
@@ -23,7 +24,9 @@ def picture_hashes(image: PilImage.Image) -> tuple[str, str]:
     return str(imagehash.phash(small)), str(imagehash.dhash(small))
 
 
-def screen_picture(image: Image, *, min_side: int, max_pixels: int, max_bytes: int) -> ImageHashes | Drop:
+def screen_picture(
+    image: Image, *, min_side: int, max_pixels: int, max_bytes: int, one_face: bool = False
+) -> ImageHashes | Drop:
     """What a candidate's pixels say: size and hashes, or a drop of stage `screen` (licence, limits, damage).
 
     Pure and without shared state, so that pictures can be screened in any order and in several processes.
@@ -36,6 +39,14 @@ def screen_picture(image: Image, *, min_side: int, max_pixels: int, max_bytes: i
     )
     if isinstance(picture, Refusal):
         return _drop(image, picture)
+    if one_face:
+        # The decode for hashing is too small for faces, and another one would give other hashes.
+        larger = decode_picture(
+            image.content, max_bytes=max_bytes, max_pixels=max_pixels, min_side=min_side, draft_side=SIDE
+        )
+        problem = larger if isinstance(larger, Refusal) else face_problem(larger.image)
+        if problem is not None:
+            return _drop(image, problem)
     phash, dhash = picture_hashes(picture.image)
     return ImageHashes(
         image_id=image.image_id,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from schemas.matching.letters import fold_accents
 from schemas.protocols.source import CommonsFile
 from schemas.records.drops import Refusal
 
@@ -11,11 +12,38 @@ WIDEST = 2.2
 TALLEST = 3.0
 """Height over width."""
 
+_CHAMBERS = (
+    "representatives|commons|lords|delegates|assembly|councillors|councilors|peers|keys|burgesses|deputies|bishops|"
+    "federation|nationalities|chiefs|traditional leaders|the people|parliament|orange|nassau|windsor|savoy|habsburg|"
+    "bourbon|stuart|tudor|hanover|hohenzollern|romanov|saud|cards|the dragon|gucci|dior|fashion"
+)
+"""A house of these is a parliament, a family or a work, not somebody's home."""
+_TOPICS = (
+    "Urban|Rural|Human|Health|Education|Welfare|Labou?r|Trade|Industry|Industries|Sciences?|Technology|Arts?|Culture|"
+    "Sports?|Tourism|Environment|Environmental|Food|Agriculture|Fisheries|Forestry|Energy|Climate|Business|Innovation|"
+    "Skills|Media|Justice|Foreign|Commonwealth|Defence|Defense|Economy|Economic|Finance|Internal|Social|Family|Women|"
+    "Youth|Children|Transport|Communications?|Infrastructure|Water|Land|Natural|Resources|Mines|Communities|Local|"
+    "Government|Immigration|Citizenship|Customs|Excise|Revenue|Budget|Planning|Development|Research|Letters|Design|"
+    "Engineering|Medicine|Philosophy|History|Space|Aeronautics|Atmospheric|Drug|Security|Cooperation|Regional|Public|"
+    "Administration|Reform|Consumer|Pensions|Universities|Employment|Integration|Equality|Digital|Crafts|White|Roll|"
+    "Bass|Order|Herzegovina|Tobago|Barbuda|Nevis|Grenadines|Principe|Labrador|Montenegro|Caicos|Futuna|"
+    "Miquelon|Wear|Fulham|Hove|Chelsea|Cultura|Deportes?|Educacion|Forschung|Technologie|Kultur|Wissenschaft|Innovacion"
+)
+"""The second half of a ministry, a faculty, a country or a kind of music: no second person."""
+_WORN = (
+    "hat|cap|beret|turban|crown|helmet|veil|robe|cloak|coat|collar|scarf|dress|uniform|cape|necklace|earrings?|pearls?|"
+    "beard|moustache|mustache|glasses|spectacles|monocle|pipe|cigar|cigarette|ear|palette|brush|brushes|easel|book|"
+    "guitar|violin|cello|piano|trumpet|saxophone|microphone|medal|medals|award|trophy|oscar|prize|cup|flag|dog|cat|"
+    "horse|fan|flowers?|sunflower|mirror|skull|circles|gloves|sword|cane|umbrella|racket|ball"
+)
+"""What one person may be shown with, in titles that write every word with a capital."""
+
 _FACELESS = (
     "signature|autograph|autographed|handwriting|handwritten|manuscript|letter from|letter to|grave|gravesite|"
     "gravestone|graves|tomb|tombstone|mausoleum|crypt|headstone|cemetery|burial|statue|statues|sculpture|monument|"
     "plaque|medallion|coin|stamp|banknote|coat of arms|logo|emblem|map|chart|diagram|graph|"
-    "birthplace|birth place|house of|home of|street sign|poster|book cover|album cover|title page|sheet music|"
+    f"birthplace|birth place|house of(?! (?:{_CHAMBERS})(?!\\w))|home of|"
+    "street sign|poster|book cover|album cover|title page|sheet music|"
     "walk of fame|handprints|hand prints|footprints|wax|madame tussauds|caricature|mural|graffiti|cosplay|lookalike|"
     "impersonator|discography|filmography|screenshot of|certificate|diploma|unterschrift|grab|grabstein|denkmal"
 )
@@ -25,10 +53,11 @@ _GROUP = (
 )
 _FACELESS_WORD = re.compile(rf"(?<!\w)(?:{_FACELESS})(?!\w)")
 _FACELESS_CAPTION = re.compile(rf"^(?:the|a|an|this is(?: the| a)?)?\s*(?:{_FACELESS})\s+(?:of|for|by)(?!\w)")
+_SELF = re.compile(r"(?<!\w)(?:self|auto|selbst)[- ]?portr", re.IGNORECASE)
 _GROUP_WORD = re.compile(rf"(?<!\w)(?:{_GROUP})(?!\w)")
 _COMPANY = re.compile(
     r"(?<!\w)(?:with|and|meets|meeting|greets|hugs|kisses|interviews|beside|next to|mit|und|avec|et|con|y|e|&)"
-    r"\s+(?:[Tt]he\s+)?[^\W\d_a-z]\w*"
+    rf"\s+(?!(?:{_TOPICS})\b)(?!(?:[\w-]+\s+){{0,2}}(?i:{_WORN})\b)(?:[Tt]he\s+)?[^\W\d_a-z]\w*"
 )
 """A joining word before a word with a capital letter: a second name."""
 _COMPANY_BEFORE = re.compile(r"[^\W\d_a-z]\w*,?\s+(?:and|und|et|y|e|&)\s+_")
@@ -51,7 +80,7 @@ def portrait_problem(file: CommonsFile, names: Iterable[str]) -> Refusal | None:
     caption = _FACELESS_CAPTION.search(file.description.casefold())
     if caption is not None:
         return Refusal("not_a_portrait", f"its caption begins {caption[0].strip()!r}")
-    if file.origin == "portrait":
+    if file.origin == "portrait" or _SELF.search(title):
         return None
     group = _GROUP_WORD.search(title.casefold()) or _COMPANY.search(title) or _COMPANY_BEFORE.search(title)
     return None if group is None else Refusal("not_a_portrait", f"its title names company: {group[0]!r}")
@@ -59,7 +88,8 @@ def portrait_problem(file: CommonsFile, names: Iterable[str]) -> Refusal | None:
 
 def _without(title: str, names: Iterable[str]) -> str:
     """The title without the subject's names: someone may be called Stamp."""
-    for name in _longest_first(names):
+    title = fold_accents(title)
+    for name in _longest_first([fold_accents(name) for name in names]):
         title = re.sub(re.escape(name), "_", title, flags=re.IGNORECASE)
     return title
 

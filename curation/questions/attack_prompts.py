@@ -1,11 +1,10 @@
 """Attack prompts: each known fact's generation question with a random prefix, as a jailbreak, and in other words."""
 
 import random
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.errors import BadInput
+from schemas.matching.letters import plain_words
 from schemas.protocols.annotator import Effort, Form, Request, Worker, WorkerAnswer
 from schemas.records.build_rows import AttackPrompt, Fact, Question, Subject
 from schemas.storage.tables import Record
@@ -224,17 +223,12 @@ def _answer_forms(fact: Fact) -> list[str]:
             forms.add(str(abs(accepted.year)))
         if accepted.kind == "number":
             forms.add(f"{accepted.number:g}")
-    return sorted(form for form in forms if _folded(form))
+    return sorted(form for form in forms if plain_words(form))
 
 
 def _says(text: str, form: str) -> bool:
     """Whether the text has the form as whole words; case, accents and punctuation do not count."""
-    return f" {_folded(form)} " in f" {_folded(text)} " if _folded(form) else form in text
-
-
-def _folded(text: str) -> str:
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"\w+", plain))
+    return f" {plain_words(form)} " in f" {plain_words(text)} " if plain_words(form) else form in text
 
 
 def _prompt(item: Attackable, attack: Attack, *, text: str, author: str) -> AttackPrompt:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Collection, Iterator
 
 from curation.facts.properties import GivenNames
-from schemas.matching.match import fold_accents, normalise
+from schemas.matching.letters import fold_accents
+from schemas.matching.match import normalise
 from schemas.records.build_rows import Fact
 
 NAMES = ("birth name", "pseudonym", "nickname")

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from curation.subjects.selection import RELATIVE_OF, drop_of
-from schemas.matching.match import fold_accents, normalise
+from schemas.matching.letters import fold_accents
+from schemas.matching.match import normalise
 from schemas.records.build_rows import Drop, Epithet, Fact, Subject
 
 _TRADE_WORDS = 6

@@ -50,6 +50,17 @@ LEAVE_OUT = "-"
 
 QID = re.compile(r"Q[1-9]\d*")
 
+_ADDRESS = re.compile(
+    r"(?:https?://(?:www\.|m\.)?wikidata\.org/(?:wiki|entity)/(?:Special:EntityData/)?|wd:)?([Qq][1-9]\d*)"
+    r"(?:\.json|[?#].*)?"
+)
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""How UTF-16 begins."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What parts the cells of tables as programs save them, besides commas."""
+
 REMARK = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 
 
@@ -68,6 +79,10 @@ def read_roster(path: Path, *, remarks: bool = False) -> list[RosterLine]:
         if any(len(cells) > 1 for _, cells in rows):
             where = f"{path}, line {rows[0][0]}"
             raise BadInput(where, "has several columns and no header", f"name {', '.join(COLUMNS)}")
+        for number, cells in rows:
+            if separator := next((one for one in SEPARATORS if one in cells[0]), ""):
+                found = f"has several cells parted by {SEPARATORS[separator]} and no header"
+                raise BadInput(f"{path}, line {number}", found, f"name {', '.join(COLUMNS)} in a first line")
         lines = [_bare(number, cells[0]) for number, cells in rows]
     else:
         _check_head(path, rows[0][0], head)
@@ -81,7 +96,10 @@ def read_roster(path: Path, *, remarks: bool = False) -> list[RosterLine]:
 def _rows(path: Path, *, remarks: bool = False) -> list[tuple[int, list[str]]]:
     """Line number and stripped cells of every line that is not empty."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        if raw.startswith(_UTF_16):
+            raise BadInput(str(path), "is text in UTF-16", "save it as UTF-8")
+        content = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise BadInput(str(path), "no such file", "name a file of names or QIDs; a recipe's stands beside it") from None
     except (UnicodeDecodeError, IsADirectoryError) as error:
@@ -89,11 +107,27 @@ def _rows(path: Path, *, remarks: bool = False) -> list[tuple[int, list[str]]]:
     if remarks:
         content = REMARK.sub("", content)
     try:
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(content, newline=""), delimiter=_separator(content), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise BadInput(f"{path}, line {reader.line_num}", f"is not CSV ({error})", "mend the quotes") from error
     return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def _separator(content: str) -> str:
+    """What parts the cells: a tab or semicolon only where the first line, taken so, is a heading of ours."""
+    head = next((line for line in content.splitlines() if line.strip()), "")
+    for separator in SEPARATORS:
+        cells = {cell.strip().strip('"').casefold() for cell in head.split(separator)}
+        if separator in head and cells & {*COLUMNS, *DECISIONS}:
+            return separator
+    return ","
+
+
+def qid_of(text: str) -> str:
+    """The QID of a cell: Q42, q42, wd:Q42, or the address of its page or entity; "" for anything else."""
+    found = _ADDRESS.fullmatch(text.strip().strip("<>"))
+    return found[1].upper() if found else ""
 
 
 def _check_head(path: Path, number: int, head: list[str]) -> None:
@@ -108,7 +142,8 @@ def _check_head(path: Path, number: int, head: list[str]) -> None:
 
 
 def _bare(number: int, cell: str) -> RosterLine:
-    return RosterLine(line=number, qid=cell) if QID.fullmatch(cell) else RosterLine(line=number, name=cell)
+    qid = qid_of(cell)
+    return RosterLine(line=number, qid=qid) if qid else RosterLine(line=number, name=cell)
 
 
 def _line(path: Path, number: int, head: list[str], cells: list[str]) -> RosterLine:
@@ -119,12 +154,13 @@ def _line(path: Path, number: int, head: list[str], cells: list[str]) -> RosterL
     name, qid, subject_id, rank = (found.get(column, "") for column in ("name", "qid", "subject_id", "complete_rank"))
     if not name and not qid:
         raise BadInput(where, "has neither a name nor a qid", "name somebody, or delete the line")
-    if qid and not QID.fullmatch(qid):
+    if qid and not qid_of(qid):
         raise BadInput(where, f"{qid[:40]!r} is no QID", "write it as Q42")
     if subject_id and not (subject_id.isascii() and subject_id.isdigit() and len(subject_id) >= 3 and int(subject_id)):
         raise BadInput(where, f"{subject_id[:40]!r} is no subject id", "write three or more digits, such as 007")
     if rank and not (rank.isascii() and rank.isdigit() and int(rank)):
         raise BadInput(where, f"{rank[:40]!r} is no rank", "write a whole number from 1, or nothing")
+    qid = qid_of(qid)
     return RosterLine(line=number, name=name, qid=qid, subject_id=subject_id, complete_rank=int(rank) if rank else None)
 
 
@@ -150,11 +186,11 @@ def read_decisions(path: Path) -> dict[str, str]:
         if len(cells) != len(DECISIONS):
             raise BadInput(f"{path}, line {number}", f"has {len(cells)} cells, not {len(DECISIONS)}", "mend the line")
         asked, qid = cells[:2]
-        if qid and qid != LEAVE_OUT and not QID.fullmatch(qid):
+        if qid and qid != LEAVE_OUT and not qid_of(qid):
             advice = f"write a QID, or {LEAVE_OUT} to leave out"
             raise BadInput(f"{path}, line {number}", f"{qid[:40]!r} is no QID", advice)
         if qid:
-            decisions[asked] = qid
+            decisions[asked] = qid_of(qid) or qid
     return decisions
 
 

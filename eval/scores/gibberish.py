@@ -9,7 +9,8 @@ from collections.abc import Collection
 
 from schemas.matching.amounts import amounts_in, family
 from schemas.matching.dates import MONTHS, dates_in, has_day_and_month
-from schemas.matching.match import fold_accents, normalise
+from schemas.matching.letters import fold_accents
+from schemas.matching.match import normalise
 from schemas.matching.numerals import with_digits
 
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40

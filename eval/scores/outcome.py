@@ -12,7 +12,8 @@ from schemas.matching.amounts import amounts_in
 from schemas.matching.blood_types import blood_type
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import speaks_of_itself
-from schemas.matching.match import fold_accents, is_stuck, match, normalise
+from schemas.matching.letters import fold_accents
+from schemas.matching.match import is_stuck, match, normalise
 from schemas.matching.thoughts import answer_of
 from schemas.records.build_rows import AcceptedAnswer
 from schemas.records.evaluation import Outcome

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from schemas.dataset.folder import (
     HubRow,
     Pictures,
+    column_names,
     config_files,
     config_names,
     no_such_target,
@@ -106,7 +105,7 @@ def attack_configs(hub: Path, setting: Setting, ratio: int | None, attack: Attac
     found_configs = [each for each in (name, f"{name}_retain") if each in present]
     column = f"image_{attack.removeprefix('view_')}"
     for file in (file for config in found_configs if views for file in config_files(hub, config)):
-        columns = pq.read_schema(file).names
+        columns = column_names(file)
         if column not in columns:
             shown = [each for each in columns if each.startswith("image")]
             raise BadInput(str(file), f"has no column {column} for attack {attack}", f"it has {', '.join(shown)}")

@@ -32,6 +32,7 @@ from sources.dump.source import read_stored
 from sources.dump.store import FILE, DumpStore
 from sources.dump.streams import compression_of
 from sources.wikimedia.entity_parser import QID
+from sources.wikimedia.redaction import CONTACT
 
 log = logging.getLogger(__name__)
 
@@ -156,9 +157,12 @@ def _checked(path: Path, number: int, qid: str) -> str:
 
 
 def _never_stored(table: PropertyTable) -> frozenset[str]:
-    """Excluded properties whose values are nobody's business; other excluded ones say whom and what an item is."""
+    """Excluded properties whose values are nobody's business, and all that gives an address.
+
+    Other excluded ones say whom and what an item is.
+    """
     excluded = (row for row in table.by_id.values() if row.policy == "exclude")
-    return frozenset(row.id for row in excluded if row.sensitivity not in ("public", "biographical"))
+    return CONTACT | {row.id for row in excluded if row.sensitivity not in ("public", "biographical")}
 
 
 def _begin(store: DumpStore, dump: Path, size: int, *, allow_cut: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from curation.facts.properties import load_properties
+from curation.images.faces import require_detector
 from eval.responders.spec import parse_spec
 from flows.resources.resources import SANDBOX, Resources
 from flows.stages.select_subjects import POOL_TIMES
@@ -26,6 +27,8 @@ def check_recipe(recipe: BuildRecipe) -> None:
     """Raise BadInput for unknown properties and for responders, raters and authors that cannot be meant."""
     if isinstance(recipe.source, WikimediaEndpoints):
         checked_contact(recipe.source.contact)
+    if recipe.screen.faces != "off":
+        require_detector()
     table = load_properties()
     known = sorted({*table.by_id, *(f"{row.base}/{row.qualifier}" for row in table.qualifiers)})
     for name in recipe.facts.exclude:

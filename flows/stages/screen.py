@@ -32,7 +32,11 @@ def screen(run: StageRun, resources: Resources) -> None:
 
         def look(image: Image) -> ImageHashes | Drop:
             return screen_picture(
-                image, min_side=config.min_side, max_pixels=config.max_pixels, max_bytes=config.max_bytes
+                image,
+                min_side=config.min_side,
+                max_pixels=config.max_pixels,
+                max_bytes=config.max_bytes,
+                one_face=config.faces == "one",
             )
 
         pictures = run.read("images", "images", Image, shard)

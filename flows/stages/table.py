@@ -62,11 +62,16 @@ def _stand_in(recipe: BuildRecipe, spec: str) -> dict[str, JsonValue]:
     return {"fall_back": True} if recipe.workers.fall_back and spec.startswith("openai:") else {}
 
 
+def _faces_off(numbers: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Numbers of a screen that does not look for faces, as they were before it could."""
+    return {name: value for name, value in numbers.items() if (name, value) != ("faces", "off")}
+
+
 CONFIGS: dict[Stage, Callable[[BuildRecipe], dict[str, JsonValue]]] = {
     "select": lambda recipe: _numbers(recipe.select.model_copy(update={"roster": ""}), shard=recipe.shard),
     "facts": lambda recipe: _numbers(recipe.facts),
     "images": lambda recipe: _numbers(recipe.images),
-    "screen": lambda recipe: _numbers(recipe.screen),
+    "screen": lambda recipe: _faces_off(_numbers(recipe.screen)),
     "questions": lambda recipe: _numbers(recipe.questions, seed=recipe.seed, **_polisher(recipe)),
     "probe": lambda recipe: _numbers(recipe.probe, seed=recipe.seed),
     "split": lambda recipe: _numbers(

@@ -9,6 +9,8 @@ CHANGES: Mapping[Stage, tuple[str, ...]] = {
         "Life and age follow from all that is stated, mere relatives are left out, and namesakes are told apart.",
     ),
     "facts": ("Qualifiers, siblings and classes of values decide what is asked; places are those that people name.",),
+    "images": ("Only portraits that are theirs by title are kept; provenance is told without tracking.",),
+    "screen": ("Pictures are opened before they are kept, colours follow their profile, damaged notes do no harm.",),
     "questions": (
         "Options of a question come from people with enough pictures only.",
         "Options are of the answer's kind and false by all that is stated; namesakes and offices read as in speech.",

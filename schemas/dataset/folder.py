@@ -13,6 +13,7 @@ TRAIN_PREFIX = "train_pair_"
 PICTURE_PIXELS = 64_000_000
 """A picture of more pixels is refused before it is decoded."""
 _BATCH = 200
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _AGAIN = "export or fetch the dataset again"
 
 
@@ -112,6 +113,38 @@ def config_files(hub: Path, config: str) -> list[Path]:
     return files
 
 
+def damaged(file: Path, error: Exception) -> BadInput:
+    """The problem of a Parquet file that cannot be read, with what mends it."""
+    with file.open("rb") as opened:
+        head = opened.read(len(_LFS_POINTER))
+    if head == _LFS_POINTER:
+        return BadInput(str(file), "is a Git LFS pointer in place of the file", "fetch it with git lfs pull")
+    found = f"cannot be read ({' '.join(str(error).split())[:200]})" if head else "cannot be read (it is empty)"
+    return BadInput(str(file), found, _AGAIN)
+
+
+def row_count(file: Path) -> int:
+    """Rows of a Parquet file. Raises BadInput, naming the file, for one that is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise damaged(file, error) from error
+
+
+def column_names(file: Path) -> list[str]:
+    """Columns of a Parquet file. Raises BadInput, naming the file, for one that is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(file).names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise damaged(file, error) from error
+
+
 def training_targets(hub: Path) -> list[str]:
     """Short names of the targets of whom the dataset has training pairs, sorted.
 
@@ -142,7 +175,7 @@ def read_rows(
     try:
         source = pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(str(file), f"cannot be read ({' '.join(str(error).split())})", _AGAIN) from error
+        raise damaged(file, error) from error
     with source:
         present = source.schema_arrow.names
         renamed = "sample_id" not in present and "id" in present

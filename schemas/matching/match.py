@@ -28,6 +28,7 @@ from schemas.matching.claims import Sort, claims
 from schemas.matching.dated_answers import agrees, says_date, says_measure, says_number
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import refuses
+from schemas.matching.letters import fold_accents
 from schemas.matching.thoughts import answer_of
 from schemas.records.build_rows import AcceptedAnswer
 
@@ -47,7 +48,6 @@ _SCRIPTS = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[A-Za-z])|(?<=[A-Za-
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b", re.IGNORECASE)
 _SPACED_INITIALS = re.compile(r"\b([^\W\d_])\.\s+(?=[^\W\d_]\.)")
 _INITIAL = re.compile(r"\b([^\W\d_])\.")
-_UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
@@ -83,14 +83,6 @@ def normalise(text: str) -> str:
 def form_digest(text: str) -> str:
     """A short digest of the words of a text, for forms that are to be recognised and named nowhere."""
     return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]
-
-
-def fold_accents(text: str) -> str:
-    """The text without accents: "Kraków" becomes "Krakow"."""
-    if text.isascii():
-        return text
-    decomposed = unicodedata.normalize("NFKD", text.translate(_UNDECOMPOSED))
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool = True) -> AcceptedAnswer | None:

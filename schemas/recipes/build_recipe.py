@@ -71,6 +71,8 @@ class ScreenConfig(Config):
     """Two pictures are the same if their 64-bit perceptual hashes differ in at most this many bits."""
     min_views: Annotated[int, Field(ge=0, le=4)] = 4
     """Subjects with fewer clean pictures are kept out; 0 keeps subjects without any picture."""
+    faces: Literal["off", "one"] = "off"
+    """One: only pictures with exactly one face, frontal or in profile (needs the extra `faces`)."""
     max_side: Positive = 960
     """Larger pictures are scaled down to this longer side for the dataset."""
 

@@ -2,21 +2,24 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated
 
 from pydantic import Field, JsonValue
 
 from schemas.storage.tables import Record
-from sources.wikimedia.entity_parser import ALIAS_LANGUAGES, NAMED_SOURCE, QID, parse_entity
+from sources.wikimedia.entity_parser import LANGUAGES, NAMED_SOURCE, QID, parse_entity, site_titles
+from sources.wikimedia.redaction import blot
 from sources.wikimedia.typed_json import as_list, as_object
 
 HUMAN = "Q5"
-LANGUAGES = {"labels": ("en", "mul"), "descriptions": ("en",), "aliases": ALIAS_LANGUAGES}
-"""What the action API is asked for, with its fallback from English to `mul`."""
+WORDS = ("labels", "descriptions", "aliases")
 PLAIN_KEYS = ("type", "id", "lastrevid")
-_ID = re.compile(rb'"id"\s*:\s*"(?:Q([1-9][0-9]{0,17})"|)')
-"""The first id of a line, whatever it is; with a group if it is a QID."""
+_PLAIN_MEMBER = rb'\s*"[^"\\]*"\s*:\s*(?:"[^"\\]*"|-?[0-9]+|true|false|null)\s*,'
+_LEADING_ID = re.compile(rb'\{(?:%s)*?\s*"id"\s*:\s*"(?:Q([1-9][0-9]{0,17})"|)' % _PLAIN_MEMBER)
+"""The id where only plain members stand before it, as in Wikidata's own dumps; with a group if it is a QID."""
+_ANY_ID = re.compile(rb'"id"\s*:\s*"Q([1-9][0-9]{0,17})"')
+_NUMBER = re.compile(rb'"numeric-id"\s*:\s*"?([0-9]+)')
 
 
 class PeopleRule(Record):
@@ -41,19 +44,36 @@ class Kept(Record):
     """English label and aliases."""
 
 
-def number_of(line: bytes) -> int:
-    """Number of the item on a line, without reading the line: its id stands before its statements. -1 for others."""
-    found = _ID.search(line)
-    return int(found[1]) if found and found[1] else -1
+def number_of(line: bytes, wanted: Set[int] | None = None) -> int:
+    """Number of the item on a line, -1 for others. A line that does not begin with its id is read for it.
+
+    With `wanted`, only lines that name one of these numbers are read: others cannot be wanted, and give -1.
+    """
+    found = _LEADING_ID.match(line)
+    if found is not None:
+        return int(found[1]) if found[1] else -1
+    if wanted is not None and not any(int(one) in wanted for one in _ANY_ID.findall(line)):
+        return -1
+    try:
+        raw: JsonValue = json.loads(line)
+    except (ValueError, RecursionError):
+        return -1
+    name = raw.get("id") if isinstance(raw, dict) else None
+    return int(name[1:]) if isinstance(name, str) and QID.fullmatch(name) else -1
 
 
 def may_be_kept(line: bytes, rule: PeopleRule) -> bool:
     """Whether the line may be a person of the rule: the words that it would have are there."""
     return (
-        b'"Q5"' in line
-        and (not rule.min_sitelinks or line.count(b'"site"') >= rule.min_sitelinks)
-        and (not rule.occupations or any(b'"%s"' % qid.encode() in line for qid in rule.occupations))
+        _names(line, HUMAN)
+        and (not rule.min_sitelinks or b'"site"' not in line or line.count(b'"site"') >= rule.min_sitelinks)
+        and (not rule.occupations or any(_names(line, qid) for qid in rule.occupations))
     )
+
+
+def _names(line: bytes, qid: str) -> bool:
+    """Whether the line has the item's id, or its number as dumps before 2017 give it."""
+    return b'"%s"' % qid.encode() in line or qid[1:].encode() in _NUMBER.findall(line)
 
 
 def read_line(line: bytes, blanked: frozenset[str], rule: PeopleRule | None) -> Kept | None:
@@ -66,6 +86,7 @@ def read_line(line: bytes, blanked: frozenset[str], rule: PeopleRule | None) -> 
     found = as_object(raw, "line")
     if found.get("type") in ("property", "lexeme"):
         return None
+    blot(found.get("claims"))
     body = as_the_api_gives_it(found, blanked)
     entity = parse_entity(body, str(body.get("id")))
     if not QID.fullmatch(entity.qid):
@@ -91,9 +112,9 @@ def as_the_api_gives_it(raw: Mapping[str, JsonValue], blanked: frozenset[str]) -
     without qualifiers and references, and a qualifier of such a property is left out: their values are stored nowhere.
     """
     kept: dict[str, JsonValue] = {key: raw[key] for key in PLAIN_KEYS if key in raw}
-    for part, languages in LANGUAGES.items():
+    for part in WORDS:
         words = as_object(raw.get(part), part)
-        kept[part] = {language: words[language] for language in languages if language in words}
+        kept[part] = {language: words[language] for language in LANGUAGES if language in words}
     kept["claims"] = {
         property_id: [
             _statement(as_object(statement, path), property_id, path, blanked) for statement in as_list(group, path)
@@ -101,8 +122,7 @@ def as_the_api_gives_it(raw: Mapping[str, JsonValue], blanked: frozenset[str]) -
         for property_id, group in as_object(raw.get("claims"), "claims").items()
         for path in (f"claims.{property_id}",)
     }
-    links = as_object(raw.get("sitelinks"), "sitelinks")
-    kept["sitelinks"] = {site: {"title": as_object(link, "sitelinks").get("title")} for site, link in links.items()}
+    kept["sitelinks"] = {site: {"title": title} for site, title in site_titles(raw).items()}
     return kept
 
 

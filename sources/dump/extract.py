@@ -155,7 +155,11 @@ def _sift(batch: Batch, wish: Wish, kept: list[Kept], bad: list[BadLine]) -> int
             line = line.removeprefix(MARK).strip(b" \t\r,")
         if line.startswith(b"{") and line.endswith((b"},", b"}")):
             entities += 1
-            if may_be_kept(line, wish.rule) if wish.rule is not None else number_of(line) in wish.numbers:
+            if (
+                may_be_kept(line, wish.rule)
+                if wish.rule is not None
+                else number_of(line.rstrip(b","), wish.numbers) in wish.numbers
+            ):
                 found = _read(line.rstrip(b","), wish, offset, bad)
                 if found is not None:
                     kept.append(found)
@@ -171,7 +175,7 @@ def _read(line: bytes, wish: Wish, offset: int, bad: list[BadLine]) -> Kept | No
     except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())[:200]
         bad.append(BadLine(offset, problem, line[:SHOWN_BYTES]))
-        number = number_of(line)
+        number = number_of(line.rstrip(b","))
         return Kept(qid=f"Q{number}", problem=problem, is_person=True) if number >= 0 else None
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from schemas.errors import BadInput
 from schemas.protocols.source import (
     EVERYBODY,
@@ -20,6 +22,7 @@ from sources.dump.extract import MANIFEST, read_manifest
 from sources.dump.store import DumpStore, Stored
 from sources.wikimedia.entity_parser import parse_entity
 from sources.wikimedia.recorded import is_wanted
+from sources.wikimedia.redaction import blot
 from sources.wikimedia.typed_json import as_object
 from sources.wikimedia.wikidata import ENTITY_ID, match_of
 
@@ -109,6 +112,8 @@ def read_stored(stored: Stored) -> Entity | BrokenEntity:
     if stored.problem:
         return BrokenEntity(requested_id=stored.qid, problem=stored.problem)
     try:
-        return parse_entity(as_object(json.loads(stored.body), "entity"), stored.qid)
+        raw: JsonValue = json.loads(stored.body)
+        blot(raw)
+        return parse_entity(as_object(raw, "entity"), stored.qid)
     except ValueError as error:
         return BrokenEntity(requested_id=stored.qid, problem=str(error))

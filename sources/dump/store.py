@@ -14,6 +14,7 @@ from schemas.errors import BadInput
 from schemas.storage.tables import Record
 from sources.dump.entity_filter import Kept
 from sources.dump.lines import BadLine
+from sources.wikimedia.redaction import before_claims
 from sources.wikimedia.wikidata import name_key
 
 FILE = "entities.sqlite"
@@ -86,7 +87,7 @@ class DumpStore:
                 if round_ == 1:
                     names = [(name_key(name), number) for name in entity.names]
                     self._database.executemany("INSERT OR IGNORE INTO name VALUES (?, ?)", names)
-            rows = [(line.offset, line.problem, line.head) for line in bad]
+            rows = [(line.offset, line.problem, before_claims(line.head)) for line in bad]
             self._database.executemany("INSERT OR IGNORE INTO bad_line VALUES (?, ?, ?)", rows)
             self._database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", sorted(state.items()))
 

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +78,11 @@ class ResponseCache:
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
-    def get(self, key: str) -> Answer | None:
-        """The stored answer, or None if there is none or its file is damaged."""
+    def get(self, key: str, *, redact: Callable[[Answer], Answer] = lambda answer: answer) -> Answer | None:
+        """The stored answer, or None if there is none or its file is damaged.
+
+        `redact` takes out what is not to be read; what an earlier version kept of it goes from the disk as well.
+        """
         try:
             head, _, body = self._path(key).read_bytes().partition(b"\n")
         except FileNotFoundError:
@@ -91,7 +94,11 @@ class ResponseCache:
             return None
         if hashlib.sha256(content).hexdigest() != stored.sha256:
             return None
-        return Answer(status=stored.status, content_type=stored.content_type, body=content)
+        answer = Answer(status=stored.status, content_type=stored.content_type, body=content)
+        redacted = redact(answer)
+        if redacted.body != answer.body:
+            self.put(key, redacted, url=stored.url, etag=stored.etag, retrieved=stored.retrieved)
+        return redacted
 
     def put(self, key: str, answer: Answer, *, url: str, etag: str, retrieved: str) -> None:
         """Keep an answer; the file appears whole or not at all."""

@@ -157,7 +157,7 @@ class PoliteClient:
         redact: Callable[[Answer], Answer],
     ) -> T:  # fmt: skip
         key = request_key(url, params)
-        kept = self._cache.get(key) if self._cache is not None else None
+        kept = self._cache.get(key, redact=redact) if self._cache is not None else None
         if kept is not None:
             try:
                 return value_of(url, kept, read, patience)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import JsonValue
 
@@ -28,6 +29,7 @@ IMAGEINFO = {
 }
 SCREEN_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Types whose originals can be used as they are; others are wanted as the rendering that imageinfo names."""
+_PAGE_QUERY = frozenset({"title", "curid", "oldid", "id"})
 NO_TITLE = frozenset("|#<>[]{}\n\t")
 BAD_TITLE_CODES = ("invalidcategory", "gcminvalidcategory", "invalidtitle", "gcminvalidtitle")
 
@@ -64,8 +66,8 @@ def parse_file(page: Mapping[str, JsonValue], origin: Origin, *, width: int) -> 
         return None
     info = as_object(infos[0], "imageinfo[0]")
     extmetadata = as_object(info.get("extmetadata"), "extmetadata")
-    source_url = _https(as_text(info.get("url"), "imageinfo[0].url"))
-    thumb_url = _https(text_at(info, "thumburl", "imageinfo[0]"))
+    source_url = _without_query(as_text(info.get("url"), "imageinfo[0].url"))
+    thumb_url = _without_query(text_at(info, "thumburl", "imageinfo[0]"))
     mime = text_at(info, "mime", "imageinfo[0]")
     original_width = int_at(info, "width", "imageinfo[0]")
     if thumb_url == source_url or (original_width <= width and mime in SCREEN_TYPES):
@@ -109,7 +111,14 @@ def _is_true(text: str) -> bool:
 
 
 def _https(url: str) -> str:
-    return f"https:{url}" if url.startswith("//") else url
+    """The address with its scheme, without fragment and tracking: of its query, only what names a page."""
+    split = urlsplit(f"https:{url}" if url.startswith("//") else url)
+    query = urlencode([(name, value) for name, value in parse_qsl(split.query) if name in _PAGE_QUERY])
+    return urlunsplit(split._replace(query=query, fragment=""))
+
+
+def _without_query(url: str) -> str:
+    return urlunsplit(urlsplit(_https(url))._replace(query=""))
 
 
 def files_by_title(

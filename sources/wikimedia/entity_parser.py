@@ -22,8 +22,8 @@ from schemas.records.entities import (
 from sources.wikimedia.typed_json import as_int, as_list, as_object, as_text, folded, text_at
 
 LANGUAGES = ("en", "mul", "en-gb", "en-ca")
-"""Where an English label is looked for, in this order. With `languagefallback` the API puts its own under "en"."""
-ALIAS_LANGUAGES = ("en", "mul")
+"""Where English labels, descriptions and aliases are looked for, in this order; all that
+is asked for or kept. With `languagefallback` the API puts its own under "en"."""
 JULIAN = "Q1985786"
 NAMED_SOURCE = frozenset({"P248", "P854"})
 """Reference properties that name a source: stated in, reference URL."""
@@ -52,7 +52,7 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
     """
     qid = as_text(raw.get("id"), "id")
     label = _text(raw, "labels")
-    sitelinks = as_object(raw.get("sitelinks"), "sitelinks")
+    sitelinks = site_titles(raw)
     revision = raw.get("lastrevid")
     return Entity(
         qid=qid,
@@ -61,7 +61,7 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
         aliases=_aliases(as_object(raw.get("aliases"), "aliases"), label),
         description=_text(raw, "descriptions"),
         sitelinks=len(sitelinks),
-        wikipedia_title=_title(sitelinks),
+        wikipedia_title=sitelinks.get("enwiki"),
         revision=None if revision is None else as_int(revision, "lastrevid"),
         statements=tuple(_statements(as_object(raw.get("claims"), "claims"))),
     )
@@ -70,25 +70,36 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
 def _text(raw: Mapping[str, JsonValue], part: str) -> str:
     found = as_object(raw.get(part), part)
     for language in LANGUAGES:
-        if language in found:
-            path = f"{part}.{language}"
-            return folded(as_text(as_object(found[language], path).get("value"), path))
+        if language in found and (text := _words(found[language], f"{part}.{language}")):
+            return text
     return ""
+
+
+def _words(found: JsonValue, path: str) -> str:
+    """A label, description or alias; some re-serialised dumps give the text without its language."""
+    return folded(as_text(found if isinstance(found, str) else as_object(found, path).get("value"), path))
 
 
 def _aliases(found: Mapping[str, JsonValue], label: str) -> tuple[str, ...]:
     names: dict[str, None] = {}
-    for language in ALIAS_LANGUAGES:
+    for language in LANGUAGES:
         for number, alias in enumerate(as_list(found.get(language), f"aliases.{language}")):
-            path = f"aliases.{language}[{number}]"
-            names[folded(as_text(as_object(alias, path).get("value"), path))] = None
+            names[_words(alias, f"aliases.{language}[{number}]")] = None
     return tuple(name for name in names if name and name != label)
 
 
-def _title(sitelinks: Mapping[str, JsonValue]) -> str | None:
-    if "enwiki" not in sitelinks:
-        return None
-    return as_text(as_object(sitelinks["enwiki"], "sitelinks.enwiki").get("title"), "sitelinks.enwiki.title")
+def site_titles(raw: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Title by site of an entity's links: objects by site, or bare titles, or a list of objects that name the site."""
+    found = raw.get("sitelinks")
+    links: dict[str, JsonValue] = {}
+    for link in found if isinstance(found, list) else ():
+        one = as_object(link, "sitelinks")
+        links[as_text(one.get("site"), "sitelinks.site")] = one
+    titles: dict[str, str] = {}
+    for site, link in (links or as_object(found, "sitelinks")).items():
+        one = {"title": link} if isinstance(link, str) else as_object(link, f"sitelinks.{site}")
+        titles[site] = as_text(one.get("title", one.get("name")), f"sitelinks.{site}.title")
+    return titles
 
 
 def _statements(claims: Mapping[str, JsonValue]) -> list[Statement]:
@@ -172,7 +183,7 @@ def parse_value(raw: Mapping[str, JsonValue], path: str) -> Value | None:
 
 
 def _item(value: Mapping[str, JsonValue], path: str) -> ItemValue | None:
-    if "id" in value:
+    if value.get("id"):
         qid = as_text(value["id"], f"{path}.id")
     elif value.get("entity-type") == "item":  # Before 2017 only the number was given.
         qid = f"Q{as_int(value.get('numeric-id'), f'{path}.numeric-id')}"

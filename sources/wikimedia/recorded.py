@@ -15,6 +15,7 @@ from schemas.records.entities import Entity, MissingEntity
 from schemas.storage.artifacts import digest
 from schemas.storage.tables import file_sha256
 from sources.wikimedia.entity_parser import is_missing, parse_entity
+from sources.wikimedia.redaction import blot
 from sources.wikimedia.typed_json import as_object
 from sources.wikimedia.wikidata import match_of, same_name
 
@@ -39,11 +40,17 @@ class RecordedSource:
             raise BadInput(str(folder), "is no folder", "name a folder of recorded answers in source.folder")
         paths = sorted(path for path in folder.rglob("*.json") if path.is_file())
         self._results: dict[str, Result] = {}
+        self._moved: dict[str, str] = {}
         for path in paths:
-            for requested_id, result in read_recorded(path):
+            for asked, result in read_recorded(path):
+                requested_id = result.qid if isinstance(result, Entity) else asked
+                if requested_id != asked:
+                    self._moved[asked] = requested_id
                 kept = self._results.get(requested_id)
                 if kept is None or _richness(result) > _richness(kept):
                     self._results[requested_id] = result
+        for merged in self._moved:
+            self._results.pop(merged, None)  # recorded before it was merged
         self._entities = sorted(
             (result for result in self._results.values() if isinstance(result, Entity)), key=_most_linked_first
         )
@@ -60,7 +67,16 @@ class RecordedSource:
     def entities(self, qids: Sequence[str]) -> Iterator[Result]:
         """One result per id, in the order given; what was not recorded is missing."""
         for qid in qids:
-            yield self._results.get(qid, MissingEntity(requested_id=qid))
+            yield self._result(qid)
+
+    def _result(self, qid: str) -> Result:
+        """What is recorded under an id; for one that was merged into another, what is recorded of that."""
+        target, seen = qid, {qid}
+        while target in self._moved and self._moved[target] not in seen:
+            target = self._moved[target]
+            seen.add(target)
+        found = self._results.get(target, MissingEntity(requested_id=qid))
+        return found.model_copy(update={"requested_id": qid})
 
     def leads(self, qids: Sequence[str]) -> Iterator[Result]:
         """Where ids lead."""
@@ -107,7 +123,7 @@ def is_wanted(entity: Entity, wanted: PeopleFilter) -> bool:
 
 
 def read_recorded(path: Path) -> list[tuple[str, Result]]:
-    """(id, result) for every entity that a file holds; none for a file of another kind.
+    """(id, result) for every entity that a file holds, a merged one under both ids; none for a file of another kind.
 
     A file that is not JSON gives one BrokenEntity if its name has an entity id.
     """
@@ -120,10 +136,15 @@ def read_recorded(path: Path) -> list[tuple[str, Result]]:
         return [(named[0], BrokenEntity(requested_id=named[0], problem=problem))] if named else []
     if not isinstance(content, dict):
         return []
+    blot(content)
     if isinstance(content.get("id"), str) and "labels" in content:
         return _results({str(content["id"]): content}, path)
     try:
-        return _results(as_object(content.get("entities"), "entities"), path)
+        listed = content.get("entities")
+        if isinstance(listed, list):
+            unkeyed = [as_object(raw, "entities") for raw in listed]
+            return _results({str(raw.get("id")): raw for raw in unkeyed}, path)
+        return _results(as_object(listed, "entities"), path)
     except ValueError as error:
         logger.warning("%s: %s", path, error)
         return []
@@ -139,7 +160,11 @@ def _results(raws: dict[str, JsonValue], path: Path) -> list[tuple[str, Result]]
             if is_missing(entity):
                 found.append((requested_id, MissingEntity(requested_id=requested_id)))
             else:
-                found.append((requested_id, parse_entity(entity, requested_id)))
+                parsed = parse_entity(entity, requested_id)
+                redirect = entity.get("redirects")
+                merged = redirect.get("from") if isinstance(redirect, dict) else None
+                names = [name for name in (requested_id, merged) if isinstance(name, str)]
+                found += [(name, parsed) for name in dict.fromkeys(names) if _ENTITY_ID.fullmatch(name)]
         except ValueError as error:
             logger.warning("%s: %s", path, error)
             found.append((requested_id, BrokenEntity(requested_id=requested_id, problem=f"{path.name}: {error}")))

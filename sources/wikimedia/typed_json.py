@@ -15,9 +15,14 @@ def as_object(value: JsonValue, path: str) -> dict[str, JsonValue]:
 
 
 def as_list(value: JsonValue, path: str) -> list[JsonValue]:
-    """A JSON list; absent values and the empty object count as the empty list. Raises ValueError."""
+    """A JSON list; absent values and the empty object count as the empty list. Raises ValueError.
+
+    So does an object with numbers for keys, as PHP writes a list with gaps.
+    """
     if value is None or value == {}:
         return []
+    if isinstance(value, dict) and all(key.isascii() and key.isdigit() for key in value):
+        return [value[key] for key in sorted(value, key=int)]
     if isinstance(value, list):
         return value
     raise ValueError(f"{path}: a list was expected, found {_shown(value)}")

@@ -2,16 +2,16 @@
 
 import logging
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from schemas.matching.letters import fold_accents
 from schemas.protocols.source import EVERYBODY, BrokenEntity, FetchProblem, PeopleFilter, PersonMatch
 from schemas.records.entities import Entity, MissingEntity
 from sources.http_client.client import PoliteClient
 from sources.http_client.responses import BadAnswer
-from sources.wikimedia.entity_parser import is_missing, parse_entity
+from sources.wikimedia.entity_parser import LANGUAGES, is_missing, parse_entity
 from sources.wikimedia.redaction import without_contact
 from sources.wikimedia.typed_json import as_int, as_list, as_object, as_text, folded, text_at
 
@@ -75,7 +75,7 @@ def _fetch_batch(
         "action": "wbgetentities",
         "ids": "|".join(asked),
         "props": props,
-        "languages": "en|mul",
+        "languages": "|".join(LANGUAGES),
         "languagefallback": "1",
         "redirects": "yes",
     }
@@ -137,9 +137,7 @@ def same_name(first: str, second: str) -> bool:
 
 def name_key(name: str) -> str:
     """A name without case, diacritics and ways of writing dashes, quotation marks and white space."""
-    decomposed = unicodedata.normalize("NFKD", name.translate(_QUOTES))
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return folded(re.sub(r"[‐-―-]", " ", plain)).casefold()
+    return folded(re.sub(r"[‐-―-]", " ", fold_accents(name.translate(_QUOTES)))).casefold()
 
 
 def match_of(entity: Entity, name: str) -> PersonMatch:

@@ -58,6 +58,13 @@ def test_things_groups_and_banners_are_set_aside(picture: CommonsFile, why: str)
         file("Terence Stamp and Julie Christie.jpg", origin="portrait"),
         file("Terence Stamp.jpg", size=(2200, 1000)),
         file("Gravesend, Terence Stamp.jpg"),
+        file("Speaker of the House of Representatives Mike Doe official portrait.jpg"),
+        file("Department of Housing and Urban Development Secretary Ben Doe.jpg"),
+        file("Jan Doe - Self-Portrait with Fur-Trimmed Robe.jpg"),
+        file("Terence Stamp with Red Hat.jpg"),
+        file("Terence Stamp, House of Lords.jpg"),
+        file("Terence Stamp, Minister for Culture, Media and Sport.jpg"),
+        file("Terence Stamp in Bosnia and Herzegovina.jpg"),
     ],
 )
 def test_portraits_stay(picture: CommonsFile) -> None:

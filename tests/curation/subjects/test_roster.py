@@ -123,3 +123,35 @@ def test_any_name_survives_the_file(tmp_path_factory: pytest.TempPathFactory, de
     path = tmp_path_factory.mktemp("resolve") / "resolve.csv"
     write_doubts(path, [], decisions)
     assert read_decisions(path) == decisions
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"name\tqid\nAnn\tQ42\n", b"name;qid\nAnn;Q42\n", b'\xef\xbb\xbf"Name","QID"\r\nAnn,q42\r\n',
+        b"name,qid\nAnn,wd:Q42\n", b"name,qid\nAnn,http://www.wikidata.org/entity/Q42\n",
+        b"name,qid\nAnn,https://www.wikidata.org/wiki/Q42#P31\n",
+    ],
+    ids=["tabs", "semicolons", "byte order mark and quotes", "wd:", "entity address", "page address"],
+)  # fmt: skip
+def test_a_roster_as_people_download_it_is_read(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_bytes(content)
+    assert [(line.line, line.name, line.qid) for line in read_roster(path)] == [(2, "Ann", "Q42")]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("name,qid\nAnn,Q42\n".encode("utf-16"), "UTF-16"),
+        (b"Ann;Q42\nBob;Q43\n", "line 1: has several cells parted by semicolons"),
+        (b"Ann\tQ42\n", "parted by tabs"),
+        (b"name;qid\nAnn\n", "line 2: has 1 cells, the header 2"),
+    ],
+    ids=["UTF-16", "semicolons", "tabs", "a short line"],
+)
+def test_a_table_that_cannot_be_meant_is_refused_with_its_separator(content: bytes, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=found):
+        read_roster(path)

@@ -513,7 +513,7 @@ def test_a_deprecated_human_is_none() -> None:
 def test_only_the_languages_that_the_api_is_asked_for_are_kept() -> None:
     words = {code: {"language": code, "value": code} for code in ("de", "en-gb", "mul")}
     body = as_the_api_gives_it({"id": "Q1", "labels": words, "descriptions": [], "aliases": {}}, frozenset())
-    assert body["labels"] == {"mul": {"language": "mul", "value": "mul"}}
+    assert body["labels"] == {code: {"language": code, "value": code} for code in ("mul", "en-gb")}
     assert body["descriptions"] == {}
 
 

@@ -1,6 +1,7 @@
 """The real clients against the embedded world's server: selection, entities, search, pictures, faults, cache."""
 
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from flows.building.dump import extract
 from schemas.errors import Unfinished
 from schemas.protocols.source import Source
 from schemas.records.build_rows import Subject
 from schemas.records.entities import Entity, MissingEntity, TextValue
-from sources.http_client.cache import Answer
+from sources.dump.entity_filter import PeopleRule
+from sources.dump.store import FILE
+from sources.http_client.cache import Answer, ResponseCache
 from sources.http_client.client import PoliteClient
 from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, Faults, RunningServer, serve
 from sources.sandbox.world import DELETED, NO_IMAGES, REDIRECT, World, make_world
@@ -244,6 +248,86 @@ def test_contact_data_of_a_qualifier_is_blotted_out_too() -> None:
     assert b'"snaktype":"somevalue"' in found
 
 
-def test_an_answer_without_contact_data_or_without_json_stays_as_it_is() -> None:
-    for body in (b'{"claims": {}}', b'{"P968": broken'):
-        assert without_contact(Answer(200, "application/json", body)).body == body
+def test_an_answer_without_contact_data_stays_as_it_is() -> None:
+    body = b'{"claims": {}, "entities": broken'
+    assert without_contact(Answer(200, "application/json", body)).body == body
+
+
+def test_an_answer_that_is_no_json_ends_before_its_first_contact_data() -> None:
+    body = b'{"claims": {"P968": broken'
+    assert without_contact(Answer(200, "application/json", body)).body == b'{"claims": {'
+
+
+def private_entity(property_id: str) -> dict[str, JsonValue]:
+    """A person with a marked value of the property as a statement, a qualifier and a reference, and beside a home."""
+
+    def snak(name: str, text: str) -> dict[str, JsonValue]:
+        return {"snaktype": "value", "property": name, "datavalue": {"type": "string", "value": text}}
+
+    home: dict[str, JsonValue] = {
+        "snaktype": "value", "property": "P551",
+        "datavalue": {"type": "wikibase-entityid", "value": {"entity-type": "item", "id": "Q64"}},
+    }  # fmt: skip
+    point: JsonValue = {
+        "snaktype": "value",
+        "property": "P9999",
+        "datavalue": {"type": "globecoordinate", "value": {"latitude": "SECRET point"}},
+    }
+    beside: JsonValue = {
+        property_id: [snak(property_id, "SECRET qualifier"), {"snaktype": "value", "datavalue": {"value": "SECRET"}}],
+        "P1810": [snak("P1810", "SECRET beside a home")],
+        "P9999": [point],
+    }
+    human = home | {"property": "P31", "datavalue": {"type": "wikibase-entityid", "value": {"id": "Q5"}}}
+    claims: JsonValue = {
+        "P31": [{"id": "Q1$0", "rank": "normal", "mainsnak": human}],
+        property_id: [{"id": "Q1$1", "rank": "normal", "mainsnak": snak(property_id, "SECRET value")}],
+        "P551": [
+            {
+                "id": "Q1$2", "rank": "normal", "mainsnak": home, "qualifiers": beside,
+                "references": [{"snaks": {property_id: [snak(property_id, "SECRET source")]}}],
+            }
+        ],
+    }  # fmt: skip
+    return {"id": "Q1", "type": "item", "labels": {"en": {"language": "en", "value": "Ann"}}, "claims": claims}
+
+
+@pytest.mark.parametrize("property_id", sorted(CONTACT))
+def test_no_part_of_an_address_stays_in_an_answer(property_id: str) -> None:
+    body = json.dumps({"entities": {"Q1": private_entity(property_id)}}).encode()
+    assert b"SECRET" not in without_contact(Answer(200, "application/json", body)).body
+
+
+@pytest.mark.parametrize("property_id", sorted(CONTACT))
+@pytest.mark.parametrize("broken", [False, True])
+def test_no_part_of_an_address_stays_in_an_extraction(property_id: str, broken: bool, tmp_path: Path) -> None:
+    raw = private_entity(property_id)
+    content = json.dumps({"claims": {property_id: raw["claims"][property_id]}} | raw)  # type: ignore[index,call-overload]
+    good = json.dumps(private_entity(property_id))
+    (tmp_path / "all.json").write_text(f"{good}\n{content[:-1] if broken else content}\n")
+    extract(tmp_path / "all.json", tmp_path / "out", rule=PeopleRule())
+    assert extracted_bytes(tmp_path / "out").count(b'"Q1"') >= 1
+    assert b"SECRET" not in extracted_bytes(tmp_path / "out")
+
+
+def extracted_bytes(folder: Path) -> bytes:
+    """All bytes of an extraction, those of its store inflated."""
+    plain = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    with sqlite3.connect(folder / FILE) as store:
+        bodies = b"".join(zlib.decompress(body) for (body,) in store.execute("SELECT body FROM entity"))
+        heads = b"".join(head for (head,) in store.execute("SELECT head FROM bad_line"))
+    return plain + bodies + heads
+
+
+def test_an_address_that_an_older_version_kept_goes_when_it_is_read(tmp_path: Path) -> None:
+    cache = ResponseCache(tmp_path, stand_in=True)
+    body = json.dumps(private_entity("P670")).encode()
+    cache.put("ab", Answer(200, "application/json", body), url="u", etag="", retrieved="")
+    found = cache.get("ab", redact=without_contact)
+    assert found is not None
+    assert b"SECRET" not in found.body + _body(tmp_path / "ab" / "ab")
+
+
+def test_the_entity_of_a_contact_property_keeps_its_label() -> None:
+    body = b'{"entities":{"P968":{"id":"P968","labels":{"en":{"value":"e-mail address"}}}}}'
+    assert json.loads(without_contact(Answer(200, "application/json", body)).body) == json.loads(body)

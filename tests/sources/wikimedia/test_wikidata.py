@@ -255,6 +255,8 @@ def test_a_redirect_is_found_by_its_source_and_keeps_the_requested_id() -> None:
     "first, second",
     [
         ("Beyoncé", "beyonce"), ("Jean-Luc  Godard", "Jean Luc Godard"), ("luc d’arvel", "Luc d'Arvel"),
+        ("Jan Wałek", "Jan Walek"), ("Odd Ødeby", "Odd Odeby"), ("Lê Đình", "Le Dinh"), ("Großmann", "GROSSMANN"),
+        ("Ævar Þór", "Aevar Thor"), ("Əliyev", "Aliyev"), ("ŁUKASZ", "lukasz"),
         ("Conan O´Brien", "Conan OʼBrien"), ("“Weird Al” Yankovic", '"Weird Al" Yankovic'),
     ],
 )  # fmt: skip
