@@ -37,36 +37,24 @@ class AnswerModel(nn.Module):
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
-        if pictures is not None and self.family.packs and self._may_pack():
-            return self._packed(core, inputs, labels, pictures, positions), kept
         if not self.family.plain_head:
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
-        hidden = core.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
+        if pictures is not None and self.family.packs and self._may_pack():
+            starts = labels.ne(-100).int().argmax(dim=1).tolist()
+            packed = pack(inputs, starts, pictures, token_positions(core, inputs))
+            rows = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
+            hidden = rows.flatten(0, 1)[packed.places.gather(1, positions)]  # [batch, width, hidden]
+        else:
+            hidden = _take(core.model(**inputs, use_cache=False).last_hidden_state, positions)
         head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return head(_take(hidden, positions)), kept
+        return head(hidden), kept
 
     def _may_pack(self) -> bool:
         """A dropout would draw once for what samples share and not once for each."""
         return not self.training or not any(
             isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
         )
-
-    def _packed(
-        self,
-        core: "PreTrainedModel",
-        inputs: Mapping[str, Tensor],
-        labels: Tensor,
-        pictures: Sequence[Picture],
-        positions: Tensor,
-    ) -> Tensor:
-        """[batch, width, vocab], the samples in packed rows."""
-        starts = labels.ne(-100).int().argmax(dim=1).tolist()
-        packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-        hidden = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
-        places = packed.places.gather(1, positions)  # [batch, width]
-        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return cast(Tensor, head(hidden.flatten(0, 1)[places]))
 
 
 def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
