@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from schemas.errors import BadInput
 from unlearn.models.families import Family
+from unlearn.models.loading import _head
 from unlearn.models.packing import Picture, pack
+from unlearn.models.settling import narrowed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,14 +40,13 @@ class AnswerModel(nn.Module):
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
-        if pictures is not None and self.family.packs and self._may_pack():
+        if pictures is not None and self.family.packs and self.family.narrow and self._may_pack():
             return self._packed(core, inputs, labels, pictures, positions), kept
-        if not self.family.plain_head:
+        if not self.family.narrow:
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
-        hidden = core.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
-        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return head(_take(hidden, positions)), kept
+        with narrowed(_head(core), partial(_take, positions=positions)):
+            return core(**inputs, use_cache=False).logits, kept
 
     def _may_pack(self) -> bool:
         """A dropout would draw once for what samples share and not once for each."""
@@ -63,10 +65,9 @@ class AnswerModel(nn.Module):
         """[batch, width, vocab], the samples in packed rows."""
         starts = labels.ne(-100).int().argmax(dim=1).tolist()
         packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-        hidden = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
         places = packed.places.gather(1, positions)  # [batch, width]
-        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return cast(Tensor, head(hidden.flatten(0, 1)[places]))
+        with narrowed(_head(core), lambda hidden: hidden.flatten(0, 1)[places]):
+            return cast(Tensor, core(**packed.inputs, use_cache=False).logits)
 
 
 def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:

@@ -65,7 +65,7 @@ def splits(ours: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PPUBENCH_CACHE", str(tmp_path / "ppubench"))
 
 
