@@ -2,8 +2,8 @@
 
 import pytest
 
-from curation.facts.properties import load_properties
-from curation.questions.phrasing import award_name, kinship, sentence, with_article
+from curation.facts.properties import kinship, load_properties
+from curation.questions.phrasing import award_name, sentence, with_article
 
 table = load_properties()
 P39_START = table.qualifier_by_id["P39/P580"].question

@@ -82,8 +82,11 @@ def test_the_server_gives_the_same_greedy_answers_as_the_model_itself(served: tu
         reply.ask_id: reply for reply in RemoteResponder([url], str(folder), concurrency=4).answer(asks(), GREEDY)
     }
     local = {reply.ask_id: reply for reply in open_responder(f"hf:{folder}", batch=1).answer(asks(), GREEDY)}
-    assert not any(reply.error for reply in remote.values())
     assert {name: reply.text for name, reply in remote.items()} == {name: reply.text for name, reply in local.items()}
+    # A random model may write nothing but control tokens: no answer, and said so.
+    assert all("no answer within the most tokens" in reply.error for reply in remote.values() if not reply.text)
+    assert not any(reply.error for reply in remote.values() if reply.text)
+    assert any(reply.text for reply in remote.values())
 
 
 def test_the_check_passes_pictures_and_schemas(served: tuple[Path, str], caplog: pytest.LogCaptureFixture) -> None:

@@ -215,14 +215,14 @@ def test_a_loss_that_is_not_a_number_ends_the_command_with_exit_status_1(
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99"])
-def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path, device: str) -> None:
-    nothing = tmp_path / "nothing"
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(
+    world: Path, base: Path, tmp_path: Path, device: str
+) -> None:
+    out = tmp_path / "run"
     with pytest.raises(BadInput, match=f"device '{device}': is not on this machine; name one that is: cpu"):
-        run_unlearning(
-            dataset=nothing, method="gd", setting="selective", model="nothing", out=tmp_path / "run", device=device
-        )
+        run_unlearning(dataset=world, method="gd", setting="selective", model=str(base), out=out, device=device)
     with pytest.raises(BadInput, match="is not on this machine"):
-        run_evaluation(dataset=nothing, model="nothing", setting="selective", out=tmp_path / "run", device=device)
+        run_evaluation(dataset=world, model=str(base), setting="selective", out=out, device=device)
     assert not list(tmp_path.iterdir())
 
 

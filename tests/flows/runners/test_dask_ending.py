@@ -152,11 +152,14 @@ def wait_and_write() -> None:
 def test_a_build_that_fails_ends_after_the_shards_that_are_being_done(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="flows.runners.dask_flows")
 
-    def end_once_it_is_waited_for() -> None:
-        wait_for(lambda: "waiting for 1 shards that are being done" in caplog.text)
-        MAY_END.set()
-
     with cluster(workers=1) as client:
+        (worker,) = client.cluster.workers.values()
+
+        def end_once_it_is_waited_for() -> None:
+            wait_for(lambda: "waiting for 1 shards that are being done" in caplog.text)
+            wait_for(lambda: len(worker.state.tasks) == 1)  # the worker has heard that the others are taken back
+            MAY_END.set()
+
         futures = [client.submit(wait_and_write, pure=False) for _ in range(3)]
         assert STARTED.wait(patient(60))
         threading.Thread(target=end_once_it_is_waited_for, daemon=True).start()
