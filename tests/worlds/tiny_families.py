@@ -1,4 +1,4 @@
-"""Tiny random models of many families with their real processors, from tests/worlds/tiny_families.json; templates are
+"""Tiny random models of many families with their real processors, from tests/worlds/data/tiny_families.json; templates are
 written after the real ones.
 
 In a configuration "V" stands for the number of words, and `ids` names configuration keys that hold a token's number.
@@ -18,7 +18,7 @@ from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, Generation
 
 from unlearn.models.processors import register_video_stub
 
-FAMILIES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_suffix(".json").read_text())
+FAMILIES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "tiny_families.json").read_text())
 REFUSED = ("instructblip", "blip-2", "florence2")
 TEXTS = ("Where was Ada Lovelace born?", "In London", "user assistant User Assistant system", "Look and answer: Vienna")
 
