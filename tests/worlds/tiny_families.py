@@ -1,5 +1,5 @@
-"""Tiny random models of many families with their real processors, from tests/worlds/data/tiny_families.json; templates are
-written after the real ones.
+"""Tiny random models of many families with their real processors, from data/tiny_families.json; templates are written
+after the real ones.
 
 In a configuration "V" stands for the number of words, and `ids` names configuration keys that hold a token's number.
 """
