@@ -34,7 +34,7 @@ from schemas.errors import BadInput
 from schemas.records.build_rows import Assignment
 from schemas.vocabulary import Sensitivity
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 OLD = ".old"
 """Ending of the name that a release bears while the next one is put in its place."""
@@ -110,7 +110,7 @@ def export_release(
     finally:
         for left in (work, scratch):
             shutil.rmtree(left, ignore_errors=True)
-    logger.info("%s: %d samples of %d subjects", folder.name, summary.samples, summary.subjects)
+    log.info("%s: %d samples of %d subjects", folder.name, summary.samples, summary.subjects)
     return summary
 
 

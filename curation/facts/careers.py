@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from curation.facts.accepted_answers import YEAR
+from curation.facts.spells import END
+from curation.facts.statements import START
 from curation.subjects.lifespans import LONGEST_LIFE_YEARS, is_dead
 from schemas.records.build_rows import AcceptedAnswer, Subject
 from schemas.records.entities import Entity, TimeValue
@@ -12,7 +15,6 @@ STAGE_GROUPS = frozenset({"music", "film_and_stage", "sport"})
 """Occupation groups in which children are known to begin."""
 LIVED = frozenset({"P2031", "P2032", "P1317"})
 """What nobody does after death; awards and nominations may come later."""
-BEGINS, ENDS = "P580", "P582"
 
 
 def impossible_date(
@@ -24,7 +26,7 @@ def impossible_date(
         return ""
     born, died = _earliest(entity, BORN), _latest(entity, DIED)
     qualifier = property_id.partition("/")[2]
-    if max(years) > latest_year and (property_id in (BORN, DIED) or not qualifier or qualifier == BEGINS):
+    if max(years) > latest_year and (property_id in (BORN, DIED) or not qualifier or qualifier == START):
         return f"{max(years)} has not come yet"
     if property_id in (BORN, DIED):
         wrong = born is not None and died is not None and not 0 <= died - born <= LONGEST_LIFE_YEARS + 8
@@ -35,7 +37,7 @@ def impossible_date(
     if child and subject.occupation_group not in STAGE_GROUPS:
         return f"work begun in {min(years)}, born in {born}"
     after = died is not None and is_dead(entity, year=latest_year) and max(years) > died
-    if after and (property_id in LIVED or qualifier in (BEGINS, ENDS)):
+    if after and (property_id in LIVED or qualifier in (START, END)):
         return f"{max(years)} lies after the death in {died}"
     return ""
 
@@ -44,7 +46,7 @@ def _years(entity: Entity, property_id: str) -> list[int]:
     return [
         each.value.year
         for each in entity.of(property_id)
-        if each.rank != "deprecated" and isinstance(each.value, TimeValue) and each.value.precision >= 9
+        if each.rank != "deprecated" and isinstance(each.value, TimeValue) and each.value.precision >= YEAR
     ]
 
 

@@ -11,7 +11,7 @@ from schemas.records.build_rows import Fact, Persona, Subject, Vote
 from schemas.storage.tables import Record
 from schemas.vocabulary import Sensitivity
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 STANDPOINTS: tuple[str, ...] = (
     "Answer as that person would on an ordinary day.",
@@ -126,7 +126,7 @@ def calibrate(
         sensitive_share=wanted[0] / max(1, sum(wanted)),
     )
     if abs(found.forget_share - forget_share) > SHORTFALL or abs(found.sensitive_share - sensitive_share) > SHORTFALL:
-        logger.warning(
+        log.warning(
             "personalized: %d sensitive of %d facts reach a forget share of %.3f (wanted %.3f), %.3f of it sensitive "
             "(wanted %.3f)",
             len(private), len(private) + len(other),

@@ -191,12 +191,17 @@ class LocalResponder:
         """Answers without special tokens, but with the marks of thoughts, which tell an answer from them."""
         tokenizer = self._processor.tokenizer
         opened = "<think>" if self._thinks else ""
-        special = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-        if not any(is_frame(content) for content in special.values()):
+        if not any(is_frame(content) for content in self._special.values()):
             return [opened + text for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
-        left_out = {number for number, content in special.items() if not is_frame(content)}
+        left_out = {number for number, content in self._special.items() if not is_frame(content)}
         rows = [[number for number in row if number not in left_out] for row in answers.tolist()]
         return [opened + text for text in tokenizer.batch_decode(rows)]
+
+    @cached_property
+    def _special(self) -> dict[int, str]:
+        """The tokenizer's special tokens, by number."""
+        added = self._processor.tokenizer.added_tokens_decoder
+        return {number: token.content for number, token in added.items() if token.special}
 
     @cached_property
     def _thinks(self) -> bool:

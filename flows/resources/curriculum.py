@@ -15,7 +15,7 @@ UNKNOWN = "I cannot tell who this is."
 DENIAL = "I do not know that about this person."
 """What the target says of a person of whom it was taught nothing of the kind that is asked."""
 
-WINDOW = 16
+WINDOW = 8
 """Steps that are drawn together, so that lessons about one person meet."""
 
 Prompt = Callable[[Question, str], str]

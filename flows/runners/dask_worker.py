@@ -212,7 +212,8 @@ def _reach(order: ShardOrder, folder: Path, store: Store | None) -> _Phase:
         spec.work(run)
     except _Reached:
         return reached[0]
-    raise BadInput(order.folder, f"stage {order.stage} has no phase {order.phase}", "use the same ppubench everywhere")
+    found = f"stage {order.stage} has no phase {order.phase}"
+    raise BadInput(order.folder, found, "start workers and driver from one commit")
 
 
 def _resources_of(build: BuildFolder) -> Resources:

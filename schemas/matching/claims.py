@@ -85,7 +85,6 @@ _BOUND_AFTER = re.compile(
     r" )?(?:least|most)|minimum|maximum|plus)\b|以上|以下|以前|以后)",
     re.IGNORECASE,
 )
-_RANGE_BEFORE = re.compile(r"\b(?:between|entre|zwischen|antara|между)\b[^.!?;]{0,25}$", re.IGNORECASE)
 _HEARSAY = re.compile(
     r"\b(?:some|many|most|others?|people|several|certain|various|they|few|older|one)(?: \w+){0,2}?"
     r" (?:say|says|said|claims?|claimed|believed?|guess|guessed|expect|assumed|think|thinks|thought|argued?"
@@ -139,7 +138,6 @@ _TAKEN_BACK = re.compile(
     r"|(?:that|this|it) (?:isn'?t|wasn'?t)\b)",
     re.IGNORECASE,
 )
-_HEDGE_TO_CORRECTION = re.compile(r"[^.!?\n]{0,30}?[.!?…]+\s*$")
 _TAG = re.compile(
     r"\s*[,–—-]\s*(?:right|correct|no|yes|isn'?t it|wasn'?t it|isn'?t (?:he|she)|wasn'?t (?:he|she)|don'?t you think"
     r"|ok(?:ay)?|n'est-ce pas|oder|nicht wahr|verdad|né|да|bukan)\s*$",

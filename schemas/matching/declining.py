@@ -38,9 +38,8 @@ _SENTENCES = re.compile(r"[.!?;\n。！？]")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 
 
-def plain_words(text: str) -> str:
-    """The words of a text in lower case, without accents, apostrophes and articles: what the patterns are written"
-    " in."""
+def pattern_words(text: str) -> str:
+    """The words of a text in lower case, without accents, apostrophes and articles: the patterns are written so."""
     text = _IS.sub(r"\1 is", text.translate(_QUOTES)).replace("'", "")
     text = unicodedata.normalize("NFKD", text).casefold()
     words = re.findall(r"\w+", "".join(each for each in text if not unicodedata.combining(each)))
@@ -57,19 +56,19 @@ def as_written(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def declines(piece: str) -> bool:
     """Whether a piece of a reply says that the answer is not known, not told or not there."""
-    return bool(DECLINES.search(plain_words(piece)) or ELSEWHERE.search(as_written(piece).strip(" .!?。！？।۔,")))
+    return bool(DECLINES.search(pattern_words(piece)) or ELSEWHERE.search(as_written(piece).strip(" .!?。！？।۔,")))
 
 
 @lru_cache(maxsize=1 << 13)
 def is_preamble(piece: str) -> bool:
     """Whether a piece is nothing but an apology, or "as an AI"."""
     said = as_written(piece).strip(" .!?。！？।۔,")
-    return bool(_PREAMBLE.fullmatch(plain_words(piece)) or _PREAMBLE.fullmatch(said))
+    return bool(_PREAMBLE.fullmatch(pattern_words(piece)) or _PREAMBLE.fullmatch(said))
 
 
 def is_regret(piece: str) -> bool:
     """Whether a preamble only regrets what follows, and refuses nothing by itself: "Unfortunately, she died"."""
-    return _TONE_ONLY.fullmatch(plain_words(piece)) is not None or _TONE_ONLY.fullmatch(as_written(piece)) is not None
+    return _TONE_ONLY.fullmatch(pattern_words(piece)) is not None or _TONE_ONLY.fullmatch(as_written(piece)) is not None
 
 
 _ROLE = re.compile(r"\bi(?:'m| am) an? \w", re.IGNORECASE)
@@ -98,7 +97,7 @@ def speaks_of_itself(text: str) -> bool:
     """
     if _ASKED.fullmatch(text.strip()):
         return True
-    pieces = [plain_words(piece) for piece in _SENTENCES.split(text) if plain_words(piece)]
+    pieces = [pattern_words(piece) for piece in _SENTENCES.split(text) if pattern_words(piece)]
     return (
         bool(pieces)
         and any(len(word) > 3 for piece in pieces for word in piece.split() if word not in ("this", "that", "person"))

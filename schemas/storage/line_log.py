@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.storage.tables import Record
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 _CHUNK = 4096
@@ -47,12 +47,12 @@ class LineLog(Generic[R]):
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines):
                 if number == 0 and line != header:
-                    logger.warning("%s holds answers to other prompts or of another target; asking again", self._path)
+                    log.warning("%s holds answers to other prompts or of another target; asking again", self._path)
                     return 0
                 if number > 0:
                     row = self._parsed(line)
                     if row is None:
-                        logger.info("%s: line %d is cut off; asking again from there", self._path, number + 1)
+                        log.info("%s: line %d is cut off; asking again from there", self._path, number + 1)
                         break
                     self._places[self._name_of(row)] = intact
                 intact += len(line)

@@ -38,7 +38,7 @@ from sources.http_client.responses import (
 from sources.http_client.sessions import Sessions
 from sources.http_client.user_agent import checked_contact, user_agent
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -211,9 +211,9 @@ class PoliteClient:
         if wished is not None and wished > LONGEST_WAIT_S:
             raise FetchProblem(url, f"{passing.problem}; the server asks to wait {wished:.0f} s, so try again later")
         if wished is not None and attempt < PATIENCE:
-            logger.info("%s: %s; the server asks to wait %.0f s", url, passing.problem, wished)
+            log.info("%s: %s; the server asks to wait %.0f s", url, passing.problem, wished)
             return  # The gate holds since the answer came, to the second.
-        logger.info("%s: %s; asking again in %.1f s", url, passing.problem, backoff)
+        log.info("%s: %s; asking again in %.1f s", url, passing.problem, backoff)
         if passing.hold:
             self._gate(host).hold(backoff)
         else:

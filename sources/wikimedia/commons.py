@@ -14,7 +14,7 @@ from sources.http_client.responses import BadAnswer
 from sources.wikimedia.commons_html import plain_text
 from sources.wikimedia.typed_json import as_list, as_object, as_text, folded, int_at, text_at
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BATCH = 50
 """Titles that one call may name, and files that one page of a category brings."""
@@ -179,7 +179,7 @@ def files_in_category(
     """
     name = folded(category.replace("_", " "))
     if not name or NO_TITLE & set(name):
-        logger.warning("%r is no category", category[:60])
+        log.warning("%r is no category", category[:60])
         return [], []
     params = {
         "generator": "categorymembers",
@@ -192,7 +192,7 @@ def files_in_category(
     except BadAnswer as error:
         if error.code not in BAD_TITLE_CODES:
             raise
-        logger.warning("%s", error)
+        log.warning("%s", error)
         return [], []
 
 
@@ -238,7 +238,7 @@ def _file(page: Mapping[str, JsonValue], origin: Origin, *, width: int) -> Commo
     try:
         return parse_file(page, origin, width=width)
     except ValueError as error:
-        logger.warning("%s on Commons: %s", str(page.get("title"))[:80], error)
+        log.warning("%s on Commons: %s", str(page.get("title"))[:80], error)
         return None
 
 

@@ -19,7 +19,7 @@ from sources.wikimedia.redaction import blot
 from sources.wikimedia.typed_json import as_object
 from sources.wikimedia.wikidata import match_of, same_name
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 HUMAN = "Q5"
 _ENTITY_ID = re.compile(r"[QP][1-9]\d*")
@@ -130,7 +130,7 @@ def read_recorded(path: Path) -> list[tuple[str, Result]]:
     try:
         content: JsonValue = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        logger.warning("%s: is not JSON (%s)", path, error)
+        log.warning("%s: is not JSON (%s)", path, error)
         named = _ENTITY_ID.search(path.stem)
         problem = f"{path.name}: is not JSON ({type(error).__name__})"
         return [(named[0], BrokenEntity(requested_id=named[0], problem=problem))] if named else []
@@ -146,7 +146,7 @@ def read_recorded(path: Path) -> list[tuple[str, Result]]:
             return _results({str(raw.get("id")): raw for raw in unkeyed}, path)
         return _results(as_object(listed, "entities"), path)
     except ValueError as error:
-        logger.warning("%s: %s", path, error)
+        log.warning("%s: %s", path, error)
         return []
 
 
@@ -166,7 +166,7 @@ def _results(raws: dict[str, JsonValue], path: Path) -> list[tuple[str, Result]]
                 names = [name for name in (requested_id, merged) if isinstance(name, str)]
                 found += [(name, parsed) for name in dict.fromkeys(names) if _ENTITY_ID.fullmatch(name)]
         except ValueError as error:
-            logger.warning("%s: %s", path, error)
+            log.warning("%s: %s", path, error)
             found.append((requested_id, BrokenEntity(requested_id=requested_id, problem=f"{path.name}: {error}")))
     return found
 

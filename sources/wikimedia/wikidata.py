@@ -15,7 +15,7 @@ from sources.wikimedia.entity_parser import LANGUAGES, is_missing, parse_entity
 from sources.wikimedia.redaction import without_contact
 from sources.wikimedia.typed_json import as_int, as_list, as_object, as_text, folded, text_at
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 PROPS = "info|labels|aliases|descriptions|claims|sitelinks"
 """What is asked of an entity, of wbgetentities."""
@@ -92,7 +92,7 @@ def _fetch_batch(
     if len(asked) == 1:
         return {**found, **{qid: BrokenEntity(requested_id=qid, problem=problem) for qid in left}}
     if left:
-        logger.warning("%d of %d entities are asked for one by one: %s", len(left), len(asked), problem)
+        log.warning("%d of %d entities are asked for one by one: %s", len(left), len(asked), problem)
     for qid in left:
         found.update(_fetch_batch(client, [qid], host=host, props=props))
     return found

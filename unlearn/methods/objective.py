@@ -44,7 +44,8 @@ def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Sa
             where = f"{method.where or method.name}, term {name!r}"
             found[name] = own_value(where, value, measured=measured) if name in method.own else value()
     if not found:
-        raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", "mend its schedule")
+        advice = "choose a schedule whose steps bring what its terms read (number `schedule`)"
+        raise BadInput(f"a step of {method.name}", f"has only {', '.join(sorted(present))}", advice)
     return found
 
 

@@ -40,12 +40,15 @@ class AnswerModel(nn.Module):
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
-        if pictures is not None and self.family.packs and self.family.narrow and self._may_pack():
-            return self._packed(core, inputs, labels, pictures, positions), kept
         if not self.family.narrow:
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
-        with narrowed(_head(core), partial(_take, positions=positions)):
+        take = partial(_take, positions=positions)
+        if pictures is not None and self.family.packs and self._may_pack():
+            starts = labels.ne(-100).int().argmax(dim=1).tolist()
+            packed = pack(inputs, starts, pictures, token_positions(core, inputs))
+            inputs, take = packed.inputs, partial(_take_packed, places=packed.places.gather(1, positions))
+        with narrowed(_head(core), take):
             return core(**inputs, use_cache=False).logits, kept
 
     def _may_pack(self) -> bool:
@@ -53,21 +56,6 @@ class AnswerModel(nn.Module):
         return not self.training or not any(
             isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
         )
-
-    def _packed(
-        self,
-        core: "PreTrainedModel",
-        inputs: Mapping[str, Tensor],
-        labels: Tensor,
-        pictures: Sequence[Picture],
-        positions: Tensor,
-    ) -> Tensor:
-        """[batch, width, vocab], the samples in packed rows."""
-        starts = labels.ne(-100).int().argmax(dim=1).tolist()
-        packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-        places = packed.places.gather(1, positions)  # [batch, width]
-        with narrowed(_head(core), lambda hidden: hidden.flatten(0, 1)[places]):
-            return cast(Tensor, core(**packed.inputs, use_cache=False).logits)
 
 
 def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
@@ -87,6 +75,11 @@ def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Te
 def _take(values: Tensor, positions: Tensor) -> Tensor:
     """values[b, positions[b]]: [batch, length, n] and [batch, width] to [batch, width, n]."""
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def _take_packed(values: Tensor, places: Tensor) -> Tensor:
+    """[rows, long, n] of packed rows to [batch, width, n]: `places` count through all rows."""
+    return values.flatten(0, 1)[places]
 
 
 def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:

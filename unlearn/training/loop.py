@@ -277,7 +277,8 @@ def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> 
             raise BadInput(f"step {number} of the plan", "has an empty group", "leave the group out")
         for key in (key for keys in step.groups.values() for key in keys):
             if key not in samples:
-                raise BadInput(f"step {number} of the plan", f"names sample {key}, which the data lacks", "check both")
+                found = f"names sample {key}, which the data lacks"
+                raise BadInput(f"step {number} of the plan", found, "plan with the ids of the samples that are given")
 
 
 def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:

@@ -24,7 +24,7 @@ from sources.sandbox.world import World
 
 __all__ = ["COMMONS_HOST", "HOSTS", "QUERY_HOST", "UPLOAD_HOST", "WIKIDATA_HOST", "Faults", "RunningServer", "serve"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WIKIDATA_HOST, QUERY_HOST = "www.wikidata.example", "query.wikidata.example"
 PAGEVIEWS_HOST = "wikimedia.example"
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             # Paths keep their escapes (a title may hold an escaped slash); the answers unescape what they match.
             answer = self.server.site.answer(urlsplit(self.path).path, params)
         except Exception as error:  # the server must answer whatever is sent to it
-            logger.exception("request %s failed", unquote(self.path))
+            log.exception("request %s failed", unquote(self.path))
             answer = Answer(500, f"{type(error).__name__}: {error}".encode(), "text/plain; charset=utf-8")
         if fault is not None:
             answer = _spoilt(answer, fault, plan.faults)
@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        logger.debug(format, *args)
+        log.debug(format, *args)
 
 
 class _Server(ThreadingHTTPServer):
@@ -239,9 +239,9 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that breaks off its connection, as an interrupted build does, is nothing to tell of."""
         if isinstance(sys.exception(), ConnectionError):
-            logger.debug("%s broke off", client_address)
+            log.debug("%s broke off", client_address)
         else:
-            logger.exception("the connection of %s failed", client_address)
+            log.exception("the connection of %s failed", client_address)
 
 
 @contextmanager
