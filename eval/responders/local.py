@@ -229,7 +229,9 @@ class LocalResponder:
         with torch.inference_mode():
             if opening is None:
                 inputs = self._batched(rows, None)
-                logits = self._model(**inputs, logits_to_keep=longest + 1).logits[:, :-1]  # [batch, longest, vocab]
+                # Cut from the end: some families give all positions, whatever is asked of them.
+                whole = self._model(**inputs, logits_to_keep=longest + 1).logits
+                logits = whole[:, -longest - 1 : -1]  # [batch, longest, vocab]
                 targets = cast("Tensor", inputs["input_ids"])[:, -longest:]
             else:
                 logits, targets = self._continued(scored, opening)
@@ -254,7 +256,7 @@ class LocalResponder:
             input_ids=ids,
             past_key_values=joined_cache(opening.caches, opening.rows),
             logits_to_keep=ids.shape[1] - first,
-        ).logits  # [batch, width - first, vocab]
+        ).logits[:, first - ids.shape[1] :]  # [batch, width - first, vocab]
         before = (places - 1 - first).clamp(min=0)
         return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
 

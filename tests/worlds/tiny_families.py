@@ -19,7 +19,7 @@ from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, Generation
 from unlearn.models.processors import register_video_stub
 
 FAMILIES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "tiny_families.json").read_text())
-REFUSED = ("instructblip", "blip-2", "florence2", "paligemma", "video_llama_3")
+REFUSED = ("instructblip", "blip-2", "florence2", "paligemma")
 TEXTS = ("Where was Ada Lovelace born?", "In London", "user assistant User Assistant system", "Look and answer: Vienna")
 
 

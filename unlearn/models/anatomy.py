@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from unlearn.models.families import OVERRIDES, UNSERVED, Family
+from unlearn.models.families import OVERRIDES, Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -16,14 +16,11 @@ _PICTURES = re.compile(r"(^|\.)(vision|visual|image|perceiver|audio|speech)[^.]*
 
 
 def check_decoder(config: "PreTrainedConfig", *, where: str) -> None:
-    """Raise BadInput for an encoder-decoder, whose answer is no continuation of its prompt, and what UNSERVED names."""
-    advice = "name a model of the decoder kind, such as Qwen-VL, Gemma or LLaVA"
-    if config.model_type in UNSERVED:
-        raise BadInput(where, f"model type {config.model_type!r} {UNSERVED[config.model_type]}", advice)
+    """Raise BadInput for an encoder-decoder, whose answer is no continuation of its prompt."""
     text = config.get_text_config()
     if config.is_encoder_decoder or text.is_encoder_decoder:
         found = f"model type {config.model_type!r} is an encoder-decoder: an answer is no continuation of its prompt"
-        raise BadInput(where, found, advice)
+        raise BadInput(where, found, "name a model of the decoder kind, such as Qwen-VL, Gemma or LLaVA")
 
 
 def anatomy_of(model: "PreTrainedModel", *, where: str) -> Family:

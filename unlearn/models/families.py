@@ -44,9 +44,3 @@ OVERRIDES: dict[str, dict[str, JsonValue]] = {
     "qwen2_5_vl": {"packs": True},
 }
 """By model type: fields that are given, where neither modules nor checks can tell."""
-
-UNSERVED: dict[str, str] = {
-    "paligemma": "is a prefix language model, whose prompts also look ahead: an answer is no plain continuation",
-    "video_llama_3": "has a processor that writes the answer's tokens otherwise than the tokenizer",
-}
-"""By model type: why it is refused."""

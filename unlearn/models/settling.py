@@ -15,6 +15,7 @@ from schemas.protocols.prompt_form import (
     ANSWER,
     QUESTION,
     PromptForm,
+    adds_special,
     answered_text,
     prompt_text,
     special_tokens,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when the checks find out something else; results that are kept are found out anew then."""
 LONGER = QUESTION + " And when was that, and who was there with them?"
 Row = dict[str, Tensor]
@@ -40,18 +41,22 @@ def settle(model: "PreTrainedModel", processor: "ProcessorMixin", *, where: str)
     """What a model and its processor are like. The model is in eval mode, on its device, without an adapter.
 
     Raises BadInput, in one line, for a model that cannot serve: an encoder-decoder, one that takes no text without a
-    picture, a processor that takes no picture or a template that does not render.
+    picture, one whose states depend on what follows, a processor that takes no picture or writes answers otherwise than
+    its tokenizer, or a template that does not render.
     """
     family = anatomy_of(model, where=where)
     form, placeholders = picture_form(processor, written_form(processor, where=where), where=where)
     family = family.model_copy(update={"placeholders": placeholders})
     ask = _Asker(model, processor, form)
+    shown, text = ask.row(QUESTION, _picture(1)), ask.row(QUESTION, None)
+    answered = ask.row(QUESTION, _picture(1), answer=ANSWER)
+    _check_answer(processor, form, answered, where=where)
     with torch.no_grad():
-        shown, text = ask.row(QUESTION, _picture(1)), ask.row(QUESTION, None)
         notes, untrained = _linears(model, family, ask, shown, text, where=where)
+        _check_causal(ask, shown, answered, where=where)
         if _same(ask.logits(shown)[:, -1], ask.logits(ask.row(QUESTION, _picture(2)))[:, -1], exactly=True):
             notes.append("another picture changed nothing in the checks: it may not look at pictures at all")
-        plain, narrow = _head(model, family, ask)
+        plain, narrow = _head(model, family, ask, answered)
         rows = [shown, ask.row(LONGER, _picture(3, (40, 90)))]
         stacked = all(_batch_agrees(ask, rows, side=side) for side in ("left", "right"))
         mixed = stacked and _batch_agrees(ask, [shown, ask.row(LONGER, None)], side="right")
@@ -154,6 +159,29 @@ class _Asker:
         return {n: t.to(device, kind) if t.is_floating_point() else t.to(device) for n, t in row.items()}
 
 
+def _check_answer(processor: "ProcessorMixin", form: PromptForm, row: Row, *, where: str) -> None:
+    """Raise BadInput for a processor whose tokens of an answer, or after it, are not those of its tokenizer."""
+    prompt = prompt_text(processor, form, QUESTION, shows=True)
+    prompt_ids, ids = (
+        processor.tokenizer(text, add_special_tokens=adds_special(processor, text))["input_ids"]
+        for text in (prompt, answered_text(form, prompt, ANSWER, closed=True))
+    )
+    kept = len(ids) - len(prompt_ids)
+    if row["input_ids"][0].tolist()[-kept:] != ids[-kept:]:
+        found = "its processor writes an answer, or what follows it, otherwise than its tokenizer"
+        raise BadInput(where, found, "name a model whose prompts are plain text and a picture")
+
+
+def _check_causal(ask: _Asker, prompt: Row, answered: Row, *, where: str) -> None:
+    """Raise BadInput for a model whose states of a prompt depend on the answer after it (prefix language models)."""
+    length = prompt["input_ids"].shape[1]
+    if not torch.equal(answered["input_ids"][:, :length], prompt["input_ids"]):
+        return  # the tokenizer merges across the border, so there is nothing to compare
+    if not _same(ask.logits(prompt)[:, -1], ask.logits(answered)[:, length - 1]):
+        found = "looks ahead: what it makes of a prompt depends on the answer after it"
+        raise BadInput(where, found, "name a causal language model")
+
+
 def _linears(
     model: "PreTrainedModel", family: Family, ask: _Asker, shown: Row, text: Row, *, where: str
 ) -> tuple[list[str], str]:
@@ -208,10 +236,9 @@ def narrowed(head: nn.Module, pick: Callable[[Tensor], Tensor]) -> Iterator[None
         hook.remove()
 
 
-def _head(model: "PreTrainedModel", family: Family, ask: _Asker) -> tuple[bool, bool]:
+def _head(model: "PreTrainedModel", family: Family, ask: _Asker, row: Row) -> tuple[bool, bool]:
     """Whether logits are weight times hidden state and nothing else, and whether the head can be run narrowed."""
     head = model.get_submodule(family.head)
-    row = ask.row(QUESTION, _picture(1), answer=ANSWER)
     caught: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
     logits = ask.logits(row)

@@ -150,12 +150,22 @@ def test_the_divergence_to_the_reference_is_zero_at_the_start_whatever_the_head(
         ("florence2", "encoder-decoder"),
         ("blip-2", "takes no text without a picture"),
         ("instructblip", "takes no text without a picture"),
+        ("paligemma", "writes an answer, or what follows it, otherwise than its tokenizer"),
     ],
 )
 def test_a_family_that_cannot_serve_is_refused_in_one_line(home: Path, name: str, said: str) -> None:
     with pytest.raises(BadInput, match=said) as refused:
         load_model(folder(home, name))
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_looks_ahead_is_refused(home: Path) -> None:
+    loaded = load_model(folder(home, "qwen2_vl"))
+    for part in loaded.model.modules():
+        if hasattr(part, "is_causal"):
+            part.is_causal = False
+    with pytest.raises(BadInput, match="looks ahead"):
+        settling.settle(loaded.model, loaded.processor, where="planted")
 
 
 def test_experts_that_an_adapter_leaves_out_are_said(home: Path) -> None:
@@ -181,15 +191,12 @@ def test_a_template_that_writes_the_prompt_otherwise_once_answered_is_refused(tm
         load_model(model)
 
 
-def test_an_adapter_in_the_tower_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adapter_in_the_tower_is_refused(home: Path) -> None:
     loaded = load_model(folder(home, "qwen2_vl"))
     tower = [name for name, part in loaded.model.named_modules() if "visual" in name and name.endswith("qkv")]
-    right = loading.language_linears
-    monkeypatch.setattr(loading, "get_paths", None, raising=False)
+    right = language_linears(loaded.model, loaded.family)
     with pytest.raises(BadInput, match="is no linear layer of the language model"):
-        loading.check_reach(
-            add_lora_to(loaded, [*right(loaded.model, loaded.family), *tower]), right(loaded.model, loaded.family)
-        )
+        loading.check_reach(add_lora_to(loaded, [*right, *tower]), right)
 
 
 def add_lora_to(loaded: LoadedModel, paths: list[str]) -> torch.nn.Module:
