@@ -2,6 +2,7 @@
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -219,21 +220,36 @@ def _fired(model: nn.Module, run: Callable[[], Tensor]) -> set[str]:
     return seen
 
 
+class _Picks(threading.local):
+    """By output layer, what it is to see, of each thread: several may run one model (unlearn/training/lanes.py)."""
+
+    def __init__(self) -> None:
+        self.of: dict[nn.Module, Callable[[Tensor], Tensor]] = {}
+
+
+_picks = _Picks()
+_attaching = threading.Lock()
+
+
 @contextmanager
 def narrowed(head: nn.Module, pick: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """The model's own forward pass, but its output layer sees what `pick` takes of hidden states [rows, length, n].
 
-    So whatever the family does to logits, before or after, applies.
+    So whatever the family does to logits, before or after, applies. For this thread alone.
     """
-
-    def cut(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (pick(args[0]), *args[1:])
-
-    hook = head.register_forward_pre_hook(cut)
+    with _attaching:
+        if not any(hook is _cut for hook in head._forward_pre_hooks.values()):
+            head.register_forward_pre_hook(_cut)
+    _picks.of[head] = pick
     try:
         yield
     finally:
-        hook.remove()
+        del _picks.of[head]
+
+
+def _cut(head: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    pick = _picks.of.get(head)
+    return args if pick is None else (pick(args[0]), *args[1:])
 
 
 def _head(model: "PreTrainedModel", family: Family, ask: _Asker, row: Row) -> tuple[bool, bool]:
