@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.pipeline.build_folder import cache_folder
+from schemas.storage.artifacts import cache_folder
 from schemas.storage.tables import file_sha256
 from sources.sandbox.world import make_world
 

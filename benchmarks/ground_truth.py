@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curation.probing.prompt import probe_prompt
-from flows.pipeline.build_folder import cache_folder
 from flows.pipeline.build_identity import open_build
 from flows.resources.resources import TARGET, Resources
 from flows.resources.responders import open_responder
@@ -17,6 +16,7 @@ from flows.resources.sandbox_target import TaughtFact, Teaching, target_key
 from schemas.matching.match import match
 from schemas.protocols.responder import Ask, Decoding
 from schemas.records.build_rows import Fact, Knowledge, Portrait, Question
+from schemas.storage.artifacts import cache_folder
 from schemas.storage.tables import Record, read_records
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from flows.pipeline.build_folder import cache_folder
 from schemas.protocols.source import Source
+from schemas.storage.artifacts import cache_folder
 from schemas.vocabulary import Service
 from sources.http_client.client import PoliteClient
 from sources.sandbox import file_bytes

@@ -24,7 +24,3 @@ class Unfinished(RuntimeError):
 
 class TableProblem(BadInput):
     """A table that does not hold what its record says; names file, row and column."""
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

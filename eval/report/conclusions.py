@@ -28,7 +28,7 @@ class Verdict:
 def verdict(condition: Condition) -> Verdict:
     """The verdict on one condition, in words that a reader needs no glossary for."""
     rows = condition.ranking
-    shared = [*condition.not_compared, *_failed(condition)]
+    shared = [*condition.left_out, *condition.not_compared, *_failed(condition)]
     if not rows:
         headline, details = _without_ranking(condition)
         return Verdict(condition.name, headline, (*details, *shared, *_matched(condition)))

@@ -7,7 +7,7 @@ from functools import partial
 
 from eval.comparison.arm_labels import TARGET, arm_names
 from eval.comparison.attack_recovery import Attacked, AttackRow, asked_model, attack_rows
-from eval.comparison.comparable import check_attacked, check_evaluations
+from eval.comparison.comparable import check_attacked, check_evaluations, on_common_tasks
 from eval.comparison.curves import check_comparable, kept_score, matched_rows
 from eval.comparison.paired import PairRow, pair_rows
 from eval.comparison.ranking import Arm, DuelRow, duel_rows, rank_arms
@@ -88,6 +88,8 @@ class Condition:
     """Of `labels` the arms that stand for their methods: those that did best by their runs' own probes."""
     not_compared: tuple[str, ...] = ()
     """Why an arm is not ranked, a sentence each."""
+    left_out: tuple[str, ...] = ()
+    """Tasks that not all were asked, a sentence each."""
     pairs: tuple[PairRow, ...] = ()
     duels: tuple[DuelRow, ...] = ()
     recoveries: tuple[AttackRow, ...] = ()
@@ -137,7 +139,9 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     curves = [each for each in findings.curves if here(each)]
     evaluated = [each for each in findings.evaluated if here(each.record)]
     attacked = [each for each in findings.attacked if here(each.record)]
-    check_evaluations([(each.record, each.rows) for each in evaluated])
+    common, left_out = on_common_tasks([(each.record, each.rows) for each in evaluated])
+    evaluated = [Evaluated(*each) for each in common]
+    check_evaluations(common)
     check_attacked([each.record for each in attacked], [each.record for each in evaluated])
     records = [*(each.record for each in evaluated), *(each.record for each in attacked)]
     names = arm_names(curves, records, setting, ratio)
@@ -170,6 +174,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
         task=findings.task,
         chosen=chosen,
         not_compared=tuple(not_compared),
+        left_out=tuple(left_out),
         pairs=tuple(pairs),
         duels=tuple(duels),
         recoveries=tuple(_recoveries(under_attack, named, findings.task)),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, open_with
+from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
 from schemas.matching.thoughts import is_frame, opens_thought
+from schemas.protocols.prompt_form import PromptForm, written_form
 from schemas.protocols.responder import Ask, Decoding, Reply
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class LocalModel:
     model: "PreTrainedModel"
     processor: "ProcessorMixin"
     identity: str
+    form: PromptForm | None = None
+    """How its prompts are written and batched, as the checks at load found; else as its template alone says."""
 
 
 class LocalResponder:
@@ -38,7 +41,11 @@ class LocalResponder:
             raise BadInput("batch", f"is {batch}", "give at least one prompt a batch")
         self._model, self._processor, self._batch = local.model, local.processor, batch
         self._identity = local.identity
-        self._encoder = PromptEncoder(local.processor)
+        self._form = local.form or written_form(local.processor)
+        self._encoder = PromptEncoder(local.processor, self._form)
+        if not self._form.stacked:
+            self._batch = 1
+        decodes_plainly(local.model, ends=local.processor.tokenizer.convert_tokens_to_ids(self._form.end_of_turn))
         self._pad = int(local.processor.tokenizer.pad_token_id or 0)
 
     @property
@@ -54,7 +61,8 @@ class LocalResponder:
         """
         given = list(asks)
         order = self._order(given)
-        sets, others = alike([_beginning(ask) for ask in given], order) if decoding.temperature == 0 else ([], order)
+        shares = decoding.temperature == 0 and self._form.shares
+        sets, others = alike([_beginning(ask) for ask in given], order) if shares else ([], order)
         prepared: list[tuple[Begun, list[Ask]]] = []
         for members in sets:
             rows, failed = self._rows([given[index] for index in members])
@@ -62,7 +70,7 @@ class LocalResponder:
             if rows:
                 shared = begun([row for _, row in rows], leave=[1] * len(rows))
                 prepared.append((shared, [ask for ask, _ in rows]))
-        for batch, opening in self._shared_batches(prepared):
+        for batch, opening in self._shared_batches(prepared, more=decoding.max_new_tokens):
             yield from self._generate(batch, opening, decoding)
         for chunk in _cut([(given[index].image is None, index) for index in others], self._batch):
             rows, failed = self._rows([given[index] for index in chunk])
@@ -78,13 +86,13 @@ class LocalResponder:
         pairs = list(asks)
         order = self._order([ask for ask, _ in pairs])
         scores: dict[int, float] = {}
-        sets, others = alike([_beginning(ask) for ask, _ in pairs], order)
+        sets, others = alike([_beginning(ask) for ask, _ in pairs], order) if self._form.shares else ([], order)
         prepared: list[tuple[Begun, list[tuple[int, int]]]] = []
         for members in sets:
             scored = [self._scored_row(*pairs[index]) for index in members]
             shared = begun([row for row, _ in scored], leave=[length + 1 for _, length in scored])
             prepared.append((shared, [(index, length) for index, (_, length) in zip(members, scored, strict=True)]))
-        for batch, opening in self._shared_batches(prepared):
+        for batch, opening in self._shared_batches(prepared, more=0):
             values = self._score([(row, length) for (_, length), row in batch], opening)
             scores.update(zip([index for (index, _), _ in batch], values, strict=True))
         for chunk in _cut([(pairs[index][0].image is None, index) for index in others], self._batch):
@@ -94,9 +102,12 @@ class LocalResponder:
             yield ask.ask_id, scores[index]
 
     def _shared_batches(
-        self, prepared: Sequence[tuple[Begun, list[Mark]]]
+        self, prepared: Sequence[tuple[Begun, list[Mark]]], *, more: int
     ) -> Iterator[tuple[list[tuple[Mark, Row]], Opening | None]]:
-        """Batches of rows, each row with its mark, and what each batch begins with. Ask nothing else in between."""
+        """Batches of rows, each row with its mark, and what each batch begins with. Ask nothing else in between.
+
+        `more` tokens may follow each row.
+        """
         import torch
 
         by_kind: dict[Hashable, list[tuple[Begun, list[Mark]]]] = {}
@@ -111,6 +122,8 @@ class LocalResponder:
                 for number, (shared, marks) in enumerate(alike_ones)
                 for mark, row in zip(marks, shared.rows, strict=True)
             ]
+            longest = max(len(row.ids) for _, _, row in rows) + more
+            length = length if all(may_share(cache, longest) for cache in caches) else 0
             for start in range(0, len(rows), self._batch):
                 chunk = rows[start : start + self._batch]
                 counts = Counter(number for number, _, _ in chunk)  # in order
@@ -216,7 +229,9 @@ class LocalResponder:
         with torch.inference_mode():
             if opening is None:
                 inputs = self._batched(rows, None)
-                logits = self._model(**inputs, logits_to_keep=longest + 1).logits[:, :-1]  # [batch, longest, vocab]
+                # Cut from the end: some families give all positions, whatever is asked of them.
+                whole = self._model(**inputs, logits_to_keep=longest + 1).logits
+                logits = whole[:, -longest - 1 : -1]  # [batch, longest, vocab]
                 targets = cast("Tensor", inputs["input_ids"])[:, -longest:]
             else:
                 logits, targets = self._continued(scored, opening)
@@ -241,9 +256,31 @@ class LocalResponder:
             input_ids=ids,
             past_key_values=joined_cache(opening.caches, opening.rows),
             logits_to_keep=ids.shape[1] - first,
-        ).logits  # [batch, width - first, vocab]
+        ).logits[:, first - ids.shape[1] :]  # [batch, width - first, vocab]
         before = (places - 1 - first).clamp(min=0)
         return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
+
+
+def decodes_plainly(model: "PreTrainedModel", *, ends: int | None) -> None:
+    """Forget how the model's authors would decode (generation_config.json): of that only the special tokens stay.
+
+    An answer also `ends` where the template ends a turn, whether they say so or not. So greedy is greedy, and sampling
+    follows from temperature and top_p alone, without penalties or beams.
+    """
+    from peft import PeftModel
+    from torch import nn
+    from transformers import GenerationConfig
+
+    whole: nn.Module = model
+    inner = cast("PreTrainedModel", whole.get_base_model() if isinstance(whole, PeftModel) else whole)
+    found = inner.generation_config
+    known = found.eos_token_id if isinstance(found.eos_token_id, list) else [found.eos_token_id]
+    known = [each for each in known if each is not None]
+    inner.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        bos_token_id=found.bos_token_id,
+        eos_token_id=list(dict.fromkeys([*known, *([] if ends is None else [ends])])) or None,
+        pad_token_id=found.pad_token_id,
+    )
 
 
 def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:

@@ -68,6 +68,19 @@ def joined_cache(openings: "Sequence[Cache]", rows: Sequence[int]) -> "Cache":
     return whole
 
 
+def may_share(cache: "Cache", longest: int) -> bool:
+    """Whether a beginning may go on into prompts of up to `longest` tokens, answers included.
+
+    Only where every layer keeps all keys and values: a window that is shorter has let go of some by then, and linear
+    attention keeps a state instead.
+    """
+    for layer in cache.layers:
+        window = getattr(layer, "sliding_window", None)
+        if getattr(layer, "keys", None) is None or (window is not None and window <= longest):
+            return False
+    return True
+
+
 def alike(keys: Sequence[Hashable], order: Sequence[int]) -> tuple[list[list[int]], list[int]]:
     """Indices in `order` by equal key, of keys that enough have, and the indices left over."""
     by_key: dict[Hashable, list[int]] = {}

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from schemas.protocols.frames import Frame, frame_of
+from schemas.protocols.prompt_form import PromptForm, adds_special, answered_text, prompt_text, written_form
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import ProcessorMixin
 
-_PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
-"""Processor outputs with one number per token; every other output is stacked along its first dimension."""
 _FRAMES = 64
 """Most beginnings of prompts that are remembered for pictures of one shape."""
 
@@ -49,8 +48,9 @@ class Row:
 class PromptEncoder:
     """A processor that remembers pictures, up to `capacity_mb` of their tensors, and how prompts around them begin."""
 
-    def __init__(self, processor: "ProcessorMixin", *, capacity_mb: int = 512) -> None:
+    def __init__(self, processor: "ProcessorMixin", form: PromptForm | None = None, *, capacity_mb: int = 512) -> None:
         self._processor = processor
+        self._form = form or written_form(processor)
         self._capacity = capacity_mb * 2**20
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
@@ -59,21 +59,16 @@ class PromptEncoder:
     def render(self, text: str, *, shows: bool, answer: str = "") -> str:
         """The user turn as the template writes it, with a picture's placeholder if it `shows` one.
 
-        With an answer, the turns up to its end, which the template may set a space before.
+        With an answer, up to its end, which the template may set a space before.
         """
-        shown: list[dict[str, object]] = [{"type": "image"}] if shows else []
-        user = {"role": "user", "content": [*shown, {"type": "text", "text": text}]}
-        template = self._processor.apply_chat_template
-        # The annotation of the template's turns knows text only.
-        if not answer:
-            return str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
-        assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        full = str(template([user, assistant], tokenize=False))  # type: ignore[arg-type]
-        return full[: full.rindex(answer) + len(answer)]
+        prompt = prompt_text(self._processor, self._form, text, shows=shows)
+        return answered_text(self._form, prompt, answer, closed=False) if answer else prompt
 
     def written(self, text: str) -> list[int]:
         """Tokens of a rendered text, a picture's placeholder being one of them."""
-        return list(self._processor.tokenizer(text, add_special_tokens=self._adds_special(text))["input_ids"])
+        return list(
+            self._processor.tokenizer(text, add_special_tokens=adds_special(self._processor, text))["input_ids"]
+        )
 
     def row(self, text: str, image: bytes | None) -> Row:
         """A rendered text with its picture, from memory where possible. Raises UnreadablePicture."""
@@ -87,13 +82,14 @@ class PromptEncoder:
             if (found := self._framed(written, pixels)) is not None:
                 return found
         whole = self._process(text, image)
-        tokens = {name: value for name, value in whole.items() if name in _PER_TOKEN}
+        tokens = {name: value for name, value in whole.items() if name in self._form.per_token}
         if pixels is None:
-            pixels = {name: value for name, value in whole.items() if name not in _PER_TOKEN}
+            pixels = {name: value for name, value in whole.items() if name not in tokens}
             self._remember(image, pixels)
         frames = self._frames.setdefault(_signature(pixels), [])
         known = self._framed(written, pixels)
-        if known is None and len(frames) < _FRAMES and (frame := frame_of(written, _numbers(tokens))) is not None:
+        numbers = _numbers(tokens)
+        if known is None and numbers and len(frames) < _FRAMES and (frame := frame_of(written, numbers)) is not None:
             frames.append(frame)
             known = self._framed(written, pixels)
         return Row(tokens, pixels, None if known is None else known.settled)
@@ -104,19 +100,14 @@ class PromptEncoder:
                 return Row({name: torch.tensor([row]) for name, row in found.items()}, pixels, frame.length)
         return None
 
-    def _adds_special(self, text: str) -> bool:
-        """False where the template has written the start token already."""
-        start = self._processor.tokenizer.bos_token
-        return not (start and text.startswith(start))
-
     def _process(self, text: str, image: bytes) -> dict[str, Tensor]:
         found = self._processor(
             text=[text],
-            images=[[_opened(image)]],
-            add_special_tokens=self._adds_special(text),
+            images=[[_opened(image)]] if self._form.nested_images else [_opened(image)],
+            add_special_tokens=adds_special(self._processor, text),
             return_tensors="pt",
         )
-        return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+        return {name: value for name, value in found.items() if isinstance(value, Tensor) and name != "labels"}
 
     def _remember(self, image: bytes, pixels: dict[str, Tensor]) -> None:
         self._pixels[image] = pixels
@@ -134,14 +125,31 @@ def pad_left(rows: Sequence[Row], *, pad: int, after: int = 0) -> dict[str, Tens
         parts = [row.tokens[name][:, after:] for row in rows]
         blank = pad if name == "input_ids" else 0
         stacked[name] = torch.cat(
-            [torch.nn.functional.pad(part, (width - part.shape[1], 0), value=blank) for part in parts]
+            [
+                torch.nn.functional.pad(part, (*(0, 0) * (part.dim() - 2), width - part.shape[1], 0), value=blank)
+                for part in parts
+            ]
         )
     return stacked
 
 
 def stack_pixels(rows: Sequence[Row]) -> dict[str, Tensor]:
-    """Picture tensors of several rows, one after another; empty for text."""
-    return {name: torch.cat([row.pixels[name] for row in rows]) for name in rows[0].pixels}
+    """Picture tensors of several rows, one after another; empty for text.
+
+    Pictures of several shapes are filled up with zeros, as processors do it.
+    """
+    return {name: _filled_up([row.pixels[name] for row in rows]) for name in rows[0].pixels}
+
+
+def _filled_up(parts: Sequence[Tensor]) -> Tensor:
+    if len({part.shape[1:] for part in parts}) == 1:
+        return torch.cat(list(parts))
+    sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
+    wide = []
+    for part in parts:
+        gaps = [gap for size, have in zip(sizes[::-1], part.shape[:0:-1], strict=True) for gap in (0, size - have)]
+        wide.append(torch.nn.functional.pad(part, gaps))
+    return torch.cat(wide)
 
 
 def _opened(image: bytes) -> "Image":
@@ -154,7 +162,9 @@ def _opened(image: bytes) -> "Image":
 
 
 def _numbers(tokens: dict[str, Tensor]) -> dict[str, list[int]]:
-    """The one row of each tensor [1, length]."""
+    """The one row of each tensor [1, length]; nothing where one has more dimensions, which no frame can hold."""
+    if any(tensor.dim() > 2 for tensor in tokens.values()):
+        return {}
     return {name: tensor[0].tolist() for name, tensor in tokens.items()}
 
 

@@ -220,6 +220,10 @@ def _record(
         identity=identity,
         folder=place,
         dataset=dataset,
+        dataset_by_task={
+            task: questions_digest(each for each in request.questions if each.task == task)
+            for task in sorted({each.task for each in request.questions})
+        },
         model=evaluated.identity,
         name=evaluated.name,
         label=evaluated.label,

@@ -57,7 +57,8 @@ class Evaluated:
 def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
     """Raise BadInput for a model or adapter that cannot be one by its name and files, before torch is imported."""
     from eval.responders.spec import parse_spec
-    from unlearn.models.model_folder import check_model_folder
+    from unlearn.models.digests import ADAPTER_CONFIG
+    from unlearn.models.model_folder import check_adapter_folder, check_model_folder
     from unlearn.runs.record import read_record
 
     if len(label) > LONGEST_LABEL:
@@ -73,10 +74,12 @@ def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
     if overlay is None:
         return
     record = read_record(overlay)
-    if record is None and not (overlay / "adapter_config.json").is_file():
-        found = "holds neither a run nor an adapter" if overlay.is_dir() else "no such folder"
-        raise BadInput(str(overlay), found, "name a run folder of ppubench unlearn, or a saved adapter")
-    if record is not None and not record.outcome:
+    if record is None:
+        if not any(overlay.glob(ADAPTER_CONFIG)) and not any(overlay.glob(f"*/{ADAPTER_CONFIG}")):
+            found = "holds neither a run nor an adapter" if overlay.is_dir() else "no such folder"
+            raise BadInput(str(overlay), found, "name a run folder of ppubench unlearn, or a saved adapter")
+        check_adapter_folder(overlay)
+    elif not record.outcome:
         advice = "finish it with ppubench unlearn --resume, or name another folder"
         raise BadInput(str(overlay), "holds a run that has not finished", advice)
 
@@ -85,15 +88,23 @@ def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_
     """Settle what `model` and `overlay` name, without loading weights.
 
     `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter; `label` tells apart what cannot
-    be told from here. Raises BadInput for an unfinished run, a run or adapter on another base, for anything laid over
-    a server's model, and for a label too long for a folder's name.
+    be told from here; an adapter from elsewhere without one is named by its folder. Raises BadInput for an unfinished
+    run, a run or adapter on another base, for anything laid over a server's model, and for a label too long for a
+    folder's name.
     """
     check_named(model, overlay, label=label)
     found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code)
     if not label:
-        return found
+        return found if found.overlay is None or found.run else replace(found, label=_folder_label(found.overlay))
     name, identity = _plain(f"{found.name}-{label}"), f"{found.identity} label {label}"
     return replace(found, identity=identity, name=name, label=label)
+
+
+def _folder_label(adapter: Path) -> str:
+    """What an adapter is called: its folder, and the one around it where many are called alike."""
+    place = adapter.resolve()
+    common = re.fullmatch(r"adapter(_model)?|checkpoint-\d+|default|final|last|best|output|lora", place.name, re.I)
+    return "/".join(place.parts[-2 if common else -1 :])[-LONGEST_LABEL:]
 
 
 def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) -> Evaluated:
@@ -106,10 +117,14 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
 
         identity = served_model(parsed.base_urls, parsed.model)
         return Evaluated(model, None, None, identity, _plain(model_name(parsed.model)))
+    from unlearn.models.model_folder import check_adapter
+
     base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
     if overlay is None:
         return Evaluated(parsed.model, None, None, base, _plain(Path(parsed.model).name))
     run = _finished_run(overlay, parsed.model)
+    if run is None:
+        check_adapter(overlay, base=parsed.model)
     laid = _overlay_digest(overlay, run)
     name = f"{Path(parsed.model).name}-{overlay.name}" if run is None else f"{run.method}-s{run.seed}"
     return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
@@ -146,12 +161,15 @@ def open_evaluated(
         from flows.resources.responders import open_responder
 
         return open_responder(evaluated.spec, batch=batch), None
-    from eval.responders.local import LocalModel, LocalResponder
+    from eval.responders.local import LocalResponder
+    from flows.resources.responders import as_local
 
     loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
+    local = as_local(loaded, evaluated.identity)
     if attack is not None:
         loaded = attack(loaded)
-    responder = LocalResponder(LocalModel(loaded.model, loaded.processor, evaluated.identity), batch=batch)
+        local = replace(local, model=loaded.model, processor=loaded.processor)
+    responder = LocalResponder(local, batch=batch)
     return responder, responder
 
 
@@ -175,7 +193,7 @@ def _base_identity(model: str, *, trust_remote_code: bool) -> str:
     """As flows.resources.responders.load_local names it."""
     from transformers import AutoConfig
 
-    from unlearn.models.model_folder import digest_of_weights
+    from unlearn.models.digests import folder_digest
 
     try:
         config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
@@ -183,7 +201,7 @@ def _base_identity(model: str, *, trust_remote_code: bool) -> str:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(model, f"cannot be read ({reason})", "name a model folder or a Hub id") from error
     if Path(model).is_dir():
-        return f"hf:{config.model_type}@{digest_of_weights(Path(model))}"
+        return f"hf:{config.model_type}@{folder_digest(Path(model))}"
     return f"hf:{model}@{config._commit_hash or 'unknown'}"
 
 
@@ -193,20 +211,20 @@ def _finished_run(folder: Path, base: str) -> "RunRecord | None":
     from unlearn.runs.record import read_record
 
     record = read_record(folder)
-    if record is not None and record.base != (found_base := base_digest(base)):
+    if record is not None and record.base != (found_base := base_digest(base, known=record.base)):
         raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
     return record
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
-    from unlearn.models.model_folder import digest_of_weights
+    from unlearn.models.digests import folder_digest
     from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:
-        return digest_of_weights(folder)
+        return folder_digest(folder)
     if run.outcome == "pruned":
         return file_sha256(folder / PRUNED)[:32]
-    return digest_of_weights(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
+    return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
 
 
 def _plain(name: str) -> str:

@@ -2,11 +2,9 @@
 
 import json
 import logging
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -24,31 +22,6 @@ CARD = "README.md"
 """The dataset's card, which its maintainer may edit."""
 MARKS = "unfinished"
 """Folder of the marks of finished shards; removed when the manifest is written."""
-
-
-def cache_folder() -> Path:
-    """Where what several builds share is kept: $PPUBENCH_CACHE, or ~/.cache/ppubench.
-
-    Where there is no home that can be written, .cache/ppubench of the folder that the command runs in.
-    """
-    if named := os.environ.get("PPUBENCH_CACHE"):
-        return Path(named).expanduser()
-    beside = Path(".cache/ppubench").resolve()
-    try:
-        at_home = Path("~/.cache/ppubench").expanduser()
-    except RuntimeError:  # no HOME, and nobody of this number among the users
-        return beside
-    return at_home if _takes_files(at_home) else beside
-
-
-@cache
-def _takes_files(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        log.info("%s: %s; what builds share is kept in .cache/ppubench instead", folder, problem.strerror)
-        return False
-    return os.access(folder, os.W_OK)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from flows.pipeline.build_folder import cache_folder
 from schemas.dataset.folder import dataset_folder
 from schemas.errors import BadInput, Unfinished
-from schemas.storage.artifacts import digest
+from schemas.storage.artifacts import cache_folder, digest
 from sources.hub.download import HubId, fetch_release, parse_hub_id
 from sources.hub.published_layout import is_export, view_as_export
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from flows.pipeline.build_folder import cache_folder
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.protocols.annotator import Worker
@@ -20,6 +19,7 @@ from schemas.protocols.responder import Responder
 from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe
 from schemas.recipes.source_recipe import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
+from schemas.storage.artifacts import cache_folder
 from sources.http_client.client import PoliteClient
 from sources.http_client.rate_limits import Limit
 from sources.sandbox.world import World, make_world
@@ -229,9 +229,9 @@ class Resources(AbstractContextManager["Resources"]):
             return f"sandbox:{self._target_key()}"
         kind, _, name = spec.partition(":")
         if kind == "hf" and Path(name).is_dir():
-            from unlearn.models.model_folder import digest_of_weights
+            from unlearn.models.digests import folder_digest
 
-            return f"hf:{digest_of_weights(Path(name))}"
+            return f"hf:{folder_digest(Path(name))}"
         side = self.recipe.servers.image_side
         return place_free(spec) + (f"@{side}px" if kind == "openai" and side else "")
 

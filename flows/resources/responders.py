@@ -9,6 +9,7 @@ from schemas.recipes.build_recipe import ServersConfig
 
 if TYPE_CHECKING:
     from eval.responders.local import LocalModel
+    from unlearn.models.loading import LoadedModel
 
 
 def open_responder(
@@ -34,16 +35,39 @@ def load_local(
     """A model folder or Hub id, with its adapter, as a responder wants it. Raises BadInput as unlearn.models.loading
     does.
     """
-    from eval.responders.local import LocalModel
+    from unlearn.models.digests import folder_digest
     from unlearn.models.loading import load_model
-    from unlearn.models.model_folder import digest_of_weights
 
     loaded = load_model(path, adapter=adapter, device=device, trust_remote_code=trust_remote_code)
     # A folder's place says nothing about its content, so its digest stands for it; a Hub id has a revision instead.
     if Path(path).is_dir():
-        identity = f"hf:{loaded.family.model_type}@{digest_of_weights(Path(path))}"
+        identity = f"hf:{loaded.family.model_type}@{folder_digest(Path(path))}"
     else:
         identity = f"hf:{path}@{loaded.model.config._commit_hash or 'unknown'}"
     if adapter is not None:
-        identity += f"+{digest_of_weights(adapter)}"
-    return LocalModel(model=loaded.model, processor=loaded.processor, identity=identity)
+        identity += f"+{folder_digest(adapter)}"
+    return as_local(loaded, identity)
+
+
+def as_local(loaded: "LoadedModel", identity: str, *, thinking: bool = False) -> "LocalModel":
+    """A loaded model as a responder wants it, its prompts written and batched as the checks at load found.
+
+    With `thinking` a reasoning model thinks before it answers; raises BadInput for one that cannot.
+    """
+    from eval.responders.local import LocalModel
+    from eval.responders.prefix_check import VERSION, openings_agree
+    from schemas.protocols.prompt_form import written_form
+    from unlearn.models.settled import recall, remember
+
+    form, name = loaded.family.form, f"openings {VERSION}"
+    local = LocalModel(loaded.model, loaded.processor, identity, form)
+    agree = recall(loaded.key).get(name) if loaded.key else None
+    if not isinstance(agree, bool):
+        agree = openings_agree(local)
+        if loaded.key:
+            remember(loaded.key, {name: agree})
+    form = form.model_copy(update={"shares": agree})
+    if thinking:
+        told = written_form(loaded.processor, where=loaded.path, thinking=True)
+        form = form.model_copy(update=told.model_dump(include={"thinking", "opener", "after_prompt", "gap"}))
+    return LocalModel(loaded.model, loaded.processor, identity, form)

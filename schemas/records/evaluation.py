@@ -149,6 +149,8 @@ class EvaluationRecord(Record):
     """Of this evaluation, relative to the `out` it was asked for, with forward slashes."""
     dataset: str
     """Digest of the questions, answers, pictures and roles that were asked."""
+    dataset_by_task: dict[str, str] = {}
+    """The same of the questions of each task alone; empty in records of earlier versions."""
     model: str
     """The responder's identity: kind, model, digest of its weights, and of what was laid over them."""
     name: str

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,6 +17,8 @@ from schemas.errors import BadInput
 from schemas.storage.atomic_files import replacing
 from schemas.storage.tables import Record, file_sha256
 from schemas.vocabulary import Stage
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the build folder's layout. A folder with a larger number was written by a newer ppubench."""
@@ -57,6 +60,31 @@ class Manifest(Record):
     libraries: dict[str, str]
     notes: dict[str, JsonValue] = {}
     """Figures that a reader of the stage wants: shares, radii, counts."""
+
+
+def cache_folder() -> Path:
+    """Where what several builds and runs share is kept: $PPUBENCH_CACHE, or ~/.cache/ppubench.
+
+    Where there is no home that can be written, .cache/ppubench of the folder that the command runs in.
+    """
+    if named := os.environ.get("PPUBENCH_CACHE"):
+        return Path(named).expanduser()
+    beside = Path(".cache/ppubench").resolve()
+    try:
+        at_home = Path("~/.cache/ppubench").expanduser()
+    except RuntimeError:  # no HOME, and nobody of this number among the users
+        return beside
+    return at_home if _takes_files(at_home) else beside
+
+
+@cache
+def _takes_files(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        log.info("%s: %s; what builds and runs share is kept in .cache/ppubench instead", folder, problem.strerror)
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def digest(value: JsonValue) -> str:

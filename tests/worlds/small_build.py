@@ -15,8 +15,8 @@ from flows.runners.prefect_ui import RUNNING
 from schemas.storage.artifacts import write_json
 from tests.documents import ROOT
 from tests.servers.forked import run_ppubench
+from tests.servers.made_once import made_once
 from tests.servers.oracle import oracle
-from tests.worlds.made_once import made_once
 
 RECIPE = """
 name = "small"

@@ -2,7 +2,7 @@
 
 The last hidden states at answer positions are an exact cache of the reference's log-probabilities: the output layer
 turns them into logits again, one vocabulary chunk at a time. They cost hidden size per token instead
-of vocabulary size.
+of vocabulary size. Where the family does more to logits than the output layer (caps, scales), logits are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,8 @@ from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from unlearn.losses.likelihood import align
 from unlearn.models.encoding import Batch, Encoder
-from unlearn.models.forward import adapter_off, bare, core_model
+from unlearn.models.families import Family
+from unlearn.models.forward import AnswerModel, adapter_off, bare, core_model
 
 REFERENCE_BATCH = 16
 """Samples asked at once; fixed, so that a resumed run finds the same numbers to the last bit."""
@@ -31,9 +32,9 @@ class Reference:
     """Nats, summed over the answer."""
     tokens: Mapping[str, int]
     hidden: Mapping[str, Tensor]
-    """[answer tokens, hidden], on the CPU; empty unless it was asked for."""
+    """[answer tokens, hidden], or without `head` logits [answer tokens, vocab], on the CPU; empty if not asked for."""
     head: Tensor | None
-    """[vocab, hidden], the output layer's weight as it was; None unless hidden states were asked for."""
+    """[vocab, hidden], the output layer's weight as it was; None if it is not asked for or not all of the head."""
 
     def nll(self, batch: Batch) -> Tensor:
         """[batch], summed over each sample's answer."""
@@ -64,7 +65,9 @@ def measure_reference(
     caught: list[Tensor] = []
     training = network.training
     network.eval()
-    watch = head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    # After the pass, so that it sees what the output layer was narrowed to.
+    watch = head.register_forward_hook(lambda _, inputs, __: caught.append(inputs[0]))
+    plain = keep_hidden and _family(network).plain_head and _family(network).narrow
     off = adapter_off(network) if isinstance(bare(network), PeftModel) else nullcontext()
     try:
         with off, torch.no_grad():
@@ -78,11 +81,21 @@ def measure_reference(
                 for row, key in enumerate(keys):
                     nll_sum[key], tokens[key] = float(sums[row]), counts[row]
                     if keep_hidden:
-                        hidden[key] = caught[0][row, : counts[row]].cpu().clone()
+                        kept = caught[0] if plain else logits
+                        hidden[key] = kept[row, : counts[row]].cpu().clone()
     finally:
         watch.remove()
         network.train(training)
-    return Reference(nll_sum, tokens, hidden, _fixed_weight(head) if keep_hidden else None)
+    return Reference(nll_sum, tokens, hidden, _fixed_weight(head) if plain else None)
+
+
+def _family(network: nn.Module) -> Family:
+    inner = network
+    while not isinstance(inner, AnswerModel) and isinstance(wrapped := getattr(inner, "module", None), nn.Module):
+        inner = wrapped
+    if not isinstance(inner, AnswerModel):
+        raise TypeError("the network is no AnswerModel")
+    return inner.family
 
 
 def _fixed_weight(head: nn.Module) -> Tensor:

@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from torch import nn
 
-from schemas.errors import BadInput, first_line
 from schemas.storage.artifacts import write_json
+from unlearn.models.anatomy import language_linears
 from unlearn.models.families import Family
 from unlearn.models.forward import bare
-from unlearn.models.model_folder import BASE_FILE, check_adapter_folder, check_base
+from unlearn.models.loading import check_reach
+from unlearn.models.model_folder import BASE_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-def language_linears(model: nn.Module, family: Family) -> list[str]:
-    """Full paths of the linear layers of the language model, in order; the output layer is not among them."""
-    prefix = family.language + "."
-    return [name for name, module in model.named_modules() if name.startswith(prefix) and isinstance(module, nn.Linear)]
 
 
 def add_lora(
@@ -39,8 +34,6 @@ def add_lora(
     from peft import LoraConfig, get_peft_model
 
     paths = language_linears(model, family)
-    if not paths:
-        raise BadInput(family.language, "holds no linear layer", "mend the family's row in unlearn/models/families.py")
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
@@ -50,22 +43,12 @@ def add_lora(
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return cast("PreTrainedModel", get_peft_model(model, config))
+        adapted = cast("PreTrainedModel", get_peft_model(model, config))
+    check_reach(adapted, paths)
+    return adapted
 
 
 def save_adapter(model: nn.Module, folder: Path, *, base_digest: str) -> None:
     """Write the adapter of a PeftModel, with the digest of the weights that it was trained on."""
     cast("PreTrainedModel", bare(model)).save_pretrained(folder)
     write_json(folder / BASE_FILE, {"weights": base_digest})
-
-
-def with_adapter(model: "PreTrainedModel", adapter: Path, *, base: str) -> "PreTrainedModel":
-    from peft import PeftModel
-
-    check_adapter_folder(adapter)
-    check_base(adapter, base=base)
-    try:
-        adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, use_safetensors=True)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise BadInput(str(adapter), f"does not fit {base} ({first_line(error)})", "name its own base") from error
-    return cast("PreTrainedModel", adapted)

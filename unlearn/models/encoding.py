@@ -2,7 +2,7 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.protocols.frames import Frame, frame_of, plain_frame
+from schemas.protocols.prompt_form import PER_TOKEN, PromptForm, adds_special, answered_text, as_written, prompt_text
 from unlearn.models.families import Family
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 """Label of a position that is not trained."""
-_PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
-"""Processor outputs with one number per token; every other output is stacked along its first dimension."""
 
 _FRAMES = 64
 """Most beginnings of texts that are remembered for pictures of one shape."""
@@ -72,7 +71,8 @@ class Encoder:
     ) -> None:
         self._processor, self._family = processor, family
         self._train_on_eot = train_on_eot
-        self._end_of_turn = end_of_turn_token(processor, family)
+        self._form = as_written(processor, family.form)
+        self._control = {*family.placeholders, self._form.end_of_turn, *processor.tokenizer.all_special_tokens} - {""}
         self._capacity = capacity_mb * 2**20
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict([(b"", {})])
@@ -92,9 +92,10 @@ class Encoder:
         text = None if pixels is None else self._texts.get((sample.prompt, sample.answer, _signature(pixels)))
         if pixels is None or text is None:
             whole = self._encode(sample, pixels)
-            text = Encoded({name: whole.inputs[name] for name in _PER_TOKEN if name in whole.inputs}, whole.labels)
+            names = [name for name in self._form.per_token if name in whole.inputs]
+            text = Encoded({name: whole.inputs[name] for name in names}, whole.labels)
             if pixels is None:
-                pixels = {name: tensor for name, tensor in whole.inputs.items() if name not in _PER_TOKEN}
+                pixels = {name: tensor for name, tensor in whole.inputs.items() if name not in text.inputs}
                 self._remember(image, pixels)
             self._texts[sample.prompt, sample.answer, _signature(pixels)] = text
         self._pixels.move_to_end(image)
@@ -111,7 +112,8 @@ class Encoder:
     def collate(self, rows: Sequence[Encoded], samples: Sequence[TrainingSample]) -> Batch:
         """Pad encoded samples on the right to one batch."""
         pad = self._processor.tokenizer.pad_token_id or 0
-        inputs, labels = _stack([row.inputs for row in rows], [row.labels for row in rows], pad=pad)
+        names = self._form.per_token
+        inputs, labels = _stack([row.inputs for row in rows], [row.labels for row in rows], pad=pad, per_token=names)
         return Batch(
             inputs,
             labels,
@@ -124,14 +126,15 @@ class Encoder:
         where = f"sample {sample.sample_id}"
         prompt_text, full_text = self._render(sample, where=where)
         tokenizer = self._processor.tokenizer
-        special = not (tokenizer.bos_token and full_text.startswith(tokenizer.bos_token))
+        special = adds_special(self._processor, full_text)
         # Without pictures: how many tokens come before the answer. Expanding a placeholder only lengthens the prompt.
         prompt_ids = tokenizer(prompt_text, add_special_tokens=special)["input_ids"]
         full_ids = tokenizer(full_text, add_special_tokens=special)["input_ids"]
         answer_start = _answer_start(tokenizer, prompt_text, full_text, prompt_ids, full_ids, special=special)
         inputs = self._framed(full_ids, pixels)
         if inputs is None:
-            inputs = self._process(sample, full_text, special=special)
+            picture = None if sample.image is None else open_image(sample.image, where=where)
+            inputs = processed(self._processor, self._form, full_text, picture)
             self._learn_frame(full_ids, inputs)
         ids = inputs["input_ids"][0]  # [length]
         kept = len(full_ids) - answer_start
@@ -151,8 +154,11 @@ class Encoder:
         return None
 
     def _learn_frame(self, full_ids: list[int], inputs: dict[str, Tensor]) -> None:
-        tokens = {name: tensor[0].tolist() for name, tensor in inputs.items() if name in _PER_TOKEN}
-        pixels = {name: tensor for name, tensor in inputs.items() if name not in _PER_TOKEN}
+        per_token = {name: tensor for name, tensor in inputs.items() if name in self._form.per_token}
+        pixels = {name: tensor for name, tensor in inputs.items() if name not in per_token}
+        if any(tensor.dim() > 2 for tensor in per_token.values()):
+            return  # a frame holds one number a token
+        tokens = {name: tensor[0].tolist() for name, tensor in per_token.items()}
         frames = self._frames.setdefault(_signature(pixels), [])
         frame = frame_of(full_ids, tokens) if pixels else plain_frame(full_ids, tokens)
         if frame is not None and len(frames) < _FRAMES:
@@ -166,29 +172,22 @@ class Encoder:
         question, answer = sample.prompt.strip(), sample.answer.strip()
         if not answer:
             raise BadInput(where, "has an empty answer", "drop it before training")
-        for token in (*self._family.placeholders, self._end_of_turn):
+        for token in self._control:
             if token in question or token in answer:
                 raise BadInput(where, f"has the model's control token {token} in its text", "drop or mend the sample")
-        parts = [{"type": "image"}] if sample.image is not None else []
-        user = {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
-        assistant = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        template = self._processor.apply_chat_template
-        # The annotation of the template's turns knows text only.
-        prompt_text = str(template([user], add_generation_prompt=True, tokenize=False))  # type: ignore[arg-type]
-        full_text = str(template([user, assistant], tokenize=False)).rstrip()  # type: ignore[arg-type]
-        if not full_text.startswith(prompt_text):
-            raise BadInput(where, "the chat template writes the prompt differently once answered", "mend the template")
-        if not full_text.endswith(self._end_of_turn):
-            full_text += self._end_of_turn
-        return prompt_text, full_text
+        prompt = prompt_text(self._processor, self._form, question, shows=sample.image is not None)
+        return prompt, answered_text(self._form, prompt, answer, closed=True)
 
-    def _process(self, sample: TrainingSample, full_text: str, *, special: bool) -> dict[str, Tensor]:
-        images: list[Image] | list[list[Image]] | None = None
-        if sample.image is not None:
-            picture = open_image(sample.image, where=f"sample {sample.sample_id}")
-            images = [[picture]] if self._family.nested_images else [picture]
-        output = self._processor(text=[full_text], images=images, add_special_tokens=special, return_tensors="pt")
-        return {name: tensor for name, tensor in output.items() if isinstance(tensor, Tensor)}
+
+def processed(processor: "ProcessorMixin", form: PromptForm, text: str, picture: "Image | None") -> dict[str, Tensor]:
+    """The processor's tensors for one rendered text and its picture, as a batch of one."""
+    special = adds_special(processor, text)
+    if picture is None and not form.text_by_processor:
+        output = processor.tokenizer(text=[text], add_special_tokens=special, return_tensors="pt")
+    else:
+        images = None if picture is None else [[picture]] if form.nested_images else [picture]
+        output = processor(text=[text], images=images, add_special_tokens=special, return_tensors="pt")
+    return {name: tensor for name, tensor in output.items() if isinstance(tensor, Tensor) and name != "labels"}
 
 
 def _signature(pixels: dict[str, Tensor]) -> Signature:
@@ -202,13 +201,6 @@ def _signature(pixels: dict[str, Tensor]) -> Signature:
 def _size(tensors: dict[str, Tensor]) -> int:
     """Bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-def end_of_turn_token(processor: "ProcessorMixin", family: Family) -> str:
-    """The token that closes the assistant's turn: the family's, or the tokenizer's own end where it lacks that."""
-    if family.end_of_turn in processor.tokenizer.get_vocab():
-        return family.end_of_turn
-    return str(processor.tokenizer.eos_token)
 
 
 def open_image(content: bytes, *, where: str) -> "Image":
@@ -233,6 +225,9 @@ def _answer_start(
     """Index in `full_ids` of the first token that belongs to the answer."""
     if full_ids[: len(prompt_ids)] == prompt_ids:
         return len(prompt_ids)
+    if not tokenizer.is_fast:  # it tells no offsets: the answer starts where the tokens part
+        pairs = zip(prompt_ids, full_ids, strict=False)
+        return next((place for place, (one, other) in enumerate(pairs) if one != other), len(prompt_ids))
     # The tokenizer merges across the border: the answer starts with the first token that reaches beyond the prompt.
     offsets = tokenizer(full_text, add_special_tokens=special, return_offsets_mapping=True)["offset_mapping"]
     return next(index for index, (_, end) in enumerate(offsets) if end > len(prompt_text))
@@ -242,7 +237,9 @@ def join(batches: Sequence[Batch]) -> Batch:
     """Several batches as one, rows in order, so that one forward pass serves them all."""
     if len(batches) == 1:
         return batches[0]
-    inputs, labels = _stack([batch.inputs for batch in batches], [batch.labels for batch in batches], pad=0)
+    inputs, labels = _stack(
+        [batch.inputs for batch in batches], [batch.labels for batch in batches], pad=0, per_token=PER_TOKEN
+    )
     return Batch(
         inputs,
         labels,
@@ -253,23 +250,49 @@ def join(batches: Sequence[Batch]) -> Batch:
 
 
 def _stack(
-    inputs: Sequence[dict[str, Tensor]], labels: Sequence[Tensor], *, pad: int
+    inputs: Sequence[dict[str, Tensor]], labels: Sequence[Tensor], *, pad: int, per_token: Sequence[str]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Inputs with one number per token padded on the right to one length, pixels and grids one after another."""
+    """Inputs and labels padded on the right to one length."""
     width = max(row["input_ids"].shape[1] for row in inputs)
+    wide = [_widen(row if row.dim() == 2 else row.unsqueeze(0), width, IGNORED, "right") for row in labels]
+    return pad_rows(inputs, per_token, pad=pad, side="right"), torch.cat(wide)
+
+
+def pad_rows(
+    rows: Sequence[Mapping[str, Tensor]], per_token: Sequence[str], *, pad: int, side: str
+) -> dict[str, Tensor]:
+    """Rows as one batch: tensors with one entry per token padded on a side, those of pictures one after another.
+
+    Pictures of several shapes are filled up with zeros, as processors do it.
+    """
+    width = max(row["input_ids"].shape[1] for row in rows)
     stacked: dict[str, Tensor] = {}
-    for name in sorted({name for row in inputs for name in row}):
-        if name in _PER_TOKEN:
+    for name in sorted({name for row in rows for name in row}):
+        if name in per_token:
             blank = pad if name == "input_ids" else 0
+            deeper = next(row[name].shape[2:] for row in rows if name in row)
             # A text-only row may lack token types: zeros, that is text.
-            rows = [row.get(name, torch.zeros_like(row["input_ids"])) for row in inputs]
-            stacked[name] = torch.cat([_widen(row, width, blank) for row in rows])
+            parts = [row.get(name, row["input_ids"].new_zeros(*row["input_ids"].shape, *deeper)) for row in rows]
+            stacked[name] = torch.cat([_widen(part, width, blank, side) for part in parts])
         else:
-            stacked[name] = torch.cat([row[name] for row in inputs if name in row])
-    wide = [_widen(row if row.dim() == 2 else row.unsqueeze(0), width, IGNORED) for row in labels]
-    return stacked, torch.cat(wide)
+            stacked[name] = _filled_up([row[name] for row in rows if name in row])
+    return stacked
 
 
-def _widen(rows: Tensor, width: int, value: int) -> Tensor:
-    """[batch, length] to [batch, width], filled with `value` on the right."""
-    return torch.nn.functional.pad(rows, (0, width - rows.shape[1]), value=value)
+def _filled_up(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors one after another along the first dimension, the others filled up with zeros to the largest."""
+    if len({part.shape[1:] for part in parts}) == 1:
+        return torch.cat(list(parts))
+    sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
+    wide = []
+    for part in parts:
+        gaps = [gap for size, have in zip(sizes[::-1], part.shape[:0:-1], strict=True) for gap in (0, size - have)]
+        wide.append(torch.nn.functional.pad(part, gaps))
+    return torch.cat(wide)
+
+
+def _widen(rows: Tensor, width: int, value: int, side: str) -> Tensor:
+    """[batch, length, ...] to [batch, width, ...], filled with `value` on a side."""
+    gap = width - rows.shape[1]
+    around = (gap, 0) if side == "left" else (0, gap)
+    return torch.nn.functional.pad(rows, (*(0, 0) * (rows.dim() - 2), *around), value=value)

@@ -1,81 +1,46 @@
-"""What differs between families of vision-language models, in one table; all the rest is read from their processors."""
+"""What a family of vision-language models is like, found out from each model and its processor; here: what to override.
 
-from dataclasses import dataclass
+Structure is read from the modules (unlearn/models/anatomy.py) and all else by a few small passes
+(unlearn/models/settling.py).
+"""
 
-from schemas.errors import BadInput
+from pydantic import JsonValue
+
+from schemas.protocols.prompt_form import PromptForm
+from schemas.storage.tables import Record
 
 
-@dataclass(frozen=True)
-class Family:
-    """One family, by the `model_type` of its configuration.
-
-    Module paths are relative to the model as AutoModelForImageTextToText loads it, without an adapter around it.
-    """
+class Family(Record):
+    """One family. Module paths are relative to the model as it loads, without an adapter around it."""
 
     model_type: str
     language: str
-    """Path of the language model, without its output layer."""
-    vision: tuple[str, ...]
+    """Path of the language model: what owns the token embeddings, without the output layer."""
+    head: str
+    """Path of the output layer."""
+    vision: tuple[str, ...] = ()
     """Paths of the vision tower and of what joins it to the language model."""
-    placeholders: tuple[str, ...]
+    placeholders: tuple[str, ...] = ()
     """Tokens that stand for a picture or frame it: never trained on."""
-    end_of_turn: str
-    """What closes the assistant's turn."""
-    nested_images: bool = False
-    """The processor wants one list of pictures per text instead of one flat list."""
+    form: PromptForm = PromptForm()
     packs: bool = False
     """Samples of one picture may share its tokens (unlearn/models/packing.py): it takes masks and positions of ours."""
     plain_head: bool = True
-    """Logits are `lm_head(last hidden state)` and nothing else, so they can be computed where they are needed only."""
+    """Logits are the output layer's weight times the last hidden state and nothing else."""
+    narrow: bool = True
+    """The output layer may be run at answer positions only, inside of the model's own forward pass."""
+    mixed: bool = True
+    """Rows with and without a picture may stand in one batch."""
+    why_untrained: str = ""
+    """Why `unlearn` refuses it, where its training is not a causal language model's; "" if it does not."""
+    left_out: int = 0
+    """Expert tensors of the language model that are no linear layers, so that LoRA does not reach them."""
+    notes: tuple[str, ...] = ()
+    """What the checks at load found, a sentence each."""
 
 
-_QWEN_PLACEHOLDERS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-
-FAMILIES: dict[str, Family] = {
-    family.model_type: family
-    for family in (
-        Family(
-            model_type="qwen3_vl",
-            language="model.language_model",
-            vision=("model.visual",),
-            placeholders=_QWEN_PLACEHOLDERS,
-            end_of_turn="<|im_end|>",
-            packs=True,
-        ),
-        Family(
-            model_type="qwen2_5_vl",
-            language="model.language_model",
-            vision=("model.visual",),
-            placeholders=_QWEN_PLACEHOLDERS,
-            end_of_turn="<|im_end|>",
-            packs=True,
-        ),
-        Family(
-            model_type="gemma3",
-            language="model.language_model",
-            vision=("model.vision_tower", "model.multi_modal_projector"),
-            placeholders=("<start_of_image>", "<end_of_image>", "<image_soft_token>"),
-            end_of_turn="<end_of_turn>",
-            nested_images=True,
-        ),
-        Family(
-            model_type="llava",
-            language="model.language_model",
-            vision=("model.vision_tower", "model.multi_modal_projector"),
-            placeholders=("<image>",),
-            end_of_turn="</s>",
-        ),
-    )
+OVERRIDES: dict[str, dict[str, JsonValue]] = {
+    "qwen3_vl": {"packs": True},
+    "qwen2_5_vl": {"packs": True},
 }
-
-
-def family_of(model_type: str, *, where: str) -> Family:
-    """The family of a model type; raises BadInput for a model that no family describes."""
-    if model_type not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
-        raise BadInput(
-            where,
-            f"model type {model_type!r} is not known here (known: {known})",
-            "add a row to unlearn/models/families.py",
-        )
-    return FAMILIES[model_type]
+"""By model type: fields that are given, where neither modules nor checks can tell."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from schemas.errors import BadInput
 from unlearn.models.families import Family
+from unlearn.models.loading import _head
 from unlearn.models.packing import Picture, pack
+from unlearn.models.settling import narrowed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,18 +40,16 @@ class AnswerModel(nn.Module):
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
-        if not self.family.plain_head:
+        if not self.family.narrow:
             full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
             return _take(full, positions), kept
+        take = partial(_take, positions=positions)
         if pictures is not None and self.family.packs and self._may_pack():
             starts = labels.ne(-100).int().argmax(dim=1).tolist()
             packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-            rows = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
-            hidden = rows.flatten(0, 1)[packed.places.gather(1, positions)]  # [batch, width, hidden]
-        else:
-            hidden = _take(core.model(**inputs, use_cache=False).last_hidden_state, positions)
-        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return head(hidden), kept
+            inputs, take = packed.inputs, partial(_take_packed, places=packed.places.gather(1, positions))
+        with narrowed(_head(core), take):
+            return core(**inputs, use_cache=False).logits, kept
 
     def _may_pack(self) -> bool:
         """A dropout would draw once for what samples share and not once for each."""
@@ -74,6 +75,11 @@ def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Te
 def _take(values: Tensor, positions: Tensor) -> Tensor:
     """values[b, positions[b]]: [batch, length, n] and [batch, width] to [batch, width, n]."""
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def _take_packed(values: Tensor, places: Tensor) -> Tensor:
+    """[rows, long, n] of packed rows to [batch, width, n]: `places` count through all rows."""
+    return values.flatten(0, 1)[places]
 
 
 def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -9,16 +10,21 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from schemas.errors import BadInput, first_line
-from unlearn.models.adapters import with_adapter
-from unlearn.models.families import Family, family_of
-from unlearn.models.model_folder import check_model_folder
+from schemas.errors import BadInput
+from unlearn.models.adapter_loading import check_finite, load_adapter
+from unlearn.models.anatomy import check_decoder
+from unlearn.models.families import Family
+from unlearn.models.model_folder import check_adapter, check_model_folder
+from unlearn.models.processors import first_line, load_processor
+from unlearn.models.settled import family_key, settled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
 
 log = logging.getLogger(__name__)
+
+_Told = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class LoadedModel:
     processor: "ProcessorMixin"
     family: Family
     path: str
+    key: str = ""
+    """By which what was found out about it is kept; see unlearn.models.settled."""
 
 
 def quiet_bars() -> None:
@@ -37,28 +45,6 @@ def quiet_bars() -> None:
 
     if not sys.stderr.isatty():
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def register_video_stub() -> None:
-    """Let Qwen-VL processors load where torchvision is missing; pictures need no video processor.
-
-    Does nothing where torchvision is installed.
-    """
-    from transformers import Qwen2_5_VLConfig, Qwen3VLConfig, processing_utils
-    from transformers.models.auto.video_processing_auto import AutoVideoProcessor
-    from transformers.utils.import_utils import is_torchvision_available
-    from transformers.video_processing_utils import VideoProcessorMixin
-
-    if is_torchvision_available():
-        return
-    # Processors check their parts against this module object, which lacks the class where torchvision is missing.
-    vars(processing_utils.transformers_module).setdefault("VideoProcessorMixin", VideoProcessorMixin)
-    sizes = {"merge_size": 2, "temporal_patch_size": 2}
-    # The class names must equal the `video_processor_type` that the model folder names.
-    qwen3 = type("Qwen3VLVideoProcessor", (VideoProcessorMixin,), {**sizes, "patch_size": 16})
-    qwen2 = type("Qwen2VLVideoProcessor", (VideoProcessorMixin,), {**sizes, "patch_size": 14})
-    AutoVideoProcessor.register(Qwen3VLConfig, video_processor_class=qwen3, exist_ok=True)
-    AutoVideoProcessor.register(Qwen2_5_VLConfig, video_processor_class=qwen2, exist_ok=True)
 
 
 def load_model(
@@ -74,39 +60,45 @@ def load_model(
     dtype None is bf16 on hardware that has it and fp32 on a CPU. Raises BadInput for a missing folder, a model that is
     not vision-language or that no family describes, a missing processor, pickled weights, an adapter of another base.
     """
-    from transformers import AutoModelForImageTextToText
-
     quiet_bars()
     where = str(path)
-    family = family_of(_model_type(where, trust_remote_code=trust_remote_code), where=where)
-    processor = load_processor(where, trust_remote_code=trust_remote_code)
-    try:
-        found = AutoModelForImageTextToText.from_pretrained(
-            where, dtype=dtype or best_dtype(device), use_safetensors=True, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        raise BadInput(where, _weights_problem(Path(where), error), "name a folder with *.safetensors") from error
-    model = cast("PreTrainedModel", found)
-    grow_embeddings(model, len(processor.tokenizer))
+    check_model(where, trust_remote_code=trust_remote_code)
     if adapter is not None:
-        model = with_adapter(model, adapter, base=where)
+        check_adapter(adapter, base=where)
+    processor = load_processor(where, trust_remote_code=trust_remote_code)
+    model = _load_weights(where, dtype=dtype or best_dtype(device), trust_remote_code=trust_remote_code)
+    grow_embeddings(model, len(processor.tokenizer))
     nn.Module.eval(nn.Module.to(model, device))
-    return LoadedModel(model=model, processor=processor, family=family, path=where)
+    key = family_key(model, processor)
+    family = settled(model, processor, key=key, where=where)
+    if adapter is not None:
+        model = load_adapter(model, adapter, base=where)
+        nn.Module.eval(nn.Module.to(model, device))
+    return LoadedModel(model=model, processor=processor, family=family, path=where, key=key)
 
 
-def load_processor(path: str | Path, *, trust_remote_code: bool = False) -> "ProcessorMixin":
-    """The processor of a model folder or Hub id; raises BadInput if it has none that takes pictures."""
-    from transformers import AutoProcessor
+def _load_weights(where: str, *, dtype: torch.dtype, trust_remote_code: bool) -> "PreTrainedModel":
+    """All of a model's weights; raises BadInput where one is missing, of another shape or not finite."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForImageTextToText
 
-    register_video_stub()
-    advice = "copy the processor's files of the original model into the folder"
+    # Its annotation does not know `output_loading_info`.
+    load = cast("Callable[..., tuple[PreTrainedModel, _Told]]", AutoModelForImageTextToText.from_pretrained)
     try:
-        found = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise BadInput(str(path), f"has no processor that loads ({first_line(error)})", advice) from error
-    if getattr(found, "image_processor", None) is None or getattr(found, "tokenizer", None) is None:
-        raise BadInput(str(path), "has a tokenizer but no image processor", advice)
-    return cast("ProcessorMixin", found)
+        model, told = load(
+            where, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise BadInput(where, _weights_problem(Path(where), error), "name a folder with *.safetensors") from error
+    if missing := sorted(told["missing_keys"]):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise BadInput(where, f"its weights lack {missing[0]}{more}", "copy all of the model's files")
+    if unused := sorted(told["unexpected_keys"]):
+        log.warning(
+            "%s: %d tensors have no place in the model and are not used (first %s)", where, len(unused), unused[0]
+        )
+    check_finite(model.named_parameters(), where=where)
+    return model
 
 
 def best_dtype(device: str) -> torch.dtype:
@@ -119,10 +111,13 @@ def grow_embeddings(model: "PreTrainedModel", tokens: int) -> None:
     rows = cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
     if rows < tokens:
         log.warning("the tokenizer has %d tokens, more than the embeddings; growing them", tokens)
-        model.resize_token_embeddings(tokens)
+        with torch.random.fork_rng(devices=[]):  # new rows are drawn: the same folder is the same model each time
+            torch.manual_seed(0)
+            model.resize_token_embeddings(tokens)
 
 
-def _model_type(where: str, *, trust_remote_code: bool) -> str:
+def check_model(where: str, *, trust_remote_code: bool) -> None:
+    """Look at a model's configuration before anything large is read; raises BadInput for one that cannot serve."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as VISION_LANGUAGE
 
@@ -135,10 +130,23 @@ def _model_type(where: str, *, trust_remote_code: bool) -> str:
         raise BadInput(
             where, f"model type {config.model_type!r} is not a vision-language model", "name one that takes pictures"
         )
-    return str(config.model_type)
+    check_decoder(config, where=where)
 
 
 def _weights_problem(folder: Path, error: Exception) -> str:
-    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth")):
+    pickled = [path for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind)]
+    if pickled and not any(folder.glob("*.safetensors")):
         return "has pickled weights, which are never loaded because they can run code"
     return f"its weights do not load ({first_line(error)})"
+
+
+def check_reach(adapted: nn.Module, paths: Collection[str]) -> None:
+    """Raise BadInput if a weight that may move lies outside of an adapter on one of the layers."""
+    for name, weight in adapted.named_parameters():
+        layer = name.removeprefix("base_model.model.").partition(".lora_")[0]
+        if weight.requires_grad and layer not in paths:
+            raise BadInput(name, "would be trained and is no linear layer of the language model", "report this fault")
+
+
+def _head(core: "PreTrainedModel") -> nn.Module:
+    return cast(nn.Module, core.get_output_embeddings())  # type: ignore[no-untyped-call]

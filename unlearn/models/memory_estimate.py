@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 
 from schemas.errors import BadInput
-from unlearn.models.adapters import language_linears
-from unlearn.models.families import family_of
+from unlearn.models.anatomy import anatomy_of, check_decoder, language_linears
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _ACTIVATIONS_PER_LAYER = 34
 """Numbers of hidden size kept per token and layer for the backward pass of a transformer (Korthikanti et al. 2022,
@@ -64,14 +66,15 @@ def memory_estimate(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         found = f"no such folder, or its configuration cannot be read ({reason})"
         raise BadInput(str(path), found, "name a model folder or a Hub id") from error
-    family = family_of(config.model_type, where=str(path))
+    check_decoder(config, where=str(path))
     with torch.device("meta"):
         load = AutoModelForImageTextToText.from_config
-        model = cast(nn.Module, load(config, trust_remote_code=trust_remote_code))  # type: ignore[no-untyped-call]
+        model = cast("PreTrainedModel", load(config, trust_remote_code=trust_remote_code))  # type: ignore[no-untyped-call]
     count = sum(weight.numel() for weight in model.parameters())
     if rank is None:
         training = 12 * count
     else:
+        family = anatomy_of(model, where=str(path))
         linears = [cast(nn.Linear, model.get_submodule(name)) for name in language_linears(model, family)]
         training = 16 * sum(rank * (linear.in_features + linear.out_features) for linear in linears)
     text = config.get_text_config()

@@ -16,11 +16,11 @@ from unlearn.methods.objective import objective_for
 from unlearn.methods.reference_model import measure_reference
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
-from unlearn.models.fsdp import fsdp_wanted
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
+from unlearn.training.fsdp import fsdp_wanted
 from unlearn.training.gradients import Objective
 from unlearn.training.loop import Optimisation, Outcome, Step, train
 from unlearn.training.probes import Probe

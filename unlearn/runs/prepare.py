@@ -20,9 +20,8 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.models.memory_estimate import memory_estimate
-from unlearn.models.model_folder import base_digest
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, RunRecord, has_begun
+from unlearn.runs.record import MASK, RunRecord, base_for, has_begun
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -77,6 +76,7 @@ def prepare(
     numbers, sections = _settle(method, model, preset, typed, device=device, trust_remote_code=trust_remote_code)
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
     inner = loaded.model
+    _check_trainable(loaded, method, modality)
     if method.prunes:
         inner.requires_grad_(False)
     elif numbers.trained == "full":
@@ -97,12 +97,22 @@ def prepare(
         method=method,
         numbers=numbers,
         sections=sections,
-        base=base_digest(model),
+        base=base_for(out, model),
         seed=seed,
         model=model,
         preset=preset,
         modality=modality,
     )
+
+
+def _check_trainable(loaded: LoadedModel, method: Method, modality: Modalities) -> None:
+    """Raise BadInput for a family whose training differs, or whose batches hold texts or pictures alone."""
+    family, where = loaded.family, f"model type {loaded.family.model_type}"
+    if family.why_untrained and not method.prunes:
+        raise BadInput(where, family.why_untrained, "unlearn from another family")
+    if not (family.mixed and family.form.stacked) and modality == "both":
+        found = "takes no batch of texts and pictures together"
+        raise BadInput(where, found, "unlearn with --modality qa, or with --modality vqa")
 
 
 def _settle(

@@ -134,6 +134,24 @@ def read_record(folder: Path) -> RunRecord | None:
         raise BadInput(str(path), f"is not a run record ({reason})", "name another folder") from error
 
 
+def base_for(folder: Path, model: str) -> str:
+    """The base's digest for a run in a folder: as the folder's own record names it, or those of the runs beside it.
+
+    So what an earlier version began, a run or a study, is gone on with as the same.
+    """
+    beside = sorted(path.parent for path in folder.parent.glob(f"*/{RECORD}"))
+    for place in (folder, *beside):
+        try:
+            record = read_record(place)
+        except BadInput:
+            if place == folder:
+                raise
+            continue  # what lies beside may be no run of ours
+        if record is not None and base_digest(model, known=record.base) == record.base:
+            return record.base
+    return base_digest(model)
+
+
 def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> "LoadedModel":
     """The model that a run left behind, on its base. Raises BadInput for an unfinished run or another base."""
     from unlearn.methods.manu import prune, read_pruned
@@ -145,7 +163,7 @@ def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code:
         raise BadInput(str(folder), found, "finish it with ppubench unlearn --resume, or name another folder")
     if record.outcome == "weights":
         return load_model(folder / WEIGHTS, device=device, trust_remote_code=trust_remote_code)
-    found_base = base_digest(base)
+    found_base = base_digest(base, known=record.base)
     if found_base != record.base:
         raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
     adapter = folder / ADAPTER if record.outcome == "adapter" else None

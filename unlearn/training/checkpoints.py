@@ -63,7 +63,7 @@ def save_checkpoint(
     """
     import torch
 
-    from unlearn.models.fsdp import whole
+    from unlearn.training.fsdp import whole
 
     tensors: dict[str, Tensor] = {"rng/cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -82,7 +82,7 @@ def save_checkpoint(
 
 def save_best(folder: Path | None, model: "nn.Module", state: RunState) -> None:
     """Write the moving weights alone to `<folder>/best`, in place of what was there; see save_checkpoint."""
-    from unlearn.models.fsdp import whole
+    from unlearn.training.fsdp import whole
 
     tensors = {f"weight/{name}": whole(weight.detach()) for name, weight in trainable(model).items()}
     if folder is not None:
@@ -104,7 +104,7 @@ def restore(
     """
     import torch
 
-    from unlearn.models.fsdp import cut_like
+    from unlearn.training.fsdp import cut_like
 
     state = read_state(checkpoint)
     if state.identity != identity:
@@ -133,7 +133,7 @@ def load_weights(checkpoint: Path, model: "nn.Module") -> "dict[str, Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from unlearn.models.fsdp import cut_like
+    from unlearn.training.fsdp import cut_like
 
     try:
         tensors = load_file(checkpoint / TENSORS)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
-from unlearn.models.fsdp import cut_like, is_cut, whole
+from unlearn.training.fsdp import cut_like, is_cut, whole
 from unlearn.training.lanes import Groups, Lanes, in_pieces
 
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]

@@ -15,7 +15,6 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
-from unlearn.models.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 from unlearn.training.checkpoints import (
     RunState,
     latest_checkpoint,
@@ -26,6 +25,7 @@ from unlearn.training.checkpoints import (
     save_checkpoint,
     trainable,
 )
+from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 from unlearn.training.gradients import Gradient, Objective, Share, check_mask, step_gradient
 from unlearn.training.lanes import Groups, Lanes, lanes_of
 from unlearn.training.log import Numbers, StepCount, log_file, write_line

@@ -1,5 +1,7 @@
 """eval.responders.spec and eval.responders.local: specs, and a local model behind the protocol of all responders."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Ask, Decoding, Reply
 from tests.worlds.tiny_models import BUILDERS, picture
 from unlearn.models.adapters import add_lora, save_adapter
+from unlearn.models.digests import folder_digest
 from unlearn.models.loading import load_model
-from unlearn.models.model_folder import digest_of_weights
 
 GREEDY = Decoding(max_new_tokens=6)
 
@@ -116,15 +118,29 @@ def test_the_adapter_is_really_loaded(folders: dict[str, Path], tmp_path: Path) 
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
                 weight.normal_(generator=torch.Generator().manual_seed(0))
-    save_adapter(adapted, tmp_path / "adapter", base_digest=digest_of_weights(base))
+    save_adapter(adapted, tmp_path / "adapter", base_digest=folder_digest(base))
     plain, moved = open_responder(f"hf:{base}"), open_responder(f"hf:{base}+{tmp_path / 'adapter'}")
     assert moved.identity.startswith(plain.identity + "+")
     assert texts(moved.answer(asks(4), GREEDY)) != texts(plain.answer(asks(4), GREEDY))
 
 
+def test_greedy_is_greedy_whatever_the_models_generation_config_says(folders: dict[str, Path], tmp_path: Path) -> None:
+    base = folders["qwen3_vl"]
+    shutil.copytree(base, tmp_path / "told")
+    file = tmp_path / "told" / "generation_config.json"
+    told = {"do_sample": True, "temperature": 5.0, "repetition_penalty": 9.0, "no_repeat_ngram_size": 1, "num_beams": 3,
+            "min_new_tokens": 5, "suppress_tokens": list(range(5, 200)), "max_length": 3}  # fmt: skip
+    file.write_text(json.dumps(json.loads(file.read_text()) | told))
+    plain, other = open_responder(f"hf:{base}"), open_responder(f"hf:{tmp_path / 'told'}")
+    assert texts(other.answer(asks(6), GREEDY)) == texts(plain.answer(asks(6), GREEDY))
+    assert other.identity == plain.identity
+    sampled = Decoding(temperature=1.0, max_new_tokens=6, seed=1)
+    assert texts(other.answer(asks(6), sampled)) == texts(plain.answer(asks(6), sampled))
+
+
 def test_identity_names_the_weights_and_no_folder(folders: dict[str, Path]) -> None:
     identity = open_responder(f"hf:{folders['qwen3_vl']}").identity
-    assert identity == f"hf:qwen3_vl@{digest_of_weights(folders['qwen3_vl'])}"
+    assert identity == f"hf:qwen3_vl@{folder_digest(folders['qwen3_vl'])}"
 
 
 @pytest.mark.parametrize("family", sorted(BUILDERS))

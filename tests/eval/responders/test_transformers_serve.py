@@ -30,7 +30,7 @@ def serve(folder: str, port: int) -> None:
     """`transformers serve`. Tiny Qwen models name a video processor, which wants torchvision; pictures need none."""
     from transformers.cli.transformers import main
 
-    from unlearn.models.loading import register_video_stub
+    from unlearn.models.processors import register_video_stub
 
     register_video_stub()
     sys.argv = ["transformers", "serve", folder, "--device", "cpu", "--port", str(port)]

@@ -22,6 +22,7 @@ from schemas.storage.artifacts import MANIFEST
 from schemas.storage.tables import read_records
 from schemas.vocabulary import RATIOS, STAGES
 from sources.sandbox.world import FEW_VIEWS, REDIRECT
+from tests.servers.made_once import made_once
 from tests.worlds.growing_build import (
     JOINING,
     RECIPE,
@@ -33,7 +34,6 @@ from tests.worlds.growing_build import (
     state_of,
     without_prefect,
 )
-from tests.worlds.made_once import made_once
 
 SHARED = ("README.md", "ATTRIBUTION.md", "croissant.json", "release.json")
 """Files of the dataset that tell of all batches, besides the split files."""

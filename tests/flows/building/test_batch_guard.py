@@ -21,8 +21,8 @@ from schemas.records.entities import Entity, MissingEntity
 from schemas.storage.artifacts import MANIFEST
 from schemas.vocabulary import Stage
 from sources.sandbox.world import FEW_VIEWS
+from tests.servers.made_once import made_once
 from tests.worlds.growing_build import CutOff, add_to, bring_up_to_date, hashes, make_build, state_of, without_prefect
-from tests.worlds.made_once import made_once
 
 JOINED, WAITING = "Q900000006", "Q900000009"
 MERGED, OLD = "Q909999999", "Q900000005"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -531,6 +532,46 @@ def test_a_model_that_was_unlearned_elsewhere_is_reported_under_its_label(
     assert ppubench("report", str(ours), str(theirs), "--out", str(tmp_path / "again")) == 2
     assert "differ in max_new_tokens: 24 and 48" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
+
+
+def test_models_that_were_asked_other_tasks_are_compared_on_what_both_were_asked(
+    hub: Path,
+    base: Path,
+    run: Path,
+    tmp_path: Path,
+    scripted: Callable[[Scripted], Scripted],
+) -> None:
+    scripted(Scripted(knows(hub)))
+    evaluate(hub, base, tmp_path / "all", tasks=["generation", "classification"])
+    scripted(Scripted(lambda _: "I do not know."))
+    evaluate(hub, base, tmp_path / "all", adapter=run / "adapter", label="theirs", tasks=["generation"])
+    assert ppubench("report", str(tmp_path / "all"), "--out", str(tmp_path / "report")) == 0
+    with (tmp_path / "report" / "comparison.csv").open() as file:
+        assert [(row["arm"], float(row["forgotten"])) for row in csv.DictReader(file)] == [("theirs", 1.0)]
+    said = next((tmp_path / "report").glob("*.md")).read_text()
+    assert "Not shown: classification, which theirs was not asked." in said
+
+
+def test_an_adapter_without_a_label_is_an_arm_named_by_its_folder(
+    hub: Path, base: Path, run: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    shutil.copytree(run / "adapter", tmp_path / "theirs" / "checkpoint-500")
+    found = evaluate(hub, base, tmp_path / "out", adapter=tmp_path / "theirs" / "checkpoint-500")
+    assert (found.label, found.run) == ("theirs/checkpoint-500", "")
+    assert evaluate(hub, base, tmp_path / "out").label == ""
+
+
+def test_a_run_is_known_again_on_a_base_whose_weights_were_cut_into_files(
+    hub: Path, base: Path, run: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted]
+) -> None:
+    scripted(Scripted(knows(hub)))
+    load_model(base).model.save_pretrained(tmp_path / "cut", max_shard_size="200KB")
+    for file in base.iterdir():
+        if not (tmp_path / "cut" / file.name).exists() and file.suffix != ".safetensors":
+            shutil.copy(file, tmp_path / "cut")
+    first = evaluate(hub, base, tmp_path / "out", adapter=run)
+    assert evaluate(hub, tmp_path / "cut", tmp_path / "out", adapter=run).model == first.model
 
 
 def test_a_command_whose_questions_failed_says_so_and_exits_1_and_the_same_command_mends_it(

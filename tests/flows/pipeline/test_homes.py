@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.pipeline.build_folder import cache_folder
+from schemas.storage.artifacts import cache_folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from schemas.errors import BadInput
 from schemas.storage.tables import file_sha256
 from sources.sandbox.tiny_model import SPECIAL, make_tiny_model
 from tests.worlds.tiny_models import TEXTS, picture, tiny_qwen
-from unlearn.models.loading import load_model, load_processor
+from unlearn.models.loading import load_model
+from unlearn.models.processors import load_processor
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from torch.nn.functional import cross_entropy
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS, picture, tiny_qwen
-from unlearn.models.adapters import add_lora, language_linears, save_adapter
+from unlearn.models.adapters import add_lora, save_adapter
+from unlearn.models.anatomy import language_linears
+from unlearn.models.digests import folder_digest
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, adapter_off, answer_window
 from unlearn.models.loading import grow_embeddings, load_model
 from unlearn.models.memory_estimate import MemoryEstimate, memory_estimate
-from unlearn.models.model_folder import digest_of_weights
 
 FAMILIES = sorted(BUILDERS)
 SAMPLES = [
@@ -110,7 +111,7 @@ def test_a_model_without_adapter_has_no_reference(folders: dict[str, Path]) -> N
 def test_a_saved_adapter_loads_on_its_base(folders: dict[str, Path], tmp_path: Path) -> None:
     loaded = load_model(folders["qwen3_vl"])
     model = add_lora(loaded.model, loaded.family, rank=2, alpha=4, dropout=0.0, seed=1)
-    save_adapter(model, tmp_path / "adapter", base_digest=digest_of_weights(folders["qwen3_vl"]))
+    save_adapter(model, tmp_path / "adapter", base_digest=folder_digest(folders["qwen3_vl"]))
     again = load_model(folders["qwen3_vl"], adapter=tmp_path / "adapter").model
     stored = {name: weight for name, weight in again.named_parameters() if "lora_" in name}
     assert stored
@@ -169,8 +170,8 @@ def test_pickled_weights_are_refused(folders: dict[str, Path], tmp_path: Path) -
 
 def test_the_digest_follows_the_weights_and_not_the_place(folders: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(folders["qwen3_vl"], tmp_path / "copy")
-    assert digest_of_weights(tmp_path / "copy") == digest_of_weights(folders["qwen3_vl"])
-    assert digest_of_weights(folders["gemma3"]) != digest_of_weights(folders["qwen3_vl"])
+    assert folder_digest(tmp_path / "copy") == folder_digest(folders["qwen3_vl"])
+    assert folder_digest(folders["gemma3"]) != folder_digest(folders["qwen3_vl"])
 
 
 def test_the_memory_estimate_counts_the_weights_without_loading_them(folders: dict[str, Path]) -> None:
@@ -196,4 +197,4 @@ def test_the_memory_estimate_of_an_adapter_counts_only_its_weights(folders: dict
 
 
 def test_the_same_texts_and_seed_give_the_same_tiny_model(tmp_path: Path) -> None:
-    assert digest_of_weights(tiny_qwen(tmp_path / "a")) == digest_of_weights(tiny_qwen(tmp_path / "b"))
+    assert folder_digest(tiny_qwen(tmp_path / "a")) == folder_digest(tiny_qwen(tmp_path / "b"))

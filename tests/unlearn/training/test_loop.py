@@ -492,7 +492,7 @@ def run_as_one_of_several(base: Path, folder: Path, out: Path, masked: bool, fsd
     """In one of two processes: three steps, stopped after two and resumed; the first one leaves the weights."""
     from accelerate import PartialState
 
-    from unlearn.models.fsdp import is_cut
+    from unlearn.training.fsdp import is_cut
 
     torch.set_num_threads(1)
     cut_up = []
