@@ -18,8 +18,10 @@ from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord
 from sources.benchmarks.kinds import READERS
 from sources.sandbox.tiny_model import make_tiny_model
+from tests.documents import file_of
 from tests.flows.adopting.benchmark_files import (
     PICTURE,
+    PLACES,
     RWKU_TYPES,
     mllmu_row,
     umu_row,
@@ -326,6 +328,17 @@ def test_a_reader_of_ones_own_is_taken_by_its_file(tmp_path: Path) -> None:
     )
     assert adopt(str(source), tmp_path / "out", kind=f"{own}:read").title == "Mine"
     assert "train_pair_mine_qa" in config_names(tmp_path / "out")
+
+
+def test_the_reader_of_the_docs_reads_its_towns(tmp_path: Path) -> None:
+    (tmp_path / "own_reader.py").write_text(file_of("docs/other-benchmarks.md", "own_reader.py"))
+    (tmp_path / "towns").mkdir()
+    towns = [
+        {"town": each, "question": f"Where is {each}?", "answer": "here", "forget": each == "Oslo"} for each in PLACES
+    ]
+    (tmp_path / "towns" / "towns.jsonl").write_text("".join(json.dumps(town) + "\n" for town in towns))
+    record = adopt(str(tmp_path / "towns"), tmp_path / "out", kind=f"{tmp_path / 'own_reader.py'}:read_towns")
+    assert (record.samples, record.forgotten) == (4, {"25": 1})
 
 
 def test_figures_of_the_authors_stand_beside_ours(adopted: dict[str, Path], tmp_path: Path) -> None:
