@@ -84,21 +84,19 @@ def unlearn_command(
     if modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
     chosen = setting_named(setting)
-    from flows.experiments.unlearn_run import run_unlearning
+    from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
     with showing_progress("unlearn"):
-        record = run_unlearning(
+        request = UnlearnRequest(
             dataset=dataset,
             method=method,
             setting=chosen,
             model=model,
-            out=out,
             ratio=ratio,
             preset="published" if preset == "published" else "default",
             modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
             target=target,
             boundary=boundary,
-            resume=resume,
             seed=seed,
             steps=steps,
             epochs=epochs,
@@ -109,6 +107,7 @@ def unlearn_command(
             revision=revision,
             splits=splits,
         )
+        record = run_unlearning(request, out, resume=resume)
     from flows.commands.printing import print_run
 
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)

@@ -20,7 +20,7 @@ from flows.evaluation.evaluate import run_evaluation
 from flows.evaluation.lmms_eval import check_lmms_eval
 from flows.evaluation.model import identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise, relearn
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
@@ -56,7 +56,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that has moved its adapter far."""
     out = tmp_path_factory.mktemp("runs") / "gd"
-    run_unlearning(dataset=hub, method="gd", setting="selective", model=str(base), out=out, overrides=SMALL, steps=6)
+    asked = UnlearnRequest(dataset=hub, method="gd", setting="selective", model=str(base), overrides=SMALL, steps=6)
+    run_unlearning(asked, out)
     return out
 
 
@@ -285,7 +286,8 @@ def test_a_bare_adapter_folder_is_evaluated_as_its_run_is(hub: Path, base: Path,
 def test_a_pruned_run_is_evaluated_without_its_neurons(hub: Path, base: Path, tmp_path: Path) -> None:
     numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
     out = tmp_path / "manu"
-    run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers)
+    asked = UnlearnRequest(dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers)
+    run_unlearning(asked, out)
     plain, pruned = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=out)
     assert abs(value(pruned, "nll", "forget") - value(plain, "nll", "forget")) > 0.01
     assert pruned.method == "manu"
@@ -453,8 +455,10 @@ def test_two_runs_that_came_to_the_same_weights_are_two_evaluations_and_asked_on
     records, logs = [], []
     for lr in (0.001, 0.002):
         out = tmp_path / f"manu-{lr}"
-        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers,
-                       lr=lr)  # fmt: skip
+        asked = UnlearnRequest(
+            dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers, lr=lr
+        )
+        run_unlearning(asked, out)
         records.append(evaluate(hub, base, tmp_path / "out", adapter=out, likelihood=False))
         logs.append(next((tmp_path / "out").glob("*/answers-*.jsonl")).read_bytes())
     assert records[0].model == records[1].model
@@ -704,7 +708,8 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
     if pruned:
         numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
         run = tmp_path / "manu"
-        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=run, overrides=numbers)
+        asked = UnlearnRequest(dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers)
+        run_unlearning(asked, run)
     plain = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a", "b"])
     laid = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a"], adapter=run)
     assert list(plain.lmms_eval) == ["a/acc,none", "b/acc,none"]
