@@ -12,7 +12,7 @@ from eval.tasks.dataset_rows import EvalRow, config_rows
 from flows.adopting.adopt import adopt
 from flows.cli import main
 from flows.evaluation.evaluate import run_evaluation
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord
@@ -88,10 +88,11 @@ def test_it_is_unlearned_and_evaluated_like_a_dataset_of_ours(
     adopted: dict[str, Path], kind: str, tmp_path: Path
 ) -> None:
     base = make_tiny_model(TEXTS, tmp_path / "base", seed=1, hidden=32, layers=1)
-    run_unlearning(
-        dataset=adopted[kind], method="gd", setting="complete", ratio=RATIO[kind], model=str(base),
-        out=tmp_path / "run", overrides=SMALL, steps=2,
+    request = UnlearnRequest(
+        dataset=adopted[kind], method="gd", setting="complete", ratio=RATIO[kind], model=str(base), overrides=SMALL,
+        steps=2,
     )  # fmt: skip
+    run_unlearning(request, tmp_path / "run")
     record = evaluated(adopted[kind], base, tmp_path, ratio=RATIO[kind], adapter=tmp_path / "run")
     assert {row.role for row in record.metrics} >= {"forget", "retain"}
 
