@@ -9,7 +9,7 @@ from pathlib import Path
 
 from curation.card.card import CardFacts
 from curation.export.batch_parts import EarlierBatch
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from curation.export.rows import SubjectBundle
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, by_subject
@@ -31,13 +31,15 @@ def export(run: StageRun, resources: Resources) -> None:
         summary = export_release(
             folder,
             _bundles(run, run.build),
+            ReleaseRequest(
+                target=recipe.export.target,
+                ratios=recipe.split.ratios,
+                sensitive=frozenset(recipe.facts.sensitive),
+                part=part,
+                rows_per_file=recipe.export.rows_per_file,
+                rows_per_group=recipe.export.rows_per_group,
+            ),
             card=card,
-            target=recipe.export.target,
-            ratios=recipe.split.ratios,
-            sensitive=frozenset(recipe.facts.sensitive),
-            part=part,
-            rows_per_file=recipe.export.rows_per_file,
-            rows_per_group=recipe.export.rows_per_group,
             piece=run.folder / folder.name,
             earlier=[
                 EarlierBatch(batch.artifact("export") / folder.name, partial(_bundles, run, batch))

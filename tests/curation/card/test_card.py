@@ -9,7 +9,7 @@ import yaml
 from curation.card.attribution import CreditsFile, markdown
 from curation.card.card import BEGIN, CardFacts, render_card
 from curation.card.columns import FIELDS
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from schemas.dataset.layout import config_records
 from schemas.dataset.release import ReleaseSummary
 from schemas.dataset.samples import ImageCredit
@@ -22,7 +22,8 @@ from tests.worlds.synthetic_build import make_bundles
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReleaseSummary]:
     folder = tmp_path_factory.mktemp("build") / "hub"
-    summary = export_release(folder, make_bundles(6), card=CARD, target="tiny", ratios=RATIOS, sensitive=CARD.sensitive)
+    wanted = ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=CARD.sensitive)
+    summary = export_release(folder, make_bundles(6), wanted, card=CARD)
     return folder, summary
 
 
