@@ -13,6 +13,7 @@ from curation.export.export import ReleaseRequest, export_release
 from curation.export.rows import SubjectBundle
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, by_subject
+from flows.pipeline.verdicts import kept_verdicts, review_figures
 from flows.resources.resources import Resources, place_free
 from schemas.dataset.release import NamedCount, Part
 from schemas.records.build_rows import Assignment, AttackPrompt, Fact, Knowledge, Persona, Portrait, Question, Subject
@@ -100,4 +101,5 @@ def _card(run: StageRun, resources: Resources) -> CardFacts:
         repairs=run.count("split", "repairs"),
         personas=tuple(NamedCount(name=name, count=count) for name, count in sorted(personas.items())),
         contact=recipe.export.contact,
+        review=review_figures(kept_verdicts(run.build)),
     )

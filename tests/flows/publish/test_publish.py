@@ -353,7 +353,7 @@ def test_kill_9_during_the_upload_leaves_nothing_half_and_the_next_run_makes_one
     held = Fault(r"PUT /lfs/", hold=threading.Event(), times=100, after=1)
     hub.faults.append(held)
     code = (
-        "from pathlib import Path\nfrom flows.publish.publish import publish_folder\n"
+        "from pathlib import Path\nfrom flows.publish.publish import PublishRequest, publish_folder\n"
         f"publish_folder(Path({str(build)!r}), PublishRequest({REPO!r}, token={OWNER!r}, endpoint={hub.url!r}))"
     )
     env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
