@@ -77,7 +77,7 @@ def review_row(
         value_id=fact.value_id,
         statement_id=fact.statement_id,
         statement_link=f"{page}#{fact.statement_id}" if page else "",
-        references=f"{fact.references}, of which {fact.cited} name a source",
+        references=f"{fact.references} ({fact.cited} with a named source)",
         sensitivity=f"{fact.sensitivity}, gated" if fact.gated else fact.sensitivity,
         never_offered=JOINED.join(fact.withheld),
         picture=picture.title if picture is not None else "",
@@ -90,5 +90,5 @@ def review_row(
 
 
 def _credit(picture: Portrait) -> str:
-    words = (attribution(picture), picture.licence.short_name)
-    return ", ".join(dict.fromkeys(word for word in words if word))
+    said, licence = attribution(picture), picture.licence.short_name
+    return said if licence in said else f"{said}, {licence}"

@@ -122,7 +122,7 @@
     closeWhy();
     draw(before);
     keep();
-    if ($("fact").getBoundingClientRect().top < 0) $("review").scrollIntoView();
+    if ($("fact").getBoundingClientRect().top < 0 || innerWidth <= 704) $("review").scrollIntoView();
   }
   function judge(verdict, reason) {
     const {id} = facts[at];
@@ -146,8 +146,7 @@
   function openWhy() {
     $("why").hidden = false;
     $("own").value = said.get(facts[at].id)?.reason ?? "";
-    $("own").focus();
-    $("own").select();
+    if (matchMedia("(hover: hover)").matches) { $("own").focus(); $("own").select(); } else $("why").scrollTo(0, 0);
     say("Press 1 to 8, or write why and press Enter.");
   }
   function closeWhy() {
