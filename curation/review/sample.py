@@ -21,8 +21,8 @@ def draw_sample(sample_ids: Iterable[str], *, seed: int, size: int) -> list[str]
     return sorted(sample_ids, key=lambda name: hashlib.sha256(f"{seed}:review:{name}".encode()).digest())[:size]
 
 
-def shown_digest(fact: Fact, questions: Iterable[Question], picture: Portrait | None) -> str:
-    """Digest of what a reader judges: wordings, answers, options in any order, the statement, the picture.
+def shown_digest(fact: Fact, questions: Iterable[Question], image_id: str) -> str:
+    """Digest of what a reader judges: wordings, answers, options in any order, the statement, the picture ("": none).
 
     It begins with a letter, so that no spreadsheet takes it for a number.
     """
@@ -33,7 +33,7 @@ def shown_digest(fact: Fact, questions: Iterable[Question], picture: Portrait | 
         *sorted(form.text for form in fact.accepted),
         fact.property_id,
         fact.statement_id,
-        picture.image_id if picture is not None else "",
+        image_id,
     ]
     return f"x{digest(list(seen))[:12]}"
 
@@ -85,7 +85,7 @@ def review_row(
         picture_credit=_credit(picture) if picture is not None else "",
         sample_id=fact.sample_id,
         sample=sample.text(),
-        shown=shown_digest(fact, questions, picture),
+        shown=shown_digest(fact, questions, picture.image_id if picture is not None else ""),
     )
 
 

@@ -1,7 +1,7 @@
 """Review of a build: a sample drawn and written for a reader, and their verdicts read back."""
 
 import base64
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,6 @@ def draw(
     BadInput for a build whose questions are not finished.
     """
     from eval.explorer.build_reader import BuildTables
-    from eval.explorer.thumbnails import thumbnail
     from eval.review.review_page import write_review
 
     if size < 1:
@@ -93,20 +92,35 @@ def draw(
         sample = ReviewSample(
             build=build_name(found), seed=seed, size=len(chosen), of=len(names), drawn_from=drawn_from
         )
-        shown = {each.fact.sample_id: each for each in _shown(tables, set(chosen), progress)}
-        rows, pictures, source = list[ReviewRow](), dict[str, str](), source_page(found.recipe)
-        for place, name in enumerate(chosen, start=1):
-            one = shown[name]
-            rows.append(
-                review_row(one.subject, one.fact, one.questions, one.picture, place=place, sample=sample, source=source)
-            )
-            if one.picture is not None:
-                small = thumbnail(one.picture.content, width=PICTURE_SIZE[0], height=PICTURE_SIZE[1])
-                pictures |= {name: base64.b64encode(small).decode()} if small is not None else {}
+        rows, pictures = _rows(tables, chosen, sample, source_page(found.recipe), progress)
         out.mkdir(parents=True, exist_ok=True)
         stem = f"sample_seed{seed}_{len(chosen)}"
         command = f"ppubench review {folder} --read {stem}.csv"
         return write_review(rows, pictures, sample, name=found.recipe.name, command=command, out=out, stem=stem)
+
+
+def _rows(
+    tables: "BuildTables", chosen: Sequence[str], sample: ReviewSample, source: str, progress: Progress
+) -> tuple[list[ReviewRow], dict[str, str]]:
+    """The lines of the chosen facts in their order, and the thumbnails of their pictures (base64) by sample_id."""
+    from eval.explorer.thumbnails import thumbnail
+
+    places = {name: place for place, name in enumerate(chosen, start=1)}
+    rows: list[ReviewRow] = []
+    pictures: dict[str, str] = {}
+    small: dict[str, str] = {}
+    for one in _shown(tables, places.keys(), progress):
+        name, picture = one.fact.sample_id, one.picture
+        place = places[name]
+        rows.append(
+            review_row(one.subject, one.fact, one.questions, picture, place=place, sample=sample, source=source)
+        )
+        if picture is not None and picture.image_id not in small:
+            content = thumbnail(picture.content, width=PICTURE_SIZE[0], height=PICTURE_SIZE[1])
+            small[picture.image_id] = base64.b64encode(content or b"").decode()
+        if picture is not None and small[picture.image_id]:
+            pictures[name] = small[picture.image_id]
+    return sorted(rows, key=lambda row: row.place), pictures
 
 
 def read_back(folder: Path, file: Path) -> ReadBack:
@@ -130,7 +144,7 @@ def read_back(folder: Path, file: Path) -> ReadBack:
                 one.batch,
                 one.fact.property_id,
                 one.fact.statement_id,
-                shown_digest(one.fact, one.questions, one.picture),
+                shown_digest(one.fact, one.questions, one.picture.image_id if one.picture is not None else ""),
             )
             for one in _shown(tables, {mark.sample_id for mark in marks.judged}, silent)
         }

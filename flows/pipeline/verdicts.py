@@ -56,12 +56,22 @@ def review_inputs(stage: Stage, build: BuildFolder) -> dict[str, str]:
     return {REVIEW: digest([list(row) for row in told])} if told else {}
 
 
-def review_figures(verdicts: Sequence[Verdict]) -> ReviewFigures | None:
-    """The verdicts counted, with the interval of the share accepted; None where there are none."""
+def review_figures(verdicts: Sequence[Verdict], *, changed: int = 0) -> ReviewFigures | None:
+    """The verdicts counted, with the interval of the share accepted; None where there are none.
+
+    `changed` accepted facts read otherwise by now.
+    """
     if not verdicts:
         return None
     from eval.metrics.bootstrap import share_interval
 
     accepted = sum(verdict.verdict == "accept" for verdict in verdicts)
     low, high = share_interval(accepted, len(verdicts))
-    return ReviewFigures(judged=len(verdicts), accepted=accepted, low=low, high=high, samples=sample_counts(verdicts))
+    return ReviewFigures(
+        judged=len(verdicts),
+        accepted=accepted,
+        low=low,
+        high=high,
+        samples=sample_counts(verdicts),
+        changed=changed,
+    )

@@ -124,6 +124,8 @@ class ReviewFigures(Record):
     """Ends of the 95 % Wilson interval of accepted / judged."""
     high: float
     samples: tuple[SampleCount, ...]
+    changed: int = 0
+    """Accepted facts of the dataset's build that read otherwise by now, or are not asked any more."""
 
     @property
     def rejected(self) -> int:

@@ -74,17 +74,17 @@ def test_fictional_people_and_people_without_pictures_have_no_links() -> None:
 
 def test_what_was_shown_is_the_same_whatever_the_order_of_options() -> None:
     turned = [row.model_copy(update={"options": row.options[::-1], "answer_label": "A"}) for row in QUESTIONS]
-    assert shown_digest(FACT, turned, PICTURE) == shown_digest(FACT, QUESTIONS, PICTURE)
+    assert shown_digest(FACT, turned, PICTURE.image_id) == shown_digest(FACT, QUESTIONS, PICTURE.image_id)
 
 
 def test_another_option_wording_answer_or_picture_is_shown_otherwise() -> None:
     reworded = [row.model_copy(update={"text": row.text + "?"}) for row in QUESTIONS]
     other = [row.model_copy(update={"options": ("Else", *row.options[1:])}) for row in QUESTIONS]
     found = {
-        shown_digest(FACT, QUESTIONS, PICTURE),
-        shown_digest(FACT, reworded, PICTURE),
-        shown_digest(FACT, other, PICTURE),
-        shown_digest(FACT.model_copy(update={"accepted": FACT.accepted[:1]}), QUESTIONS, PICTURE),
-        shown_digest(FACT, QUESTIONS, None),
+        shown_digest(FACT, QUESTIONS, PICTURE.image_id),
+        shown_digest(FACT, reworded, PICTURE.image_id),
+        shown_digest(FACT, other, PICTURE.image_id),
+        shown_digest(FACT.model_copy(update={"accepted": FACT.accepted[:1]}), QUESTIONS, PICTURE.image_id),
+        shown_digest(FACT, QUESTIONS, ""),
     }
     assert len(found) == 5

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flows.building import build as building
 from flows.building.review import draw, read_back
 from flows.pipeline.verdicts import VERDICTS
 from flows.publish.build_gate import build_faults
@@ -222,6 +223,27 @@ def test_the_card_says_by_which_sample_how_many_were_accepted(rejected: Path) ->
     card = (rejected / "hub" / "README.md").read_text()
     assert "18 of them: 90.0 % (95 % Wilson interval 69.9 to 97.2 %).\nThe 2 rejected are not in this dataset." in card
     assert "| 40 | 207 that the target knew | 7 | 20 | 18 |" in card
+
+
+def test_the_card_counts_accepted_facts_whose_options_a_rejection_has_changed(
+    finished: Path, rejected: Path, rows: list[dict[str, str]], offered: int
+) -> None:
+    went = {row["answer"] for row in rows if row["sample_id"] in gone(rows, offered)}
+    accepted = {row["sample_id"] for row in rows[:20]} - gone(rows, offered)
+    touched = {row.sample_id for row in questions(finished) if row.sample_id in accepted and went & set(row.options)}
+    card = (rejected / "hub" / "README.md").read_text()
+    assert (f"Of the accepted, {len(touched)} read otherwise by now" in card) == bool(touched)
+    assert ("read otherwise by now" in card) == bool(touched)
+
+
+def test_a_folder_that_holds_nothing_but_verdicts_can_be_built(
+    rejected: Path, tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "build").mkdir()
+    shutil.copy(rejected / VERDICTS, tmp_path / "build" / VERDICTS)
+    (tmp_path / "grow.toml").write_text((rejected / "recipe.toml").read_text())
+    report = building.build(tmp_path / "grow.toml", tmp_path / "build", until="select")
+    assert report.review is not None
 
 
 def test_a_build_made_with_the_same_verdicts_has_the_same_bytes(finished: Path, rejected: Path, tmp_path: Path) -> None:
