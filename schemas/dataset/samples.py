@@ -48,15 +48,6 @@ class TextTrainPair(Record):
     statement_id: str
 
 
-class RawQuestion(Record):
-    """One candidate of `unlearning_target.qas` or `.cloze_probes`. `source` is published as `from`."""
-
-    id: str
-    question: str
-    answer: str
-    source: str
-
-
 class UnlearningTarget(Record):
     """One row per subject of `unlearning_target`, the input to probing. `qas` and `cloze_probes` are JSON strings."""
 
