@@ -14,7 +14,7 @@ from schemas.storage.tables import file_sha256
 
 if TYPE_CHECKING:
     from eval.metrics.aggregate import Metric
-    from unlearn.methods.table import Method
+    from unlearn.methods.rows.method import Method
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def find_metric(word: str) -> "Metric":
 
 
 def _method_type() -> type["Method"]:
-    from unlearn.methods.table import Method
+    from unlearn.methods.rows.method import Method
 
     return Method
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from schemas.errors import BadInput
 from unlearn.losses.likelihood import align, nll_and_kl
-from unlearn.losses.terms import Measured, Samples
+from unlearn.losses.term import Measured, Samples
 from unlearn.methods.reference_model import Reference
-from unlearn.methods.table import Method
+from unlearn.methods.rows.method import Method
 from unlearn.models.encoding import Batch, join
 from unlearn.models.forward import adapter_off, bare
 from unlearn.presets import Numbers

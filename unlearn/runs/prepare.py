@@ -14,7 +14,7 @@ from schemas.vocabulary import Modality
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
 from unlearn.methods.mmunlearner import freeze_first_matrices
-from unlearn.methods.table import Method
+from unlearn.methods.rows.method import Method
 from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare

@@ -13,7 +13,8 @@ from tests.worlds.tiny_models import BUILDERS
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import Assigned, read_samples
 from unlearn.losses.bao import boundary_margin
-from unlearn.losses.terms import TERMS, Samples
+from unlearn.losses.term import Samples
+from unlearn.losses.terms import TERMS
 from unlearn.methods.objective import loss_terms, measure, objective_for
 from unlearn.methods.reference_model import measure_reference
 from unlearn.methods.table import METHODS, method_named
@@ -97,6 +98,14 @@ def test_the_boundary_compares_forget_with_matched_samples_of_the_same_subject()
     assert loss_terms(METHODS["bao-gd"], numbers, found, samples)["boundary"].item() == pytest.approx(
         2 * expected.item()
     )
+
+
+def test_npo_with_the_boundary_is_the_sum_of_npo_descent_and_the_margin() -> None:
+    found = FOUND | measured("matched", [6.0], [2.0]) | {"forget.reference": torch.tensor([4.0, 6.0])}
+    samples = SAMPLES | {"matched": (sample("r2", "b"),)}
+    terms = loss_terms(METHODS["npo-boundary"], PLAIN.model_copy(update={"margin": 1.5}), found, samples)
+    # (2 / 0.4) log 2; 1/4 of retain and 6/2 of matched; 1.5 - (2 - 3)
+    assert [value.item() for value in terms.values()] == pytest.approx([3.465736, 3.25, 2.5])
 
 
 def test_a_step_has_only_the_terms_whose_groups_it_has() -> None:

@@ -1,0 +1,35 @@
+"""A term: one summand of an unlearning loss, what it reads, and how its value over samples comes about."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schemas.dataset.samples import TrainingSample
+from unlearn.presets import Numbers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Measured = Mapping[str, "Tensor"]
+"""Numbers by sample, `<group>.<quantity>` -> [samples of the group]."""
+
+Samples = Mapping[str, tuple[TrainingSample, ...]]
+"""The samples of each group, in the order of the measured numbers."""
+
+FORGET, KEPT, MATCHED = frozenset({"forget"}), frozenset({"retain", "matched"}), frozenset({"matched"})
+"""Sets of groups that terms need: any one of a set is enough."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand: the groups it reads (any one of a set is enough to have it in a step) and its weighted value."""
+
+    needs: tuple[frozenset[str], ...]
+    value: Callable[[Measured, Samples, Numbers], "Tensor"]
+    reference: bool = False
+    """It compares with the model before unlearning."""
+
+
+def token_mean(measured: Measured, group: str) -> "Tensor":
+    """Cross-entropy of a group as Hugging Face models average it: over all answer tokens of the batch."""
+    return measured[f"{group}.nll_sum"].sum() / measured[f"{group}.tokens"].sum()
