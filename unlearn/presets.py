@@ -59,6 +59,11 @@ class Numbers(BaseModel):
     npo_length_normalize: bool = False
     forget_nll_cap: Annotated[float, Field(gt=0)] | None = None
     kl_positions: Literal["answer", "all"] = "answer"
+    gamma: Weight = 0.0
+    smooth_rate: Annotated[float, Field(le=0)] = -0.4
+    smooth_count: Positive = 2
+    power: Weight = 1.0
+    rest_power: Weight = 1.0
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16

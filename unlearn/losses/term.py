@@ -28,8 +28,19 @@ class Term:
     value: Callable[[Measured, Samples, Numbers], "Tensor"]
     reference: bool = False
     """It compares with the model before unlearning."""
+    values: tuple[str, ...] = ()
+    """Sums over answer tokens that it reads beside the NLL, as `<group>.<value>`: names of ANSWER_VALUES."""
 
 
-def token_mean(measured: Measured, group: str) -> "Tensor":
-    """Cross-entropy of a group as Hugging Face models average it: over all answer tokens of the batch."""
-    return measured[f"{group}.nll_sum"].sum() / measured[f"{group}.tokens"].sum()
+def weighed(measured: Measured, group: str, values: "Tensor") -> "Tensor":
+    """Values of a group's samples times the samples' factors, where samples have factors."""
+    factor = measured.get(f"{group}.factor")
+    return values if factor is None else values * factor
+
+
+def token_mean(measured: Measured, group: str, quantity: str = "nll_sum") -> "Tensor":
+    """A sum over answer tokens as a mean over all answer tokens of the group's batch, samples times their factors.
+
+    By default the cross-entropy as Hugging Face models average it.
+    """
+    return weighed(measured, group, measured[f"{group}.{quantity}"]).sum() / measured[f"{group}.tokens"].sum()

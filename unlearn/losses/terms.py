@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean
+from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean, weighed
+from unlearn.losses.token_terms import TOKEN_TERMS
 from unlearn.presets import Numbers
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def npo(nll: "Tensor", reference_nll: "Tensor", *, beta: float) -> "Tensor":
 
 def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
     tokens = measured["forget.tokens"]
-    each = ascent(measured["forget.nll"], cap=numbers.forget_nll_cap)  # [samples]
+    each = weighed(measured, "forget", ascent(measured["forget.nll"], cap=numbers.forget_nll_cap))  # [samples]
     return numbers.forget_weight * (each * tokens).sum() / tokens.sum()
 
 
@@ -46,7 +47,7 @@ def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
         now, before = now.sum() / tokens.sum(), before.sum() / tokens.sum()
     elif numbers.npo_length_normalize:
         now, before = now / tokens, before / tokens
-    return numbers.forget_weight * npo(now, before, beta=numbers.beta).mean()
+    return numbers.forget_weight * weighed(measured, "forget", npo(now, before, beta=numbers.beta)).mean()
 
 
 def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
@@ -80,5 +81,5 @@ _FIRST_TERMS: dict[str, Term] = {
     "boundary": Term((FORGET, MATCHED), _boundary),
 }
 
-TERMS: dict[str, Term] = {**_FIRST_TERMS}
+TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS}
 """All terms by name, from the files of this folder."""

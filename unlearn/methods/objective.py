@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from unlearn.losses.likelihood import align, nll_and_kl
+from unlearn.losses.answer_values import ANSWER_VALUES, AnswerTokens
+from unlearn.losses.likelihood import Answers, align, nll_and_kl, sample_sum
 from unlearn.losses.term import Measured, Samples
 from unlearn.methods.reference_model import Reference
 from unlearn.methods.rows.method import Method
@@ -83,7 +85,42 @@ def measure(
             found["forget.reference"] = reference.nll(groups[name])
         if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
             found[f"{name}.kl"] = kl_everywhere(network, groups[name])
+    for group, name in wanted_values(method):
+        if group in groups:
+            start = sum(len(groups[each]) for each in order[: order.index(group)])
+            found[f"{group}.{name}"] = _by_sample(
+                answers, nll, start, len(groups[group]), value=ANSWER_VALUES[name], numbers=numbers
+            )
     return found
+
+
+def wanted_values(method: Method) -> list[tuple[str, str]]:
+    """(group, value) of all that the method's terms read of answer tokens beside NLL and KL, sorted."""
+    named = {each for term in map(method.term, method.terms) for each in term.values}
+    return sorted((group, name) for group, _, name in (each.partition(".") for each in named))
+
+
+def _by_sample(
+    answers: Answers,
+    nll: Tensor,
+    start: int,
+    count: int,
+    *,
+    value: Callable[[AnswerTokens], Tensor],
+    numbers: Numbers,
+) -> Tensor:
+    """[count]: a token value summed over the answer of each sample from row `start` on. `nll` is [positions]."""
+    width = answers.kept.shape[0] // answers.samples
+    rows = slice(start * width, (start + count) * width)
+    kept = answers.kept[rows]
+    tokens = AnswerTokens(
+        logits=answers.logits[rows],
+        targets=answers.targets[rows],
+        nll=nll[rows],
+        first=torch.arange(len(kept), device=kept.device) % width == 0,
+        numbers=numbers,
+    )
+    return sample_sum(value(tokens)[kept], answers.rows[rows][kept] - start, count)
 
 
 def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:

@@ -6,8 +6,9 @@ from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.method import Method
+from unlearn.methods.rows.token_rows import TOKEN_ROWS
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS,) for method in rows}
+METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS) for method in rows}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:
