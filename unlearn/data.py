@@ -11,7 +11,7 @@ from schemas.dataset.folder import Pictures, config_files, dataset_folder, no_su
 from schemas.dataset.samples import TrainingSample
 from schemas.dataset.split_files import read_roles
 from schemas.errors import BadInput
-from schemas.vocabulary import Modality, Setting
+from schemas.vocabulary import SENSITIVITIES, Modality, Sensitivity, Setting
 
 Modalities = Literal["both", "vqa", "qa"]
 
@@ -125,9 +125,20 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
                     prompt=row.text("question"),
                     answer=row.text("generated_answer"),
                     image=pictures.of(row, "image") if modality == "vqa" else None,
+                    value=row.text("answer_text"),
+                    property_id=row.text("property_id"),
+                    sensitivity=_sensitivity(row.text("sensitivity"), where=row.where),
                 ),
                 row.where,
             )
+
+
+def _sensitivity(found: str, *, where: str) -> Sensitivity | None:
+    """The class of a fact; None in a dataset that has none."""
+    known = next((each for each in SENSITIVITIES if each == found), None)
+    if found and known is None:
+        raise BadInput(where, f"sensitivity {found!r} is not known", f"use one of {', '.join(SENSITIVITIES)}")
+    return known
 
 
 def _digest(forget: Mapping[str, TrainingSample], retain: Mapping[str, TrainingSample]) -> str:

@@ -64,6 +64,17 @@ class Numbers(BaseModel):
     smooth_count: Positive = 2
     power: Weight = 1.0
     rest_power: Weight = 1.0
+    teacher_strength: Weight = 0.0
+    teacher_epochs: Positive = 10
+    # answers beside the trained ones, and what samples count
+    refusals: tuple[str, ...] = ()
+    refusal_weight: Weight = 1.0
+    refusal_mean: Literal["own", "union"] = "own"
+    divergence: Literal["tv", "kl", "pearson", "js"] = "tv"
+    flat_pairs: bool = True
+    decoupled_weight: Weight = 1.0
+    decoupled_tokens: Positive = 32
+    factors: Literal["none", "risk", "risk_mean_1"] = "none"
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16

@@ -1,7 +1,7 @@
 """Answer values: what a term may read of each answer token beside its NLL; the objective sums them by sample."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -18,12 +18,16 @@ class AnswerTokens:
     targets: Tensor
     nll: Tensor
     """Nats, with gradient."""
+    kept: Tensor
+    """Bool: an answer token, not padding."""
     first: Tensor
     """Bool: the first token of an answer."""
     numbers: Numbers
     teacher: Teacher | None = None
     banned: Tensor | None = None
     """[vocab], bool."""
+    unwanted: Tensor | None = None
+    """Bool: the token is part of the fact."""
 
     def value(self, kind: str) -> Tensor:
         """One of the kinds of unlearn/losses/token_values.py, [positions]."""
@@ -46,6 +50,27 @@ def _others(tokens: AnswerTokens) -> Tensor:
     return tokens.value("others").masked_fill(tokens.first, 0)
 
 
+def _taught(tokens: AnswerTokens) -> Tensor:
+    """Cross-entropy to the old model's distribution with the target's logit lowered (UNDIAL)."""
+    if tokens.teacher is None:
+        raise RuntimeError("there is no teacher")
+    teacher = replace(tokens.teacher, second=None, lowers_target=True)
+    return token_value(tokens.logits, tokens.targets, "taught", teacher=teacher)
+
+
+def _roles(tokens: AnswerTokens) -> Tensor:
+    if tokens.unwanted is None:
+        raise RuntimeError("the roles of tokens are not known")
+    return tokens.unwanted
+
+
+def _logit_before(tokens: AnswerTokens) -> Tensor:
+    """The old model's raw logit of unwanted tokens, 0 elsewhere."""
+    if tokens.teacher is None:
+        raise RuntimeError("there is no teacher")
+    return tokens.teacher.target_logit(tokens.targets) * _roles(tokens)
+
+
 ANSWER_VALUES: Mapping[str, Callable[[AnswerTokens], Tensor]] = {
     "share": lambda tokens: (-tokens.nll).exp(),
     "confident": _confident,
@@ -53,7 +78,13 @@ ANSWER_VALUES: Mapping[str, Callable[[AnswerTokens], Tensor]] = {
     "others": _others,
     **{
         kind: lambda tokens, kind=kind: tokens.value(kind)
-        for kind in ("entropy", "hinge", "margin", "banned", "taught", "reverse", "logit")
+        for kind in ("entropy", "hinge", "margin", "banned", "reverse")
     },
+    "taught": _taught,
+    "unwanted": lambda tokens: _roles(tokens).float(),
+    "unwanted_logit": lambda tokens: tokens.value("logit") * _roles(tokens),
+    "unwanted_logit_before": _logit_before,
+    "general_nll": lambda tokens: tokens.nll * ~_roles(tokens),
 }
-"""By name; each gives [positions]. "share" is the target's probability."""
+"""By name; each gives [positions]. "share" is the target's probability; those of unwanted and general
+tokens are 0 at the others."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from schemas.dataset.samples import TrainingSample
 from unlearn.presets import Numbers
@@ -30,6 +30,8 @@ class Term:
     """It compares with the model before unlearning."""
     values: tuple[str, ...] = ()
     """Sums over answer tokens that it reads beside the NLL, as `<group>.<value>`: names of ANSWER_VALUES."""
+    teacher: Literal["", "old", "second"] = ""
+    """Whose logits at forget answers it compares with: the old model's, or those and a second teacher's."""
 
 
 def weighed(measured: Measured, group: str, values: "Tensor") -> "Tensor":

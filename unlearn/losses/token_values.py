@@ -35,6 +35,12 @@ class Teacher:
     strength: float = 0.0
     lowers_target: bool = False
 
+    def target_logit(self, targets: Tensor) -> Tensor:
+        """[positions], of the first model alone."""
+        if self.head is None:
+            return _fine(self.hidden.gather(1, targets[:, None]).squeeze(1))
+        return _fine((self.hidden * self.head[targets]).sum(1))
+
     def chunk(self, part: slice, targets: Tensor) -> Tensor:
         """[positions, words of the chunk], fp32 or fp64."""
         found = _fine(self.hidden[:, part] if self.head is None else self.hidden @ self.head[part].T)

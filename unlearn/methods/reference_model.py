@@ -35,6 +35,15 @@ class Reference:
     head: Tensor | None
     """[vocab, hidden], the output layer's weight as it was; None unless hidden states were asked for."""
 
+    def joined(self, other: "Reference") -> "Reference":
+        """Both as one: what was asked about different samples."""
+        return Reference(
+            {**self.nll_sum, **other.nll_sum},
+            {**self.tokens, **other.tokens},
+            {**self.hidden, **other.hidden},
+            other.head if self.head is None else self.head,
+        )
+
     def nll(self, batch: Batch) -> Tensor:
         """[batch], summed over each sample's answer."""
         return torch.tensor([self.nll_sum[key] for key in batch.sample_ids], device=batch.labels.device)
@@ -50,9 +59,14 @@ class Reference:
 
 
 def measure_reference(
-    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, keep_hidden: bool
+    network: nn.Module,
+    encoder: Encoder,
+    samples: Mapping[str, TrainingSample],
+    *,
+    keep_hidden: bool,
+    adapter: bool = False,
 ) -> Reference:
-    """Ask the model about every sample once, its adapter off, dropout off, without gradients.
+    """Ask the model about every sample once, dropout off, without gradients, its adapter off unless `adapter`.
 
     A model without an adapter is asked as it is, so this comes before its first step (and before a checkpoint loads).
     """
@@ -65,7 +79,7 @@ def measure_reference(
     training = network.training
     network.eval()
     watch = head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-    off = adapter_off(network) if isinstance(bare(network), PeftModel) else nullcontext()
+    off = adapter_off(network) if isinstance(bare(network), PeftModel) and not adapter else nullcontext()
     try:
         with off, torch.no_grad():
             for keys in counted("old model", _shards(samples)):

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
+from unlearn.methods.rows.answer_rows import ANSWER_ROWS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.method import Method
 from unlearn.methods.rows.token_rows import TOKEN_ROWS
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS) for method in rows}
+METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS) for method in rows}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:
@@ -43,6 +44,4 @@ def check_own_method(where: str, method: Method, *, code: str) -> Method:
         raise BadInput(where, f"own term {taken[0]!r} is called like one of ours", "give it another name")
     if not method.terms and not method.prunes:
         raise BadInput(where, "the method has no terms", "name at least one")
-    if "kl" in method.terms and method.compares_forget:
-        raise BadInput(where, "kl and a forget term with reference=True do not go together", "use one of them")
     return replace(method, code=code, where=where)

@@ -32,6 +32,7 @@ def tokens(shares: list[float], **numbers: float) -> AnswerTokens:
         logits=torch.zeros(len(shares), 2),
         targets=torch.zeros(len(shares), dtype=torch.long),
         nll=-torch.tensor(shares).log().requires_grad_(),
+        kept=torch.ones(len(shares), dtype=torch.bool),
         first=torch.tensor([True] + [False] * (len(shares) - 1)),
         numbers=PLAIN.model_copy(update=numbers),
     )

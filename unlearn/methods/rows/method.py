@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from unlearn.losses.term import FORGET, Term
+from unlearn.losses.term import KEPT, Term
 from unlearn.losses.terms import TERMS
 
 Kind = Literal[
@@ -71,22 +71,45 @@ class Method:
         return self.own[name] if name in self.own else TERMS[name]
 
     @property
-    def uses_retain(self) -> bool:
-        """Retain batches are read in training."""
-        return any("forget" not in group for name in self.terms for group in self.term(name).needs)
+    def groups(self) -> frozenset[str]:
+        """Every group that its terms read, retain and matched alike where one of them is enough."""
+        return frozenset().union(*(group for name in self.terms for group in self.term(name).needs))
+
+    def works_on(self, present: frozenset[str]) -> bool:
+        """Whether a step of these groups has any of its terms."""
+        return any(all(group & present for group in self.term(name).needs) for name in self.terms)
 
     @property
-    def compares_forget(self) -> bool:
-        """A term needs the old model's likelihood of forget answers."""
-        return any(term.reference and FORGET in term.needs for term in map(self.term, self.terms))
+    def uses_retain(self) -> bool:
+        """Retain batches are read in training."""
+        return bool(self.groups & KEPT)
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """Groups of which a term needs the old model's likelihood of their answers."""
+        compares = [self.term(name) for name in self.terms if name != "kl" and self.term(name).reference]
+        return frozenset().union(*(group for term in compares for group in term.needs)) - KEPT
+
+    @property
+    def teacher(self) -> str:
+        """Whose logits at forget answers its terms read: "", "old" or "second"."""
+        return max((self.term(name).teacher for name in self.terms), default="")
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """What it takes besides forget samples, in one order for all methods."""
+        """What it takes besides forget samples, in one order for all methods. Refusals are in how groups are named."""
         found: set[Need] = set(self.needs_also)
         if self.uses_retain:
             found.add("retain")
-        if any(self.term(name).reference for name in self.terms):
+        if any(self.term(name).reference for name in self.terms) or self.teacher:
             found.add("reference")
+        if self.teacher == "second":
+            found.add("second teacher")
+        if any("refusal" in group or "mixed" in group for group in self.groups):
+            found.add("refusal texts")
+        if self.groups & {"alternate", "decoupled"}:
+            found.add("other answers")
+        if "decoupled" in self.groups:
+            found.add("pictures")
         order: tuple[Need, ...] = Need.__args__  # type: ignore[attr-defined]
         return tuple(need for need in order if need in found)
