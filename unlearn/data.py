@@ -113,8 +113,9 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
     config = f"train_pair_{target}" if modality == "vqa" else f"train_pair_{target}_qa"
     pictures = Pictures(hub)  # one copy of each picture, however many rows show it
     needed = ("sample_id", "subject_id", "question", "generated_answer")
+    also = ("answer_text", "property_id", "sensitivity")  # not in the published dataset
     for file in config_files(hub, config):
-        for row in read_rows(file, needed=needed, picture="image" if modality == "vqa" else None):
+        for row in read_rows(file, needed=needed, optional=also, picture="image" if modality == "vqa" else None):
             key = f"{row.text('sample_id')}|{modality}"
             yield (
                 key,

@@ -124,11 +124,13 @@ def numbers_for(
     places: list[tuple[str, str]] = [(preset, "all"), (preset, family), (preset, method)]
     if tiny:
         places += [(f"{preset}-tiny", "all"), (f"{preset}-tiny", method)]
+    if preset == "published" and method in _sections(table, "default") and method not in _sections(table, preset):
+        advice = "use the default preset, and give numbers of your own where you know better"
+        raise BadInput(f"{method}, preset published", "has no numbers that its paper or code gives in full", advice)
     merged: dict[str, JsonValue] = {}
     used: list[str] = []
     for name, section in places:
-        sections = table.get(name)
-        found = sections.get(section) if isinstance(sections, dict) else None
+        found = _sections(table, name).get(section)
         if isinstance(found, dict):
             merged |= found
             used.append(f"{name}.{section}")
@@ -147,6 +149,11 @@ def numbers_for(
         raise BadInput(
             f"{method}, {where}", f"{first['msg']} (found {first['input']!r})", "give another value"
         ) from error
+
+
+def _sections(table: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:
+    found = table.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(value: JsonValue) -> int:

@@ -32,7 +32,7 @@ def unwanted_tokens(encoder: Encoder, samples: Mapping[str, TrainingSample]) -> 
 def banned_words(
     encoder: Encoder, forget: Mapping[str, TrainingSample], retain: Mapping[str, TrainingSample], *, vocab: int
 ) -> Tensor:
-    """[vocab] bool: tokens of forget values that stand nowhere else: in no question, and in no general part of an answer.
+    """[vocab] bool: tokens of forget values that stand in no question and in no general part of an answer.
 
     So function words, which questions are full of, are not banned. Raises BadInput where nothing is left to ban.
     """
