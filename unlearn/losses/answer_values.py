@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import methodcaller
 
 from torch import Tensor
 
@@ -76,10 +77,7 @@ ANSWER_VALUES: Mapping[str, Callable[[AnswerTokens], Tensor]] = {
     "confident": _confident,
     "saturated": _saturated,
     "others": _others,
-    **{
-        kind: lambda tokens, kind=kind: tokens.value(kind)
-        for kind in ("entropy", "hinge", "margin", "banned", "reverse")
-    },
+    **{kind: methodcaller("value", kind) for kind in ("entropy", "hinge", "margin", "banned", "reverse")},
     "taught": _taught,
     "unwanted": lambda tokens: _roles(tokens).float(),
     "unwanted_logit": lambda tokens: tokens.value("logit") * _roles(tokens),
