@@ -34,14 +34,18 @@ RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the m
 
 @app.command("methods", short_help="List the unlearning methods.")
 def methods_command(as_json: Json = False) -> None:
-    """List the unlearning methods, one line each."""
+    """List the unlearning methods, one line each: name, paper, what it needs besides forget samples, what it does."""
+    from unlearn.methods.catalogue import described, needed
     from unlearn.methods.table import METHODS
 
     if as_json:
-        print_json({name: method.title for name, method in METHODS.items()})
-    else:
-        for name, method in METHODS.items():
-            print(f"{name:<16} {method.title}")
+        print_json({name: dict(described(method)) for name, method in METHODS.items()})
+        return
+    papers = {name: method.paper.cited if method.paper else "" for name, method in METHODS.items()}
+    needs = {name: needed(method) for name, method in METHODS.items()}
+    widths = [max(map(len, column)) for column in (METHODS, papers.values(), needs.values())]
+    for name, method in METHODS.items():
+        print(f"{name:<{widths[0]}}  {papers[name]:<{widths[1]}}  {needs[name]:<{widths[2]}}  {method.title}")
 
 
 @app.command("attacks", short_help="List the attacks of `evaluate --attack`.")

@@ -174,3 +174,7 @@ class TrainingSample(Record):
     answer: str
     image: bytes | None = None
     """Encoded picture, for vqa."""
+    value: str = ""
+    """The fact's value as the dataset has it, which may differ from the answer; "" where that is not known."""
+    property_id: str = ""
+    sensitivity: Sensitivity | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tests.worlds.made_once import made_once
 
 from flows.building import build as building
 from flows.building.review import draw, read_back
@@ -19,7 +20,6 @@ from schemas.records.build_rows import Assignment, Drop, Question
 from schemas.storage.tables import read_records
 from schemas.vocabulary import STAGES
 from tests.worlds.growing_build import add_to, bring_up_to_date, hashes, make_build, state_of, without_prefect
-from tests.worlds.made_once import made_once
 
 BEHIND = {"questions", "probe", "split", "attack", "export"}
 """Stages that follow from rejections."""
