@@ -57,6 +57,7 @@ def run_unlearning(
     """
     # Names, numbers and folders are looked at first, and only then torch is imported.
     from unlearn.data import read_samples
+    from unlearn.methods.phases import check_phases
     from unlearn.models.model_folder import check_model_folder
     from unlearn.presets import numbers_for
     from unlearn.runs.record import has_begun, read_record
@@ -67,7 +68,8 @@ def run_unlearning(
         refuse_several(f"method {chosen.name}")
     common = {"steps": steps, "epochs": epochs, "lr": lr}
     typed = {**(overrides or {}), **{name: value for name, value in common.items() if value is not None}}
-    numbers_for(chosen.name, preset=preset, parameters=0, family="", overrides=typed, own=chosen.numbers)
+    numbers, _ = numbers_for(chosen.name, preset=preset, parameters=0, family="", overrides=typed, own=chosen.numbers)
+    check_phases(chosen, numbers)
     check_model_folder(model)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
@@ -83,6 +85,8 @@ def run_unlearning(
         allow_missing=allow_missing,
     )
     _show_mismatch(data)
+    if boundary:
+        _check_boundary(data)
     check_device(device)
 
     from unlearn.runs.execute import prune_run, train_run
@@ -107,6 +111,14 @@ def run_unlearning(
         if chosen.prunes:
             return prune_run(ready, found=found)
         return train_run(ready, found=found, stop_after=stop_after)
+
+
+def _check_boundary(data: "Assigned") -> None:
+    """Raise BadInput where no subject has forget and retain samples, so that an added boundary would be zero."""
+    both = {each.subject_id for each in data.forget.values()} & {each.subject_id for each in data.retain.values()}
+    if not both:
+        found = f"no subject of the {data.setting} setting has forget and retain samples"
+        raise BadInput("--boundary", found, "choose the selective or personalized setting, or leave it out")
 
 
 def _show_mismatch(data: "Assigned") -> None:

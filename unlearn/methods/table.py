@@ -5,9 +5,10 @@ from dataclasses import replace
 from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
+from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.method import Method
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS,) for method in rows}
+METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, GEOMETRY_ROWS) for method in rows}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:

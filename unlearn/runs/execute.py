@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -13,16 +14,21 @@ from unlearn.methods.activations import record_activity
 from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.methods.objective import objective_for
+from unlearn.methods.phases import phase_of
 from unlearn.methods.reference_model import measure_reference
+from unlearn.methods.rows.method import Method
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
 from unlearn.models.fsdp import fsdp_wanted
+from unlearn.presets import Numbers
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
+from unlearn.training.combiners import Combiner
 from unlearn.training.gradients import Objective
-from unlearn.training.loop import Optimisation, Outcome, Step, train
+from unlearn.training.loop import Outcome, Step, train
+from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
 from unlearn.training.processes import processes, wait_for_all, writes
 
@@ -100,7 +106,15 @@ def _objective(ready: Prepared, mask: Mask | None) -> Objective:
             compared = ready.data.retain if diverges else ready.data.forget
             reference = measure_reference(ready.network, ready.encoder, compared, keep_hidden=diverges)
     keep = None if mask is None else mask.for_weights(bare(ready.network))
-    return objective_for(method, numbers, reference=reference, keep=keep)
+    objective = objective_for(method, numbers, reference=reference, keep=keep)
+    return replace(objective, combiner=combiner_of(method, numbers))
+
+
+def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:
+    """What makes one gradient of the method's phases, or None where all terms are summed."""
+    if numbers.combine == "sum":
+        return None
+    return Combiner(numbers.combine, phase_of(method), numbers.combine_forget, numbers.combine_retain)
 
 
 def _rehearse(ready: Prepared, plan: Sequence[Step], objective: Objective) -> None:
@@ -124,6 +138,11 @@ def _optimisation(ready: Prepared) -> Optimisation:
         clip_norm=numbers.clip_norm,
         accumulate=numbers.accumulate,
         seed=ready.seed,
+        optimiser=numbers.optimiser,
+        zeroth_radius=numbers.zeroth_radius,
+        zeroth_directions=numbers.zeroth_directions,
+        zeroth_block=numbers.zeroth_block,
+        zeroth_lr=numbers.zeroth_lr,
     )
 
 
