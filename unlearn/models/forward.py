@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from schemas.errors import BadInput
 from unlearn.models.families import Family
+from unlearn.models.encoding import Batch
 from unlearn.models.loading import _head
 from unlearn.models.settling import narrowed
-from unlearn.rows.layout import Packed, Shown, pack, row_limit
+from unlearn.rows.layout import Extent, Packed, Shown, extent_of, pack, row_limit
 from unlearn.rows.pattern import Pattern
 from unlearn.rows.steering import Steering, positions_for
 
@@ -42,15 +43,31 @@ class AnswerModel(nn.Module):
         `pictures` of the samples, samples of one picture share its tokens, where the family can: the same logits.
         """
         positions, kept = answer_window(labels)
-        if pictures is not None and self.family.pattern is not None and self._may_pack():
+        if pictures is not None and self.family.pattern is not None and self.packs():
             return self._packed(inputs, labels, pictures, self.family.pattern, positions), kept
         return self._picked(inputs, None, partial(_take, positions=positions)), kept
 
-    def _may_pack(self) -> bool:
-        """A dropout would draw once for what samples share and not once for each."""
+    def packs(self) -> bool:
+        """Whether samples share rows. A dropout would draw once for what they share and not once for each."""
+        if self.family.pattern is None:
+            return False
         return not self.training or not any(
             isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
         )
+
+    def extent(self, batch: Batch) -> Extent:
+        """How much a pass over a batch computes."""
+        labels = batch.labels
+        answers = len(batch) * (int(labels.ne(-100).sum(dim=1).max()) + 1)
+        pattern = self.family.pattern
+        shown = sum(picture is not None for picture in batch.pictures)
+        if pattern is None or not self.packs():
+            return Extent(len(batch), labels.shape[1], shown, answers)
+        return extent_of(batch.inputs, _starts(labels), batch.pictures, pattern, answers=answers, limit=self._limit())
+
+    def _limit(self) -> int:
+        hidden = core_model(self.model).config.get_text_config().hidden_size
+        return row_limit(hidden, gpu=next(self.parameters()).device.type != "cpu")
 
     def _packed(
         self,
@@ -61,11 +78,8 @@ class AnswerModel(nn.Module):
         positions: Tensor,
     ) -> Tensor:
         """[batch, width, vocab], the samples in packed rows."""
-        starts = labels.ne(-100).int().argmax(dim=1).tolist()
-        core = core_model(self.model)
-        limit = row_limit(core.config.get_text_config().hidden_size, gpu=labels.device.type != "cpu")
-        number = partial(token_positions, core, inputs, pictures, pattern)
-        packed = pack(inputs, starts, pictures, pattern, number, limit=limit)
+        number = partial(token_positions, core_model(self.model), inputs, pictures, pattern)
+        packed = pack(inputs, _starts(labels), pictures, pattern, number, limit=self._limit())
         places = packed.places.gather(1, positions)  # [batch, width]
         rows = {
             **packed.inputs,
@@ -127,6 +141,12 @@ def pictures_of(
             spans.setdefault(sample, {})[name] = slice(begin, begin + count)
     names = dict.fromkeys(name for sample in shown for name in spans[sample])
     return {name: torch.cat([inputs[name][spans[sample][name]] for sample in shown]) for name in names}
+
+
+def _starts(labels: Tensor) -> list[int]:
+    """Index of each sample's first answer token."""
+    found: list[int] = labels.ne(-100).int().argmax(dim=1).tolist()
+    return found
 
 
 def _take(values: Tensor, positions: Tensor) -> Tensor:

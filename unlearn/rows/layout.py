@@ -61,6 +61,22 @@ class Packed:
     """The samples whose pictures stand in the rows, in their order."""
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much a pass computes: so many rows of a width in tokens, and pictures; `answers` have logits."""
+
+    rows: int
+    width: int
+    pictures: int
+    answers: int
+    """Positions with logits: of every sample as many as of the longest answer, and one."""
+
+    @property
+    def tokens(self) -> int:
+        """Padding among them."""
+        return self.rows * self.width
+
+
 def row_limit(hidden: int, *, gpu: bool) -> int:
     """How long a row may become by packing, in tokens."""
     return MOST_TOKENS_WIDE if gpu else min(MOST_TOKENS_WIDE, max(MOST_TOKENS, hidden // 2))
@@ -80,10 +96,39 @@ def pack(
     `answer_starts` is the index of each sample's first answer token, `pictures` the picture of each sample. Where the
     tokens of a picture come after text that differs, a sample stays alone.
     """
-    lengths = inputs["attention_mask"].sum(dim=1).tolist()
-    ids = [row[:length] for row, length in zip(inputs["input_ids"].tolist(), lengths, strict=True)]
-    pieces = pieces_of(ids, answer_starts, pictures, picture_ends(inputs["input_ids"], pattern), limit=limit)
+    lengths, pieces = _cut_up(inputs, answer_starts, pictures, pattern, limit=limit)
     return _lay_out(inputs, lengths, pieces, rows_of(pieces, limit=limit), pictures, pattern, number)
+
+
+def extent_of(
+    inputs: Mapping[str, Tensor],
+    answer_starts: Sequence[int],
+    pictures: Sequence[Shown],
+    pattern: Pattern,
+    *,
+    answers: int,
+    limit: int,
+) -> Extent:
+    """How much `pack` leaves to compute."""
+    _, pieces = _cut_up(inputs, answer_starts, pictures, pattern, limit=limit)
+    rows = rows_of(pieces, limit=limit)
+    width = max(sum(pieces[index].length for index in row) for row in rows)
+    shown = sum(pictures[piece.samples[0]] is not None for piece in pieces)
+    return Extent(len(rows), width, shown, answers)
+
+
+def _cut_up(
+    inputs: Mapping[str, Tensor],
+    answer_starts: Sequence[int],
+    pictures: Sequence[Shown],
+    pattern: Pattern,
+    *,
+    limit: int,
+) -> tuple[list[int], list[Piece]]:
+    """The tokens of each sample, and the pieces."""
+    lengths: list[int] = inputs["attention_mask"].sum(dim=1).tolist()
+    ids = [row[:length] for row, length in zip(inputs["input_ids"].tolist(), lengths, strict=True)]
+    return lengths, pieces_of(ids, answer_starts, pictures, picture_ends(inputs["input_ids"], pattern), limit=limit)
 
 
 def picture_ends(ids: Tensor, pattern: Pattern) -> list[int]:

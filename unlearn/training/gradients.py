@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
+from unlearn.training.cutting import cut
 from unlearn.training.fsdp import cut_like, is_cut, whole
 from unlearn.training.lanes import Groups, Lanes, in_pieces
 
@@ -89,17 +89,22 @@ def step_gradient(
     device: torch.device,
     backward: Callable[[Tensor], None] = Tensor.backward,
     lanes: Lanes | None = None,
+    pieces: Sequence[Groups] | None = None,
 ) -> Gradient:
-    """Fill `.grad` of the weights for one step. Lanes need an objective without a mask and a model without dropout."""
-    if lanes is not None:
+    """Fill `.grad` of the weights for one step. Lanes need an objective without a mask and a model without dropout.
+
+    `pieces` are how one process cuts the step; without them every process has its share of equal ones.
+    """
+    pieces = pieces or cut(groups, share.pieces)
+    if lanes is not None and len(pieces) == 1:
         return _beside(network, weights, encoder, groups, objective, device=device, lanes=lanes)
-    if share.pieces == 1:
+    if len(pieces) == 1:
         batches = {name: encoder.batch(rows).to(device) for name, rows in groups.items()}
         measured = objective.measure(network, batches)
         terms = objective.terms(measured, groups)
         cosine = _backward_whole(terms, weights, objective, backward)
         return Gradient(_floats(terms), _means(measured), cosine)
-    return _by_pieces(network, weights, encoder, groups, objective, share=share, device=device, backward=backward)
+    return _by_pieces(network, weights, encoder, pieces, objective, share=share, device=device, backward=backward)
 
 
 def _backward_whole(
@@ -152,7 +157,7 @@ def _by_pieces(
     network: nn.Module,
     weights: Mapping[str, nn.Parameter],
     encoder: Encoder,
-    groups: Groups,
+    pieces: Sequence[Groups],
     objective: Objective,
     *,
     share: Share,
@@ -163,11 +168,11 @@ def _by_pieces(
     those numbers, and each piece is measured again with a graph and pulled back by its share. Costs one more forward
     pass and is exact for every objective, also where terms couple samples of several pieces.
     """
-    pieces = cut(groups, share.pieces)
-    own = range(share.rank * share.accumulate, (share.rank + 1) * share.accumulate)
+    each = len(pieces) // share.processes
+    own = range(share.rank * each, (share.rank + 1) * each)
     states, found = [], []
     for index in own:
-        states.append(_random_state(device))
+        states.append(random_state(device))
         with torch.no_grad():
             found.append(_detached(objective.measure(network, _batches(encoder, pieces[index], device))))
     everything = _gather(found, share)
@@ -175,7 +180,7 @@ def _by_pieces(
         key: torch.cat([part[key] for part in everything if key in part]).to(device).requires_grad_()
         for key in sorted({key for part in everything for key in part})
     }
-    terms = objective.terms(leaves, groups)
+    terms = objective.terms(leaves, _in_order(pieces))
     masked, rest = _phases(terms, objective)
     held: dict[str, Tensor] = {}
     for phase in (masked, rest):
@@ -183,7 +188,7 @@ def _by_pieces(
             continue
         pulls = _pulls(phase, leaves, everything)
         for index, state in zip(own, states, strict=True):
-            _set_random_state(state, device)
+            set_random_state(state, device)
             measured = objective.measure(network, _batches(encoder, pieces[index], device))
             backward(_pulled(measured, pulls[index]))
         _sum_over_processes(weights, share)
@@ -217,8 +222,7 @@ def _beside(
         key: torch.cat([part[key].detach() for part in everything if key in part]).requires_grad_()
         for key in sorted({key for part in everything for key in part})
     }
-    ordered = {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in groups}
-    terms = objective.terms(leaves, ordered)
+    terms = objective.terms(leaves, _in_order(pieces))
     pulls = _pulls(torch.stack(list(terms.values())).sum(), leaves, everything)
     found = lanes.each(
         lambda part: torch.autograd.grad(_pulled(*part), list(weights.values()), materialize_grads=True),
@@ -229,21 +233,10 @@ def _beside(
     return Gradient(_floats(terms), _means(leaves))
 
 
-def cut(groups: Groups, pieces: int) -> list[Groups]:
-    """Cut every group into `pieces` runs of rows as even as can be; a group may be absent from a piece.
-
-    Raises BadInput where a piece would be empty.
-    """
-    cuts: list[dict[str, tuple[TrainingSample, ...]]] = [{} for _ in range(pieces)]
-    for name, rows in groups.items():
-        for index in range(pieces):
-            part = rows[index * len(rows) // pieces : (index + 1) * len(rows) // pieces]
-            if part:
-                cuts[index][name] = part
-    if not all(cuts):
-        rows_found = max(len(rows) for rows in groups.values())
-        raise BadInput("a step", f"has {rows_found} samples a group for {pieces} pieces", "accumulate over fewer")
-    return list(cuts)
+def _in_order(pieces: Sequence[Groups]) -> Groups:
+    """All samples, by group in the order of the pieces, as their numbers stand."""
+    names = dict.fromkeys(name for piece in pieces for name in piece)
+    return {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in names}
 
 
 def _batches(encoder: Encoder, piece: Groups, device: torch.device) -> dict[str, Batch]:
@@ -308,11 +301,13 @@ def _means(measured: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: float(value.detach().float().mean()) for name, value in measured.items()}
 
 
-def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
+def random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Of the CPU and the device."""
     return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
 
-def _set_random_state(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
+def set_random_state(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
+    """Go back to a state."""
     torch.set_rng_state(state[0])
     if state[1] is not None:
         torch.cuda.set_rng_state(state[1], device)

@@ -25,8 +25,17 @@ from unlearn.training.checkpoints import (
     save_checkpoint,
     trainable,
 )
+from unlearn.training.cutting import Cutting, planned, within_memory
 from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
-from unlearn.training.gradients import Gradient, Objective, Share, check_mask, step_gradient
+from unlearn.training.gradients import (
+    Gradient,
+    Objective,
+    Share,
+    check_mask,
+    random_state,
+    set_random_state,
+    step_gradient,
+)
 from unlearn.training.lanes import Groups, Lanes, lanes_of
 from unlearn.training.log import Numbers, StepCount, log_file, write_line
 
@@ -57,6 +66,10 @@ class Optimisation:
     accumulate: int = 1
     lanes: int = 1
     """Threads of the CPU over which a step is spread, for a model without dropout and an objective without a mask."""
+    memory: int | None = None
+    """Bytes that all of the run may take: steps are cut into as many more pieces as that needs, with the same result."""
+    says_memory: bool = False
+    """Say before the first step how much memory the steps will take."""
     seed: int = 0
 
 
@@ -68,6 +81,25 @@ class DecayRule:
     decay_steps: int
     smoothing: float = 0.9
     """Share of the running loss that stays at each step."""
+
+
+LOOKED_AT = 8
+"""Steps, spread over a run, by whose largest its memory is reckoned."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A plan with its samples."""
+
+    plan: Sequence[Step]
+    samples: Mapping[str, TrainingSample]
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def groups(self, number: int) -> Groups:
+        """The samples of a step."""
+        return {name: tuple(self.samples[key] for key in keys) for name, keys in self.plan[number].groups.items()}
 
 
 @dataclass(frozen=True)
@@ -122,7 +154,8 @@ def train(
     a mask that does not fit, a checkpoint of another run, a folder in use, and where memory runs out.
     """
     _check_plan(plan, samples)
-    whole = _set_up(network, objective, optimisation)
+    steps = Steps(plan, samples)
+    whole = _set_up(network, encoder, steps, objective, optimisation)
     with whole as parts, _kept_in(folder, parts) as kept_in, torch.random.fork_rng():
         torch.manual_seed(optimisation.seed)
         state = _starting_state(folder if resume else None, parts, identity)
@@ -133,7 +166,7 @@ def train(
         with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
-                groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
+                groups = steps.groups(step)
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 gradient, norm = _gradient(parts, encoder, groups, objective, step, clip_norm=optimisation.clip_norm)
                 if not (math.isfinite(gradient.loss) and math.isfinite(norm)):
@@ -145,6 +178,7 @@ def train(
                 numbers, reason = _call(callbacks, moment)
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
                 state = _advance(state, gradient.loss, stop_rule)
+                state = replace(state, pieces=parts.cutting.least if parts.cutting else 1)
                 reason = reason or _ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
@@ -172,10 +206,14 @@ class _Parts:
     accelerator: "Accelerator"
     share: Share
     lanes: Lanes | None
+    cutting: Cutting | None
+    """None where several processes, or a fixed number of pieces, say how a step is cut."""
 
 
 @contextmanager
-def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisation) -> Iterator[_Parts]:
+def _set_up(
+    network: AnswerModel, encoder: Encoder, steps: Steps, objective: Objective, optimisation: Optimisation
+) -> Iterator[_Parts]:
     """The parts of a run. With FSDP the model is cut up while they are in use."""
     from accelerate import Accelerator
 
@@ -197,7 +235,20 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
-        yield _Parts(model, network, weights, adamw, accelerator, share, lanes)
+        cutting = None
+        if share.pieces == 1:
+            with accelerator.autocast():
+                cutting = _cutting(network, encoder, steps, optimisation)
+        yield _Parts(model, network, weights, adamw, accelerator, share, lanes, cutting)
+
+
+def _cutting(network: AnswerModel, encoder: Encoder, steps: Steps, optimisation: Optimisation) -> Cutting:
+    """How one process cuts its steps. With a budget all of them are looked at, else some."""
+    if optimisation.memory is None and not optimisation.says_memory:
+        return Cutting(encoder)
+    stride = 1 if optimisation.memory is not None else max(1, len(steps) // LOOKED_AT)
+    looked_at = (steps.groups(number) for number in range(0, len(steps), stride))
+    return planned(network, encoder, looked_at, budget=optimisation.memory, lanes=optimisation.lanes > 1)
 
 
 @contextmanager
@@ -217,6 +268,8 @@ def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunSta
         return RunState(identity=identity)
     state = restore(checkpoint, parts.model, parts.adamw, identity=identity, device=parts.accelerator.device)
     log.info("resuming after step %d", state.step)
+    if parts.cutting is not None:
+        parts.cutting.least = max(parts.cutting.least, state.pieces)
     return state
 
 
@@ -225,9 +278,14 @@ def _gradient(
 ) -> tuple[Gradient, float]:
     """The step's gradient, clipped, and its norm before that."""
     parts.network.train()
-    parts.adamw.zero_grad()
-    with _memory_advice(step), parts.accelerator.autocast():
-        gradient = step_gradient(
+    state = random_state(parts.accelerator.device)
+
+    def begin() -> None:
+        parts.adamw.zero_grad()
+        set_random_state(state, parts.accelerator.device)
+
+    def work(pieces: Sequence[Groups] | None) -> Gradient:
+        return step_gradient(
             parts.network,
             parts.weights,
             encoder,
@@ -237,7 +295,12 @@ def _gradient(
             device=parts.accelerator.device,
             backward=parts.accelerator.backward,
             lanes=parts.lanes,
+            pieces=pieces,
         )
+
+    begin()
+    with parts.accelerator.autocast():
+        gradient = within_memory(parts.cutting, groups, work, step=step, again=begin)
         if any(is_cut(weight) for weight in parts.weights.values()):
             norm = clip_gradients(parts.weights, clip_norm)
         else:
@@ -332,16 +395,3 @@ def _keep_best(folder: Path | None, parts: _Parts, state: RunState, numbers: Num
     state = replace(state, best_step=state.step, best_score=score)
     save_best(folder, parts.model, state)
     return state
-
-
-@contextmanager
-def _memory_advice(step: int) -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # On a CPU torch says so by a RuntimeError in words of its own.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
-            raise
-        reason = (str(error).splitlines() or [""])[0][:120]
-        advice = "accumulate over more pieces, take smaller batches or images, or a lower LoRA rank"
-        raise BadInput(f"step {step}", f"memory ran out ({reason})", advice) from error
