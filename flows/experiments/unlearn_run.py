@@ -41,6 +41,7 @@ def run_unlearning(
     epochs: int | None = None,
     lr: float | None = None,
     overrides: Mapping[str, JsonValue] | None = None,
+    memory_gb: float | None = None,
     device: str = "cpu",
     trust_remote_code: bool = False,
     allow_missing: bool = False,
@@ -51,7 +52,8 @@ def run_unlearning(
     """Unlearn the forget set of a setting from a model into the run folder `out`; returns the run's record.
 
     `method` is one of `ppubench methods`, or FILE.py:NAME of a user's own. `overrides` are numbers of
-    unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them.
+    unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them. `memory_gb` is what the run may
+    take; it changes how steps are cut and no result.
     `stop_after` ends this call after so many steps, as if it had been killed there. Raises BadInput before anything is
     written for wrong use, and for a folder that holds another run, of which a step was done, or is being written to.
     """
@@ -65,6 +67,8 @@ def run_unlearning(
     chosen = find_method(method, boundary=boundary)
     if chosen.prunes:
         refuse_several(f"method {chosen.name}")
+    if memory_gb is not None:
+        refuse_several("a run with --memory")
     common = {"steps": steps, "epochs": epochs, "lr": lr}
     typed = {**(overrides or {}), **{name: value for name, value in common.items() if value is not None}}
     numbers_for(chosen.name, preset=preset, parameters=0, family="", overrides=typed, own=chosen.numbers)
@@ -102,6 +106,7 @@ def run_unlearning(
         device=own_device(device),
         trust_remote_code=trust_remote_code,
         ask=probe_prompt,
+        memory=None if memory_gb is None else int(memory_gb * 1e9),
     )
     with run_lock(out / ".running") if writes() else nullcontext():
         if chosen.prunes:

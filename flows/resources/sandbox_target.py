@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 """Raised when the same world gives another target."""
 KEY_FILE = "ppubench_target.json"
 TRAINING_VIEWS = (1, 2, 3)
@@ -192,8 +192,9 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     from unlearn.models.encoding import Encoder
     from unlearn.models.forward import AnswerModel
     from unlearn.models.loading import load_model, quiet_bars
+    from unlearn.training.ending import DecayRule
     from unlearn.training.gradients import Objective
-    from unlearn.training.loop import DecayRule, Optimisation, Step, train
+    from unlearn.training.loop import Optimisation, Step, train
 
     in_round = sum(lesson.times for lesson in lessons)
     steps = max(1, teaching.most_rounds * in_round // teaching.batch)

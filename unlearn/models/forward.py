@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from unlearn.models.families import Family
 from unlearn.models.encoding import Batch
-from unlearn.models.loading import _head
+from unlearn.models.families import Family
 from unlearn.models.settling import narrowed
 from unlearn.rows.layout import Extent, Packed, Shown, extent_of, pack, row_limit
 from unlearn.rows.pattern import Pattern
@@ -89,15 +88,13 @@ class AnswerModel(nn.Module):
         }
         return self._picked(rows, packed, lambda values: values.flatten(0, 1)[places])
 
-    def _picked(
-        self, inputs: Mapping[str, Tensor], packed: Packed | None, pick: Callable[[Tensor], Tensor]
-    ) -> Tensor:
+    def _picked(self, inputs: Mapping[str, Tensor], packed: Packed | None, pick: Callable[[Tensor], Tensor]) -> Tensor:
         """What `pick` takes of the logits: before the output layer where that can be."""
         core = core_model(self.model)
         with nullcontext() if packed is None else self._steering.steered(packed):
             if not self.family.narrow:
                 return pick(core(**inputs, use_cache=False).logits)
-            with narrowed(_head(core), pick):
+            with narrowed(core.get_submodule(self.family.head), pick):
                 return cast(Tensor, core(**inputs, use_cache=False).logits)
 
 
@@ -126,9 +123,7 @@ def token_positions(
 _GRIDS = ("image_grid_thw",)
 
 
-def pictures_of(
-    inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: Sequence[int]
-) -> dict[str, Tensor]:
+def pictures_of(inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: Sequence[int]) -> dict[str, Tensor]:
     """The tensors of some samples' pictures, in that order: their rows of the batch's tensors."""
     if not shown:
         return {}

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from schemas.dataset.samples import TrainingSample
 from schemas.protocols.prompt_form import QUESTION
@@ -53,12 +53,12 @@ def _pattern(model: "PreTrainedModel", processor: "ProcessorMixin", family: Fami
         }
     )
     training = model.training
-    model.eval()
+    nn.Module.eval(model)
     try:
         with torch.no_grad():
             return _closest(model, family, base, batches)
     finally:
-        model.train(training)
+        nn.Module.train(model, training)
 
 
 def _closest(model: "PreTrainedModel", family: Family, base: Pattern, batches: Sequence[Batch]) -> Pattern | str:

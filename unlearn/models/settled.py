@@ -69,7 +69,8 @@ def family_key(model: "PreTrainedModel", processor: "ProcessorMixin") -> str:
     rows = cast("nn.Embedding", model.get_input_embeddings()).weight.shape[0]
     return digest(
         {
-            "version": f"{VERSION}.{packing_check.VERSION}", "transformers": transformers.__version__, "torch": torch.__version__,
+            "version": f"{VERSION}.{packing_check.VERSION}",
+            "transformers": transformers.__version__, "torch": torch.__version__,
             "configuration": without_silent(configuration, unordered=False), "images": images,
             "processor": type(processor).__name__, "template": json.dumps(template, default=str),
             "tokens": tokens,

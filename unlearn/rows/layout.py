@@ -264,10 +264,10 @@ def _lay_out(
 
     per_token = [name for name, value in inputs.items() if value.shape == (batch, long) and name not in _OURS]
     packed = {name: spread(inputs[name].reshape(-1)[source]) for name in per_token}
-    index = source % long
-    positions = _positions(number([piece.samples[0] for piece in pieces]), pieces, owner - 1, segment_of, index)
+    inner = source % long
+    positions = _positions(number([piece.samples[0] for piece in pieces]), pieces, owner - 1, segment_of, inner)
     types = packed[pattern.types] if pattern.types in packed else torch.zeros_like(packed["input_ids"])
-    standing = Standing(spread(owner), spread(segment_of), spread(index), picture_runs(types))
+    standing = Standing(spread(owner), spread(segment_of), spread(inner), picture_runs(types))
     return Packed(
         packed,
         masks_of(standing, pattern),

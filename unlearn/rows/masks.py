@@ -29,7 +29,7 @@ def masks_of(standing: Standing, pattern: Pattern) -> dict[str, Tensor]:
     same_piece = standing.piece.unsqueeze(2) == standing.piece.unsqueeze(1)
     own = (standing.segment.unsqueeze(2) == standing.segment.unsqueeze(1)) | standing.segment.eq(1).unsqueeze(1)
     full = same_piece & own & behind  # padding sees padding, so that no row of a mask is empty
-    masks = {kind: full for kind in dict.fromkeys(pattern.kinds)}
+    masks = dict.fromkeys(dict.fromkeys(pattern.kinds), full)
     for kind in masks:
         if kind == SLIDING and pattern.window is not None:
             apart = standing.index.unsqueeze(2) - standing.index.unsqueeze(1)

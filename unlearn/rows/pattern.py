@@ -40,7 +40,9 @@ def attention_of(config: "PreTrainedConfig", language: nn.Module, *, path: str) 
     text = config.get_text_config()
     count = int(text.num_hidden_layers)
     lists = [
-        name for name, part in language.named_modules() if isinstance(part, nn.ModuleList) and len(part) == count and name
+        name
+        for name, part in language.named_modules()
+        if isinstance(part, nn.ModuleList) and len(part) == count and name
     ]
     if not lists:
         return "its decoder layers were not found"

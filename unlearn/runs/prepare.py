@@ -30,9 +30,6 @@ from unlearn.training.processes import processes
 
 log = logging.getLogger(__name__)
 
-TYPICAL_LENGTH = 512
-"""Tokens of a sample, image included, that the memory estimate reckons with."""
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -52,6 +49,8 @@ class Prepared:
     """As the user named it."""
     preset: Preset
     modality: Modalities
+    memory: int | None = None
+    """Bytes that the run may take."""
 
 
 def prepare(
@@ -67,13 +66,17 @@ def prepare(
     device: str,
     trust_remote_code: bool,
     ask: Callable[[str, Modality], str],
+    memory: int | None = None,
 ) -> Prepared:
     """Load the model, settle the numbers, and make trainable what the method moves.
 
-    `ask` gives the probe's wording of a question, for presets that train in it.
+    `ask` gives the probe's wording of a question, for presets that train in it. Raises BadInput before any weight is
+    read where the weights alone take more than `memory` bytes.
     """
 
-    numbers, sections = _settle(method, model, preset, typed, device=device, trust_remote_code=trust_remote_code)
+    numbers, sections = _settle(
+        method, model, preset, typed, device=device, trust_remote_code=trust_remote_code, memory=memory
+    )
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
     inner = loaded.model
     _check_trainable(loaded, method, modality)
@@ -102,6 +105,7 @@ def prepare(
         model=model,
         preset=preset,
         modality=modality,
+        memory=memory,
     )
 
 
@@ -123,8 +127,9 @@ def _settle(
     *,
     device: str,
     trust_remote_code: bool,
+    memory: int | None,
 ) -> tuple[Numbers, tuple[str, ...]]:
-    """The run's numbers and their sections, from the model's configuration; says how much memory it will take."""
+    """The run's numbers and their sections, from the model's configuration."""
     from transformers import AutoConfig
 
     dtype = best_dtype(device)
@@ -136,9 +141,10 @@ def _settle(
     )
     if "boundary" in method.terms and numbers.matched == 0:
         numbers = numbers.model_copy(update={"matched": 1})
-    rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)
-    rank = numbers.rank if numbers.trained == "lora" else None
-    log.info("%s", estimate(batch=max(1, rows // numbers.accumulate), length=TYPICAL_LENGTH, rank=rank).line())
+    if memory is not None and not method.prunes:
+        needed = estimate(batch=1, length=1, rank=numbers.rank if numbers.trained == "lora" else None)
+        if needed.total > memory:
+            raise BadInput("--memory", f"is {memory / 1e9:g} GB, and one token takes {needed.line()}", "give more")
     return numbers, sections
 
 
@@ -214,6 +220,7 @@ def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -
         best_rule=FRONTIER_RULE,
         asked=asked,
         start=start,
+        notes=ready.loaded.family.notes,
     )
 
 

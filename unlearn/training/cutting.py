@@ -1,7 +1,7 @@
 """Cutting: into how many pieces a step goes, so that it fits into memory, with the same result whatever they are."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +18,8 @@ from unlearn.training.step_memory import StepMemory
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+LOOKED_AT = 8
+"""Steps, spread over a run, by whose largest its memory is reckoned."""
 LESS = "take smaller batches or images, or a lower LoRA rank"
 
 
@@ -104,7 +106,9 @@ def within_memory(
             advice = LESS if cutting is not None else f"accumulate over more pieces, {LESS}"
             raise BadInput(f"step {step}", f"memory ran out ({reason})", advice)
         if cutting.least == 1:
-            log.warning("step %d: memory ran out (%s); steps go on in smaller pieces, with the same result", step, reason)
+            log.warning(
+                "step %d: memory ran out (%s); steps go on in smaller pieces, with the same result", step, reason
+            )
         cutting.least = 2 * max(len(pieces), cutting.least)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -112,13 +116,15 @@ def within_memory(
 
 
 def planned(
-    network: AnswerModel, encoder: Encoder, steps: Iterator[Groups], *, budget: int | None, lanes: bool
+    network: AnswerModel, encoder: Encoder, steps: Sequence[Groups], *, budget: int | None, lanes: bool, looks: bool
 ) -> Cutting:
-    """How the steps are cut that a run will take; says how much memory the largest of those given will take.
+    """How a run's steps are cut. If it `looks`, or there is a budget, it says how much memory the largest will take.
 
-    Raises BadInput for a budget that is smaller than a sample.
+    With a budget all of the steps are looked at, else some. Raises BadInput for one that is smaller than a sample.
     """
-    looked_at = list(steps)
+    if budget is None and not looks:
+        return Cutting(encoder)
+    looked_at = steps[:: 1 if budget is not None else max(1, len(steps) // LOOKED_AT)]
     samples = {row.sample_id: row for groups in looked_at for rows in groups.values() for row in rows}
     cutting = Cutting(encoder, budget=budget, memory=StepMemory(network, encoder, samples.values()))
     cutting.check(list(samples.values()))

@@ -26,6 +26,7 @@ from unlearn.training.checkpoints import (
     trainable,
 )
 from unlearn.training.cutting import Cutting, planned, within_memory
+from unlearn.training.ending import DecayRule, advance, ended, expected_end
 from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
 from unlearn.training.gradients import (
     Gradient,
@@ -67,39 +68,10 @@ class Optimisation:
     lanes: int = 1
     """Threads of the CPU over which a step is spread, for a model without dropout and an objective without a mask."""
     memory: int | None = None
-    """Bytes that all of the run may take: steps are cut into as many more pieces as that needs, with the same result."""
+    """Bytes that all of the run may take: steps are cut into as many pieces as that needs, with the same result."""
     says_memory: bool = False
     """Say before the first step how much memory the steps will take."""
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class DecayRule:
-    """Constant rate until the running loss is under `threshold`, then down to zero in `decay_steps`, then stop."""
-
-    threshold: float
-    decay_steps: int
-    smoothing: float = 0.9
-    """Share of the running loss that stays at each step."""
-
-
-LOOKED_AT = 8
-"""Steps, spread over a run, by whose largest its memory is reckoned."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A plan with its samples."""
-
-    plan: Sequence[Step]
-    samples: Mapping[str, TrainingSample]
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def groups(self, number: int) -> Groups:
-        """The samples of a step."""
-        return {name: tuple(self.samples[key] for key in keys) for name, keys in self.plan[number].groups.items()}
 
 
 @dataclass(frozen=True)
@@ -154,7 +126,7 @@ def train(
     a mask that does not fit, a checkpoint of another run, a folder in use, and where memory runs out.
     """
     _check_plan(plan, samples)
-    steps = Steps(plan, samples)
+    steps = [_groups(step, samples) for step in plan]
     whole = _set_up(network, encoder, steps, objective, optimisation)
     with whole as parts, _kept_in(folder, parts) as kept_in, torch.random.fork_rng():
         torch.manual_seed(optimisation.seed)
@@ -166,7 +138,7 @@ def train(
         with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
-                groups = steps.groups(step)
+                groups = steps[step]
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 gradient, norm = _gradient(parts, encoder, groups, objective, step, clip_norm=optimisation.clip_norm)
                 if not (math.isfinite(gradient.loss) and math.isfinite(norm)):
@@ -177,9 +149,9 @@ def train(
                 moment = Moment(step, gradient.loss, gradient.terms, gradient.measured, network)
                 numbers, reason = _call(callbacks, moment)
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
-                state = _advance(state, gradient.loss, stop_rule)
+                state = advance(state, gradient.loss, stop_rule)
                 state = replace(state, pieces=parts.cutting.least if parts.cutting else 1)
-                reason = reason or _ended(state, len(plan), stop_rule)
+                reason = reason or ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
@@ -212,7 +184,7 @@ class _Parts:
 
 @contextmanager
 def _set_up(
-    network: AnswerModel, encoder: Encoder, steps: Steps, objective: Objective, optimisation: Optimisation
+    network: AnswerModel, encoder: Encoder, steps: Sequence[Groups], objective: Objective, optimisation: Optimisation
 ) -> Iterator[_Parts]:
     """The parts of a run. With FSDP the model is cut up while they are in use."""
     from accelerate import Accelerator
@@ -238,17 +210,11 @@ def _set_up(
         cutting = None
         if share.pieces == 1:
             with accelerator.autocast():
-                cutting = _cutting(network, encoder, steps, optimisation)
+                cutting = planned(
+                    network, encoder, steps, budget=optimisation.memory, lanes=optimisation.lanes > 1,
+                    looks=optimisation.says_memory,
+                )  # fmt: skip
         yield _Parts(model, network, weights, adamw, accelerator, share, lanes, cutting)
-
-
-def _cutting(network: AnswerModel, encoder: Encoder, steps: Steps, optimisation: Optimisation) -> Cutting:
-    """How one process cuts its steps. With a budget all of them are looked at, else some."""
-    if optimisation.memory is None and not optimisation.says_memory:
-        return Cutting(encoder)
-    stride = 1 if optimisation.memory is not None else max(1, len(steps) // LOOKED_AT)
-    looked_at = (steps.groups(number) for number in range(0, len(steps), stride))
-    return planned(network, encoder, looked_at, budget=optimisation.memory, lanes=optimisation.lanes > 1)
 
 
 @contextmanager
@@ -344,6 +310,10 @@ def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> 
                 raise BadInput(f"step {number} of the plan", found, "plan with the ids of the samples that are given")
 
 
+def _groups(step: Step, samples: Mapping[str, TrainingSample]) -> Groups:
+    return {name: tuple(samples[key] for key in keys) for name, keys in step.groups.items()}
+
+
 def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:
     """Numbers and the first reason to stop. Callbacks cannot disturb the loop's random state."""
     numbers: dict[str, float | tuple[int, ...]] = {}
@@ -356,36 +326,6 @@ def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:
         elif said is not None:
             numbers.update(said)
     return numbers, reason
-
-
-def _advance(state: RunState, loss: float, rule: DecayRule | None) -> RunState:
-    """The state after a step."""
-    step = state.step + 1
-    if rule is None:
-        return replace(state, step=step)
-    before = loss if state.running_loss is None else state.running_loss
-    running = rule.smoothing * before + (1 - rule.smoothing) * loss
-    starts_decay = state.decay_from is None and running < rule.threshold
-    return replace(state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from)
-
-
-def expected_end(first: RunState, now: RunState, total: int, rule: DecayRule | None) -> int:
-    """How many steps there will be: with a stop rule as many as if the loss went on falling as since `first`."""
-    if rule is None:
-        return total
-    if now.decay_from is not None:
-        return min(total, now.decay_from + rule.decay_steps)
-    before, running = first.running_loss, now.running_loss
-    if before is None or running is None or running >= before or rule.threshold <= 0:
-        return total
-    shares = math.log(running / rule.threshold) / math.log(before / running)
-    return min(total, now.step + round((now.step - first.step) * shares) + rule.decay_steps)
-
-
-def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
-    if rule is not None and state.decay_from is not None and state.step >= state.decay_from + rule.decay_steps:
-        return "converged"
-    return "finished" if state.step >= total else ""
 
 
 def _keep_best(folder: Path | None, parts: _Parts, state: RunState, numbers: Numbers, best_by: str | None) -> RunState:

@@ -32,7 +32,8 @@ class StepCosts:
     def of(self, extent: Extent) -> int:
         """Bytes of a pass at its peak: what is kept, and logits with their gradient."""
         logits = extent.answers * self.vocabulary * 2 * self.itemsize
-        chunks = 3 * 4 * extent.answers * min(self.vocabulary, VOCABULARY_CHUNK)
+        copies = 1 if self.itemsize == 4 else 2  # fp32 of a part of the vocabulary, while logits get their gradient
+        chunks = copies * 4 * extent.answers * min(self.vocabulary, VOCABULARY_CHUNK)
         kept = self.fixed + self.per_token * extent.tokens + self.per_picture * extent.pictures
         return int(kept + logits + chunks + extent.rows * extent.width**2 * self.square)
 

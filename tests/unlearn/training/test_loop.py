@@ -29,9 +29,10 @@ from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.training.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
 from unlearn.training.cutting import cut
+from unlearn.training.ending import DecayRule, expected_end
 from unlearn.training.gradients import Objective
 from unlearn.training.lanes import PICTURE_COST, in_pieces, lanes_of
-from unlearn.training.loop import DecayRule, Moment, Optimisation, Outcome, Step, expected_end, learning_rate, train
+from unlearn.training.loop import Moment, Optimisation, Outcome, Step, learning_rate, train
 
 SAMPLES = {
     f"s{number:02d}": TrainingSample(
