@@ -12,6 +12,7 @@ from schemas.errors import BadInput
 from unlearn.models.encoding import Batch
 from unlearn.models.families import Family
 from unlearn.models.settling import narrowed
+from unlearn.rows.features import PictureFeatures
 from unlearn.rows.layout import Extent, Packed, Shown, extent_of, pack, row_limit
 from unlearn.rows.pattern import Pattern
 from unlearn.rows.steering import Steering, positions_for
@@ -32,6 +33,7 @@ class AnswerModel(nn.Module):
         self.model = model
         self.family = family
         self._steering = Steering(core_model(model), language=family.language, pattern=family.pattern)
+        self._features: PictureFeatures | None = None
 
     def forward(
         self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Shown] | None = None
@@ -48,11 +50,24 @@ class AnswerModel(nn.Module):
 
     def packs(self) -> bool:
         """Whether samples share rows. A dropout would draw once for what they share and not once for each."""
-        if self.family.pattern is None:
-            return False
-        return not self.training or not any(
-            isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
-        )
+        return self.family.pattern is not None and not (self.training and any(map(_drops, self.model.modules())))
+
+    @contextmanager
+    def keeping_pictures(self, *, capacity: int | None = None) -> Iterator[None]:
+        """The vision tower runs once for each picture until the end, where it is frozen and nothing is drawn in it.
+
+        `capacity` is in bytes; by default some of the device's memory. Nothing may change the tower meanwhile.
+        """
+        core = core_model(self.model)
+        parts = [core.get_submodule(path) for path in self.family.vision]
+        moves = any(weight.requires_grad for part in parts for weight in part.parameters())
+        draws = any(_drops(module) for part in parts for module in part.modules())
+        if self.family.keeps_pictures and parts and not moves and not draws:
+            self._features = PictureFeatures(core, capacity=capacity)
+        try:
+            yield
+        finally:
+            self._features = None
 
     def extent(self, batch: Batch) -> Extent:
         """How much a pass over a batch computes."""
@@ -82,13 +97,23 @@ class AnswerModel(nn.Module):
         places = packed.places.gather(1, positions)  # [batch, width]
         rows = {
             **packed.inputs,
-            **pictures_of(inputs, pictures, packed.shown),
+            **self._pictures(inputs, pictures, packed.shown),
             "attention_mask": torch.ones_like(packed.inputs["input_ids"]),
             "position_ids": positions_for(packed),
         }
         return self._picked(rows, packed, lambda values: values.flatten(0, 1)[places])
 
-    def _picked(self, inputs: Mapping[str, Tensor], packed: Packed | None, pick: Callable[[Tensor], Tensor]) -> Tensor:
+    def _pictures(
+        self, inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: Sequence[int]
+    ) -> dict[str, object]:
+        """The pictures of some samples as the model takes them: their tensors, or what the tower made of them."""
+        if self._features is None or not shown:
+            return dict(pictures_of(inputs, pictures, shown))
+        contents = [picture.content for sample in shown if (picture := pictures[sample]) is not None]
+        made = self._features.of(contents, lambda number: pictures_of(inputs, pictures, [shown[number]]))
+        return {"mm_encoder_outputs": {"image": made}}
+
+    def _picked(self, inputs: Mapping[str, object], packed: Packed | None, pick: Callable[[Tensor], Tensor]) -> Tensor:
         """What `pick` takes of the logits: before the output layer where that can be."""
         core = core_model(self.model)
         with nullcontext() if packed is None else self._steering.steered(packed):
@@ -136,6 +161,12 @@ def pictures_of(inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: 
             spans.setdefault(sample, {})[name] = slice(begin, begin + count)
     names = dict.fromkeys(name for sample in shown for name in spans[sample])
     return {name: torch.cat([inputs[name][spans[sample][name]] for sample in shown]) for name in names}
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether a module draws what to leave out, as a layer or within its attention."""
+    within = getattr(module, "attention_dropout", 0.0)
+    return (isinstance(module, nn.Dropout) and module.p > 0) or (isinstance(within, float) and within > 0)
 
 
 def _starts(labels: Tensor) -> list[int]:

@@ -31,7 +31,8 @@ def with_pattern(model: "PreTrainedModel", processor: "ProcessorMixin", family: 
     """The family with the pattern by which its samples may share rows, or a note that says why they may not."""
     found = _pattern(model, processor, family)
     if isinstance(found, Pattern):
-        return family.model_copy(update={"pattern": found})
+        packs = family.model_copy(update={"pattern": found})
+        return packs.model_copy(update={"keeps_pictures": _keeps_pictures(model, processor, packs)})
     return family.model_copy(update={"notes": (*family.notes, f"samples stand in rows of their own: {found}")})
 
 
@@ -61,6 +62,30 @@ def _pattern(model: "PreTrainedModel", processor: "ProcessorMixin", family: Fami
         nn.Module.train(model, training)
 
 
+def _keeps_pictures(model: "PreTrainedModel", processor: "ProcessorMixin", family: Family) -> bool:
+    """Whether likelihoods are the same with what the tower makes of each picture by itself, handed over."""
+    batch = Encoder(processor, family).batch(_samples(family)[0]).to(model.device)
+    network = AnswerModel(model, family.model_copy(update={"keeps_pictures": True})).eval()
+    wanted = [(weight, weight.requires_grad) for weight in model.parameters()]
+    model.requires_grad_(False)
+    try:
+        with torch.no_grad():
+            each_time = _log_likelihoods(network, batch, packed=True)
+            with network.keeping_pictures():
+                kept = [_log_likelihoods(network, batch, packed=True) for _ in range(2)]
+    except (RuntimeError, IndexError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+    finally:
+        for weight, moves in wanted:
+            weight.requires_grad_(moves)
+    return all(float((one - each_time).abs().max()) <= _rounding(model) for one in kept)
+
+
+def _rounding(model: "PreTrainedModel") -> float:
+    """Nats by which likelihoods may differ."""
+    return 1e-4 if model.dtype == torch.float32 else 0.1
+
+
 def _closest(model: "PreTrainedModel", family: Family, base: Pattern, batches: Sequence[Batch]) -> Pattern | str:
     """Of the ways in which pictures may see themselves the one whose rows differ least, if that is rounding."""
     alone = AnswerModel(model, family.model_copy(update={"pattern": None}))
@@ -80,7 +105,7 @@ def _closest(model: "PreTrainedModel", family: Family, base: Pattern, batches: S
     if not differences:
         return f"it does not take masks and positions of ours ({reason})"
     best = min(differences)
-    if best <= (1e-4 if model.dtype == torch.float32 else 0.1):
+    if best <= _rounding(model):
         return differences[best]
     return f"likelihoods in shared rows differ by {best:.2g} nats from those of samples apart"
 

@@ -128,7 +128,8 @@ def train(
     _check_plan(plan, samples)
     steps = [_groups(step, samples) for step in plan]
     whole = _set_up(network, encoder, steps, objective, optimisation)
-    with whole as parts, _kept_in(folder, parts) as kept_in, torch.random.fork_rng():
+    forked = torch.random.fork_rng()
+    with whole as parts, network.keeping_pictures(), _kept_in(folder, parts) as kept_in, forked:
         torch.manual_seed(optimisation.seed)
         state = _starting_state(folder if resume else None, parts, identity)
         if state.finished:

@@ -56,7 +56,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measure(network: nn.Module, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
     """One forward pass for all groups, as FSDP needs it: every process makes as many."""
     whole = join(list(batches.values()))
-    logits, labels = network(whole.inputs, whole.labels)
+    logits, labels = network(whole.inputs, whole.labels, whole.pictures)
     losses = cross_entropy(logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
     nll = (losses.sum(1) / labels[:, 1:].ne(-100).sum(1)).split([len(batch) for batch in batches.values()])
     return {f"{group}.nll": part for group, part in zip(batches, nll, strict=True)}
