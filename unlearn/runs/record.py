@@ -71,6 +71,8 @@ class RunRecord(Record):
     steps: int = 0
     seconds: float = 0.0
     """Of this process; a resumed run counts from its resumption."""
+    notes: tuple[str, ...] = ()
+    """What the checks at load found of the model's family, such as why its samples do not share rows."""
     best_rule: str
     best_step: int | None = None
     best_score: float | None = None

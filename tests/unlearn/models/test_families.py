@@ -24,7 +24,8 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.presets import numbers_for
-from unlearn.training.loop import Optimisation, Step, train
+from unlearn.training.loop import Step, train
+from unlearn.training.optimisers import Optimisation
 
 SERVED = sorted(set(FAMILIES) - set(REFUSED))
 NUMBERS, _ = numbers_for("kl", preset="default", parameters=1, family="", overrides={})
