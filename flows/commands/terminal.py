@@ -2,9 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import MISSING, fields
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -25,6 +27,28 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable object on stdout.")]
+
+
+def taking_options(command: Callable[[Any], None]) -> Callable[..., None]:
+    """A command whose options are the fields of one record, from a function that takes that record alone."""
+    [(_, record), *_] = get_type_hints(command).items()
+    kinds = get_type_hints(record, include_extras=True)
+    options = [
+        Parameter(
+            each.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if each.default is MISSING else each.default,
+            annotation=kinds[each.name],
+        )
+        for each in fields(record)
+    ]
+
+    def taken(**given: object) -> None:
+        command(record(**given))
+
+    taken.__doc__ = command.__doc__
+    vars(taken)["__signature__"] = Signature(options)
+    return taken
 
 
 @contextmanager

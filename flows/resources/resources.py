@@ -20,7 +20,7 @@ from schemas.protocols.responder import Responder
 from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe
 from schemas.recipes.source_recipe import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.http_client.rate_limits import Limit
 from sources.sandbox.world import World, make_world
 from sources.wikimedia.recorded import RecordedSource as RecordedAnswers
@@ -131,7 +131,9 @@ class Resources(AbstractContextManager["Resources"]):
 
             running = self._stack.enter_context(server.serve(self.world()))
             return WikimediaSource(
-                self._asking(PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01)),
+                self._asking(
+                    PoliteClient(contact=None, routes=running.routes, retries=Retries(attempts=4, backoff_s=0.01))
+                ),
                 width=width,
                 wikidata_host=server.WIKIDATA_HOST,
                 commons_host=server.COMMONS_HOST,
@@ -149,7 +151,7 @@ class Resources(AbstractContextManager["Resources"]):
             offline=self._offline,
             routes=source.routes,
             limits={service: Limit(**limit.model_dump()) for service, limit in source.limits.items()},
-            timeout_s=source.timeout_s,
+            retries=Retries(timeout_s=source.timeout_s),
         )
         return WikimediaSource(self._asking(self._client), width=self.recipe.images.width, identity=_place(source))
 
