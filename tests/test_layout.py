@@ -36,7 +36,6 @@ STILL_LONGER = frozenset({
     "curation/export/export.py:export_release",
     "curation/export/export.py:_write",
     "curation/facts/facts.py:facts_of",
-    "flows/building/build.py:build",
     "flows/commands/models.py:evaluate_command",
     "flows/commands/publish.py:publish_command",
     "flows/evaluation/evaluate.py:run_evaluation",

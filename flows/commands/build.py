@@ -57,13 +57,12 @@ def build_command(asked: BuildOptions) -> None:
     from flows.building.build import build
     from flows.runners.dask_cluster import DaskRunner
 
-    with showing_progress("build") as progress:
+    with showing_progress("build"):
         report = build(
             asked.recipe,
             asked.out,
             start=first,
             until=last,
-            progress=progress,
             offline=asked.offline,
             dask=DaskRunner(asked.address, store=asked.store) if asked.runner == "dask" else None,
         )
