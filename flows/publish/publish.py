@@ -48,7 +48,7 @@ def publish(
     """
     found = open_build(folder)
     with locked(found.path):
-        faults = list(build_faults(found.path))
+        faults = list(build_faults(found))
         if any(fault.rule == "build-unfinished" for fault in faults):
             return PublishReport(dry_run=dry_run, faults=tuple(faults))
         return publish_folder(
