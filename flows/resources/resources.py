@@ -36,7 +36,7 @@ SANDBOX = "hf:sandbox"
 TARGET = "target"
 
 
-def place_free(spec: str) -> str:
+def without_location(spec: str) -> str:
     """A responder's spec without what may differ between two runs of the same: port, credentials, folder."""
     kind, _, rest = spec.partition(":")
     if kind == "openai":
@@ -235,7 +235,7 @@ class Resources(AbstractContextManager["Resources"]):
 
             return f"hf:{digest_of_weights(Path(name))}"
         side = self.recipe.servers.image_side
-        return place_free(spec) + (f"@{side}px" if kind == "openai" and side else "")
+        return without_location(spec) + (f"@{side}px" if kind == "openai" and side else "")
 
     def _target_key(self) -> str:
         from flows.resources.sandbox_target import Teaching, target_key
