@@ -81,7 +81,7 @@ def run_cli(*arguments: str | Path, home: Path | None = None) -> subprocess.Comp
     return run_ppubench(*map(str, arguments), env=environment, cwd=ROOT)
 
 
-def test_it_is_a_source(source: DumpSource) -> None:
+def test_what_was_dumped_serves_as_a_source(source: DumpSource) -> None:
     accepted: Source = source
     assert accepted.identity.startswith("dump:")
 
