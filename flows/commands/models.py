@@ -90,31 +90,12 @@ def unlearn_command(asked: UnlearnOptions) -> None:
         raise BadInput(f"preset {asked.preset!r}", "is not a preset", "choose default or published")
     if asked.modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {asked.modality!r}", "is not a modality", "choose both, qa or vqa")
-    chosen = setting_named(asked.setting)
+    setting, of_command = setting_named(asked.setting), ("setting", "out", "resume", "as_json")
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
+    given = {name: value for name, value in vars(asked).items() if name not in of_command}
     with showing_progress("unlearn"):
-        request = UnlearnRequest(
-            dataset=asked.dataset,
-            method=asked.method,
-            setting=chosen,
-            model=asked.model,
-            ratio=asked.ratio,
-            preset="published" if asked.preset == "published" else "default",
-            modality="qa" if asked.modality == "qa" else "vqa" if asked.modality == "vqa" else "both",
-            target=asked.target,
-            boundary=asked.boundary,
-            seed=asked.seed,
-            steps=asked.steps,
-            epochs=asked.epochs,
-            lr=asked.lr,
-            device=asked.device,
-            trust_remote_code=asked.trust_remote_code,
-            allow_missing=asked.allow_missing,
-            revision=asked.revision,
-            splits=asked.splits,
-        )
-        record = run_unlearning(request, asked.out, resume=asked.resume)
+        record = run_unlearning(UnlearnRequest(setting=setting, **given), asked.out, resume=asked.resume)
     from flows.commands.printing import print_run
 
     print_json(record.model_dump(mode="json")) if asked.as_json else print_run(record, asked.out)
