@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.terminal import Json, app, print_json, showing_progress, taking_options
+from flows.commands.terminal import Json, app, print_json, showing_progress, taking
 from schemas.errors import BadInput
 from schemas.vocabulary import STAGE_LINES, STAGES, Stage
 
@@ -45,7 +45,7 @@ class BuildOptions:
 
 
 @app.command("build", short_help="Build a benchmark from a recipe, or go on with it.")
-@taking_options
+@taking(BuildOptions)
 def build_command(asked: BuildOptions) -> None:
     """Build the benchmark that a recipe describes; run it again to go on, or to bring it up to date."""
     if asked.runner not in ("local", "dask"):

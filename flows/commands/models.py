@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking_options
+from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.vocabulary import TASKS, Task
@@ -83,7 +83,7 @@ class UnlearnOptions:
 
 
 @app.command("unlearn", short_help="Unlearn a forget set from a model.")
-@taking_options
+@taking(UnlearnOptions)
 def unlearn_command(asked: UnlearnOptions) -> None:
     """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
     if asked.preset not in ("default", "published"):
