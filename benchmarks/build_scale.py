@@ -40,6 +40,7 @@ def one_size(people: int, width: int) -> None:
     from benchmarks.instant import InstantResponder
     from benchmarks.world_server import world_source
     from flows.building.build import build
+    from schemas.progress import reporting
 
     with tempfile.TemporaryDirectory() as folder:
         recipe, out = Path(folder) / "scale.toml", Path(folder) / "build"
@@ -47,13 +48,9 @@ def one_size(people: int, width: int) -> None:
         with world_source(people=people, seed=7, width=width) as source:
             start = time.monotonic()
             peaks: dict[str, float] = {}
-            report = build(
-                recipe,
-                out,
-                progress=lambda stage, done, total: peaks.update({stage: peak_mb()}),
-                source=source,
-                responders={"hf:sandbox": InstantResponder(out, share=0.5)},
-            )
+            responders = {"hf:sandbox": InstantResponder(out, share=0.5)}
+            with reporting(lambda stage, done, total: peaks.update({stage: peak_mb()})):
+                report = build(recipe, out, source=source, responders=responders)
             seconds = time.monotonic() - start
     rows = {table: count for stage in report.stages for table, count in stage.rows.items()}
     parts = " ".join(

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from schemas.progress import reporting
 from schemas.storage.artifacts import cache_folder
 from schemas.storage.tables import file_sha256
 from sources.sandbox.world import make_world
@@ -60,7 +61,8 @@ def one_build(people: int, shard: int, workers: int) -> None:
         recipe.write_text(RECIPE.format(people=people, shard=shard, seed=SEED))
         began = time.monotonic()
         runner = DaskRunner(workers=workers) if workers else None
-        report = build(recipe, out, until="questions", dask=runner, progress=progress)
+        with reporting(progress):
+            report = build(recipe, out, until="questions", dask=runner)
         seconds: dict[str, float | str] = {line.stage: line.seconds or 0.0 for line in report.stages}
         seconds["all"] = time.monotonic() - began
         (start, before), (end, after) = seen[0], seen[-1]

@@ -11,7 +11,7 @@ from typing import get_args
 from schemas.protocols.source import Source
 from schemas.storage.artifacts import cache_folder
 from schemas.vocabulary import Service
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.sandbox import file_bytes
 from sources.sandbox.server.faults import Faults
 from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, RunningServer, serve
@@ -73,7 +73,7 @@ def world_source(*, people: int, seed: int, width: int) -> Iterator[Source]:
     """A source whose server is another process, ready when this yields."""
     with (
         world_process(people=people, seed=seed) as world,
-        PoliteClient(contact=None, routes=world.routes, attempts=4, backoff_s=0.05) as client,
+        PoliteClient(contact=None, routes=world.routes, retries=Retries(attempts=4, backoff_s=0.05)) as client,
     ):
         yield WikimediaSource(
             client,
@@ -107,7 +107,7 @@ def main() -> None:
     world = make_world(people=people, seed=seed, cache=cache_folder() / "worlds")
     with serve(world) as running:
         # Asking for the measures of every file draws it, and the store keeps it.
-        with PoliteClient(contact=None, routes=running.routes, attempts=1, timeout_s=600) as client:
+        with PoliteClient(contact=None, routes=running.routes, retries=Retries(attempts=1, timeout_s=600)) as client:
             titles = sorted(world.gallery.pictures)
             for start in range(0, len(titles), 50):
                 names = "|".join(f"File:{title}" for title in titles[start : start + 50])

@@ -106,9 +106,15 @@ def hand_written(previous: str) -> tuple[str, str, dict[str, JsonValue]]:
         found = yaml.safe_load(front) or {}
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise BadInput("README.md", f"has front matter that is not YAML ({reason})", "mend it") from error
+        raise BadInput(
+            "README.md",
+            f"has front matter that is not YAML ({reason})",
+            "correct it, or delete the lines between its ---",
+        ) from error
     if not isinstance(found, dict):
-        raise BadInput("README.md", "has front matter that is not a YAML mapping", "mend it")
+        raise BadInput(
+            "README.md", "has front matter that is not a YAML mapping", "write `key: value` lines between its ---"
+        )
     return above, below, {str(key): value for key, value in found.items() if key not in _OURS}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from eval.metrics.bootstrap import Interval, bootstrap, bootstrap_columns
 from eval.metrics.boundary import subject_boundaries
 from eval.metrics.failures import answered
-from schemas.records.evaluation import OUTCOMES, MetricRow, Prediction, PredictionTask
+from schemas.records.evaluation import OUTCOMES, MetricRow, Outcome, Prediction, PredictionTask
 from schemas.vocabulary import MODALITIES, ROLES, TASKS, Setting
 
 RoleOrAll = Literal["forget", "retain", ""]
@@ -21,10 +21,13 @@ ModalityOrAll = Literal["qa", "vqa", ""]
 Measure = Callable[[Prediction], float]
 
 _TEXT_TASKS = ("generation", "cloze", "identity", "utility")
-_OUTCOMES: Mapping[str, Measure] = {
-    f"outcome_{name}": (lambda row, name=name: float(row.outcome == name))  # type: ignore[misc]
-    for name in OUTCOMES
-}
+
+
+def _share_of(outcome: Outcome) -> Measure:
+    return lambda row: float(row.outcome == outcome)
+
+
+_OUTCOMES: Mapping[str, Measure] = {f"outcome_{name}": _share_of(name) for name in OUTCOMES}
 """Shares of all questions, the failed among them: they add up to one."""
 _EVERYWHERE: Mapping[str, Measure] = {"accuracy": lambda row: float(row.correct)}
 _ON_TEXT: Mapping[str, Measure] = {
@@ -110,8 +113,8 @@ def all_metrics(rows: Sequence[Prediction], place: Place, own: Sequence[Metric] 
     return [
         *_slices(rows, place, own),
         *_across_modalities(rows, place),
-        *_identities(rows, place),
-        *_bounds(rows, place),
+        *_visual_identity(rows, place),
+        *_boundary(rows, place),
         *_failures(rows, place),
     ]
 
@@ -172,7 +175,7 @@ def _across_modalities(rows: Sequence[Prediction], place: Place) -> Iterator[Met
             yield place.row(metric, interval, role=role, task=task, modality="")
 
 
-def _identities(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
+def _visual_identity(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
     """visual_identity: of the vqa answers that are true of somebody, the share that is true of the person shown.
 
     It falls where a model takes people for one another; forgetting a fact without an answer leaves it alone.
@@ -192,7 +195,7 @@ def _identities(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]
             yield place.row("visual_identity", found, role=role, task="generation", modality="vqa")
 
 
-def _bounds(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
+def _boundary(rows: Sequence[Prediction], place: Place) -> Iterator[MetricRow]:
     """Means over subjects of the boundary between their forget and retain facts; none for complete unlearning."""
     modalities: tuple[ModalityOrAll, ...] = (*MODALITIES, "")
     for modality in modalities:

@@ -58,8 +58,9 @@ def add(
             number += 1
             subjects = _resolve(asked, batches, resources.source())
             write_request(found.path, BatchRequest(batch=number, asked=tuple(asked), subjects=subjects))
+            batches = batches_of(found.path, found.recipe)
         try:
-            return bring_up_to_date(found.path, found.recipe, resources, progress=progress)
+            return bring_up_to_date(batches, table, resources, progress=progress)
         except BadInput:
             if read_manifest(found.path / "select" / str(number)) is None:
                 forget_request(found.path, number)

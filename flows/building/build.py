@@ -19,6 +19,7 @@ from flows.pipeline.build_identity import (
     IDENTITY,
     LOCK,
     RECIPE,
+    BuildIdentity,
     identity_of,
     locked,
     open_build,
@@ -31,7 +32,7 @@ from flows.runners.dask_cluster import DaskRunner, dask_cluster
 from flows.stages.roster_names import RESOLVE, ROSTER
 from flows.stages.table import stage_table
 from schemas.errors import BadInput
-from schemas.progress import Progress, silent
+from schemas.progress import Progress, report, silent
 from schemas.protocols.responder import Responder
 from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe, read_build_recipe
@@ -66,10 +67,10 @@ def _roster_of(recipe: BuildRecipe, recipe_path: Path) -> bytes | None:
     return path.read_bytes()
 
 
-def _require_ours(folder: Path, recipe: BuildRecipe) -> None:
+def _require_ours(folder: Path, ours: BuildIdentity) -> None:
     """Refuse a folder that belongs to something else."""
     if (folder / IDENTITY).exists():
-        found, ours = read_identity(folder), identity_of(recipe)
+        found = read_identity(folder)
         if found != ours:
             raise BadInput(
                 str(folder),
@@ -85,14 +86,14 @@ def _may_be_ours(name: str) -> bool:
     return name in OURS or (name.endswith(PART) and any(name.startswith(f"{own}.") for own in OURS))
 
 
-def _claim(folder: Path, recipe: BuildRecipe, recipe_text: str, roster: bytes | None) -> None:
+def _claim(folder: Path, identity: BuildIdentity, recipe_text: str, roster: bytes | None) -> None:
     """Write down whose folder this is; what an earlier kill left half written goes."""
     for cut_off in [entry for entry in folder.glob(f"*{PART}") if _may_be_ours(entry.name) and entry.is_file()]:
         cut_off.unlink()
     write_atomically(folder / RECIPE, recipe_text)
     if roster is not None:
         write_atomically(folder / ROSTER, roster)
-    write_json(folder / IDENTITY, identity_of(recipe).model_dump(mode="json"))
+    write_json(folder / IDENTITY, identity.model_dump(mode="json"))
 
 
 def build(
@@ -101,7 +102,6 @@ def build(
     *,
     start: Stage | None = None,
     until: Stage | None = None,
-    progress: Progress = silent,
     source: Source | None = None,
     responders: Mapping[str, Responder] | None = None,
     offline: bool = False,
@@ -109,7 +109,7 @@ def build(
 ) -> BuildReport:
     """Bring a build up to date with its recipe; stages whose key stands are skipped.
 
-    `start` makes that stage and what follows again; `until` ends after that stage.
+    `start` makes that stage and what follows again; `until` ends after that stage. `schemas.progress.report` is told.
     `source` and `responders` (by spec) are open already: a caller's own instead of what the recipe would open.
     With `dask`, shards go to Dask workers instead of threads of this process.
     With `offline` no request goes to Wikimedia: what its cache does not hold ends the build with Unfinished.
@@ -121,16 +121,19 @@ def build(
     folder = folder if folder is not None else Path("builds") / recipe.name
     if folder.exists() and not folder.is_dir():
         raise BadInput(str(folder), "is a file", "choose another --out")
-    with locked(folder):
-        _require_ours(folder, recipe)
-        with Resources(folder, recipe, source=source, responders=responders, offline=offline) as looked_at:
-            own_roster = recipe_path.parent / recipe.select.roster if recipe.select.roster else None
-            refuse_remaking(batches_of(folder, recipe), stage_table(looked_at), roster=own_roster, start=start)
-        _claim(folder, recipe, recipe_path.read_text(), roster)
+    identity = identity_of(recipe)
+    own_roster = recipe_path.parent / recipe.select.roster if recipe.select.roster else None
+    with (
+        locked(folder),
+        Resources(folder, recipe, source=source, responders=responders, offline=offline) as resources,
+    ):
+        _require_ours(folder, identity)
+        batches, table = batches_of(folder, recipe), stage_table(resources)
+        refuse_remaking(batches, table, roster=own_roster, start=start)
+        _claim(folder, identity, recipe_path.read_text(), roster)
         if isinstance(recipe.source, WikimediaEndpoints) and source is None and not offline:
             _say_estimate(folder, recipe, recipe.source)
-        resources = Resources(folder, recipe, source=source, responders=responders, offline=offline)
-        return bring_up_to_date(folder, recipe, resources, start=start, until=until, progress=progress, dask=dask)
+        return bring_up_to_date(batches, table, resources, start=start, until=until, progress=report, dask=dask)
 
 
 def _say_estimate(folder: Path, recipe: BuildRecipe, source: WikimediaEndpoints) -> None:
@@ -141,12 +144,20 @@ def _say_estimate(folder: Path, recipe: BuildRecipe, source: WikimediaEndpoints)
         log.info("%s: %s; what is in the cache is not asked for", recipe.name, said)
 
 
-def rebuild(folder: Path, *, until: Stage, progress: Progress = silent) -> BuildReport:
-    """Bring an existing build up to date with its own recipe, up to one stage (`ppubench export`)."""
+def rebuild(
+    folder: Path,
+    *,
+    start: Stage | None = None,
+    until: Stage | None = None,
+    progress: Progress = silent,
+    responders: Mapping[str, Responder] | None = None,
+) -> BuildReport:
+    """Bring an existing build up to date with its own recipe (`ppubench export`); arguments as of `build`."""
     found = open_build(folder)
-    with locked(folder):
-        resources = Resources(found.path, found.recipe)
-        return bring_up_to_date(found.path, found.recipe, resources, until=until, progress=progress)
+    with locked(folder), Resources(found.path, found.recipe, responders=responders) as resources:
+        batches, table = batches_of(found.path, found.recipe), stage_table(resources)
+        refuse_remaking(batches, table, start=start)
+        return bring_up_to_date(batches, table, resources, start=start, until=until, progress=progress)
 
 
 def _check_order(start: Stage | None, until: Stage | None) -> None:
@@ -155,8 +166,8 @@ def _check_order(start: Stage | None, until: Stage | None) -> None:
 
 
 def bring_up_to_date(
-    folder: Path,
-    recipe: BuildRecipe,
+    batches: Sequence[BuildFolder],
+    table: Mapping[Stage, StageSpec],
     resources: Resources,
     *,
     start: Stage | None = None,
@@ -164,16 +175,10 @@ def bring_up_to_date(
     progress: Progress,
     dask: DaskRunner | None = None,
 ) -> BuildReport:
-    """Make what does not stand, batch after batch; closes the resources. Call it with the folder locked.
-
-    Raises BadInput, with nothing changed, where that would undo newer code's work or change people beside added ones.
-    """
-    batches = batches_of(folder, recipe)
+    """Make what does not stand, batch after batch, with the folder locked, once `refuse_remaking` has let it pass."""
+    folder, recipe = resources.folder, resources.recipe
     last = STAGES.index(until) if until is not None else len(STAGES) - 1
     with ExitStack() as stack:
-        stack.enter_context(resources)
-        table = stage_table(resources)
-        refuse_remaking(batches, table, start=start)
         if start is not None:
             for artifact in (
                 batch.artifact(name) for batch in batches for name in STAGES[STAGES.index(start) : last + 1]

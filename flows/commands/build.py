@@ -1,11 +1,12 @@
 """The commands about builds: build, status, export, stages."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.terminal import Json, app, print_json, showing_progress
+from flows.commands.terminal import Json, app, print_json, showing_progress, taking
 from schemas.errors import BadInput
 from schemas.vocabulary import STAGE_LINES, STAGES, Stage
 
@@ -28,39 +29,44 @@ def _print_build(report: "BuildReport") -> None:
     print_build(report)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Options of `ppubench build`."""
+
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/ has some.")]
+    out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None
+    start: Annotated[str | None, typer.Option("--from", help="Make this stage and what follows again.")] = None
+    until: Annotated[str | None, typer.Option(help="End after this stage.")] = None
+    runner: Annotated[str, typer.Option(help="Where shards run: local or dask.")] = "local"
+    address: Annotated[str | None, typer.Option(help="Dask scheduler [default: workers of this machine].")] = None
+    store: Annotated[str | None, typer.Option(help="Storage all workers reach, such as s3://bucket/build.")] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Take Wikimedia's answers from the cache alone.")] = False
+    as_json: Json = False
+
+
 @app.command("build", short_help="Build a benchmark from a recipe, or go on with it.")
-def build_command(
-    recipe: Annotated[Path, typer.Argument(help="A TOML recipe; flows/recipes/ has some.")],
-    out: Annotated[Path | None, typer.Option(help="Build folder [default: builds/<name of the recipe>].")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Make this stage and what follows again.")] = None,
-    until: Annotated[str | None, typer.Option(help="End after this stage.")] = None,
-    runner: Annotated[str, typer.Option(help="Where shards run: local or dask.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Dask scheduler [default: workers of this machine].")] = None,
-    store: Annotated[str | None, typer.Option(help="Storage all workers reach, such as s3://bucket/build.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Take Wikimedia's answers from the cache alone.")] = False,
-    as_json: Json = False,
-) -> None:
+@taking(BuildOptions)
+def build_command(asked: BuildOptions) -> None:
     """Build the benchmark that a recipe describes; run it again to go on, or to bring it up to date."""
-    if runner not in ("local", "dask"):
-        raise BadInput(f"--runner {runner}", "is not a runner", "use --runner local or --runner dask")
-    for option, value in (("--address", address), ("--store", store)):
-        if value is not None and runner != "dask":
+    if asked.runner not in ("local", "dask"):
+        raise BadInput(f"--runner {asked.runner}", "is not a runner", "use --runner local or --runner dask")
+    for option, value in (("--address", asked.address), ("--store", asked.store)):
+        if value is not None and asked.runner != "dask":
             raise BadInput(f"{option} {value}", "is of no use to --runner local", "add --runner dask")
-    first, last = _stage(start), _stage(until)
+    first, last = _stage(asked.start), _stage(asked.until)
     from flows.building.build import build
     from flows.runners.dask_cluster import DaskRunner
 
-    with showing_progress("build") as progress:
+    with showing_progress("build"):
         report = build(
-            recipe,
-            out,
+            asked.recipe,
+            asked.out,
             start=first,
             until=last,
-            progress=progress,
-            offline=offline,
-            dask=DaskRunner(address, store=store) if runner == "dask" else None,
+            offline=asked.offline,
+            dask=DaskRunner(asked.address, store=asked.store) if asked.runner == "dask" else None,
         )
-    print_json(report.model_dump(mode="json")) if as_json else _print_build(report)
+    print_json(report.model_dump(mode="json")) if asked.as_json else _print_build(report)
 
 
 @app.command("add", short_help="Add people to a finished build.")

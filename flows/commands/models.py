@@ -1,11 +1,12 @@
 """The commands about models: methods, attacks, unlearn, evaluate, study, report."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress
+from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.vocabulary import TASKS, Task
@@ -58,71 +59,58 @@ def attacks_command(as_json: Json = False) -> None:
             print(f"{name:<24} {ATTACK_LINES[name]}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnlearnOptions:
+    """Options of `ppubench unlearn`."""
+
+    dataset: Dataset
+    method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")]
+    setting: SettingName
+    model: Model
+    out: Annotated[Path, typer.Option(help="Run folder.")]
+    ratio: Ratio = None
+    preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default"
+    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both"
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None
+    boundary: Annotated[bool, typer.Option("--boundary", help="Add BAO's boundary term to the method.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False
+    seed: Annotated[int, typer.Option()] = 0
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None
+    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None
+    memory_gb: Annotated[
+        float | None,
+        typer.Option("--memory", help="GB that the run may take: steps go in as many pieces as that needs."),
+    ] = None
+    device: Device = "cpu"
+    trust_remote_code: RemoteCode = False
+    allow_missing: AllowMissing = False
+    revision: Revision = None
+    splits: Splits = None
+    as_json: Json = False
+
+
 @app.command("unlearn", short_help="Unlearn a forget set from a model.")
-def unlearn_command(
-    dataset: Dataset,
-    method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")],
-    setting: SettingName,
-    model: Model,
-    out: Annotated[Path, typer.Option(help="Run folder.")],
-    ratio: Ratio = None,
-    preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default",
-    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both",
-    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
-    boundary: Annotated[bool, typer.Option("--boundary", help="Add BAO's boundary term to the method.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    seed: Annotated[int, typer.Option()] = 0,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
-    memory: Annotated[
-        float | None, typer.Option(help="GB that the run may take: steps go in as many pieces as that needs.")
-    ] = None,
-    device: Device = "cpu",
-    trust_remote_code: RemoteCode = False,
-    allow_missing: AllowMissing = False,
-    revision: Revision = None,
-    splits: Splits = None,
-    as_json: Json = False,
-) -> None:
+@taking(UnlearnOptions)
+def unlearn_command(asked: UnlearnOptions) -> None:
     """Unlearn a setting's forget set from a model; the run folder says every number that was used."""
-    if preset not in ("default", "published"):
-        raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
-    if modality not in ("both", "qa", "vqa"):
-        raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
-    if memory is not None and not 0 < memory < float("inf"):
-        raise BadInput("--memory", f"is {memory:g} GB", "give the gigabytes that the run may take")
-    chosen = setting_named(setting)
+    if asked.preset not in ("default", "published"):
+        raise BadInput(f"preset {asked.preset!r}", "is not a preset", "choose default or published")
+    if asked.modality not in ("both", "qa", "vqa"):
+        raise BadInput(f"modality {asked.modality!r}", "is not a modality", "choose both, qa or vqa")
+    if asked.memory_gb is not None and not 0 < asked.memory_gb < float("inf"):
+        raise BadInput("--memory", f"is {asked.memory_gb:g} GB", "give the gigabytes that the run may take")
+    setting, of_command = setting_named(asked.setting), ("setting", "out", "resume", "as_json")
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
+    given = {name: value for name, value in vars(asked).items() if name not in of_command}
     with showing_progress("unlearn"):
-        request = UnlearnRequest(
-            dataset=dataset,
-            method=method,
-            setting=chosen,
-            model=model,
-            ratio=ratio,
-            preset="published" if preset == "published" else "default",
-            modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
-            target=target,
-            boundary=boundary,
-            seed=seed,
-            steps=steps,
-            epochs=epochs,
-            lr=lr,
-            memory_gb=memory,
-            device=device,
-            trust_remote_code=trust_remote_code,
-            allow_missing=allow_missing,
-            revision=revision,
-            splits=splits,
-        )
-        record = run_unlearning(request, out, resume=resume)
+        record = run_unlearning(UnlearnRequest(setting=setting, **given), asked.out, resume=asked.resume)
     from flows.commands.printing import print_run
 
-    print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)
+    print_json(record.model_dump(mode="json")) if asked.as_json else print_run(record, asked.out)
     if record.broke_down:
-        typer.echo(f"ppubench: {out}: {record.ending}", err=True)
+        typer.echo(f"ppubench: {asked.out}: {record.ending}", err=True)
         raise typer.Exit(1)
 
 

@@ -180,10 +180,10 @@ class StageRun:
         for batch in self.build.earlier:
             yield from self.read(stage, table, record, batch=batch)
 
-    def earlier_notes(self, stage: Stage) -> list[dict[str, JsonValue]]:
-        """What the stage noted in each earlier batch."""
+    def earlier_notes(self, stage: Stage, record: type[R]) -> list[R]:
+        """What the stage noted in each earlier batch, as the record that its notes are of."""
         manifests = [read_manifest(batch.artifact(stage)) for batch in self.build.earlier]
-        return [manifest.notes for manifest in manifests if manifest is not None]
+        return [record.model_validate(manifest.notes) for manifest in manifests if manifest is not None]
 
     def count(self, stage: Stage, table: str) -> int:
         """Rows of an input's table in all batches so far, from the manifests."""

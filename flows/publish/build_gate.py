@@ -15,7 +15,6 @@ from curation.card.metadata_files import README, ReleaseFile
 from flows.building.batch_guard import way_on
 from flows.pipeline.batches import batches_of
 from flows.pipeline.build_folder import BuildFolder
-from flows.pipeline.build_identity import open_build
 from flows.pipeline.stage import StageSpec, expected_key
 from flows.resources.resources import Resources
 from flows.stages.table import stage_table
@@ -33,26 +32,28 @@ LOADED_AT_ONCE = 256
 LET_GO_S = 5.0
 
 
-def build_faults(folder: Path) -> Iterator[Fault]:
+def build_faults(build: BuildFolder) -> Iterator[Fault]:
     """Stages of a build that are unfinished, stale, of another version, changed since, or drop without a reason.
 
     And what a review has rejected and is in the dataset all the same.
     """
-    found = open_build(folder)
-    with Resources(found.path, found.recipe) as resources:
+    known: dict[Path, str] = {}
+    with Resources(build.path, build.recipe) as resources:
         table = stage_table(resources)
-        batches = batches_of(found.path, found.recipe)
+        batches = batches_of(build.path, build.recipe)
         to_do = cache(lambda: way_on(batches, table))
         yield from _review_faults(batches)
         for batch in batches:
             for stage in STAGES:
-                yield from _stage_faults(batch, table[stage], table, to_do, newest=batch.batch == batches[-1].batch)
+                newest = batch.batch == batches[-1].batch
+                yield from _stage_faults(batch, table[stage], table, known, to_do, newest=newest)
 
 
 def _stage_faults(
     batch: BuildFolder,
     spec: StageSpec,
     table: Mapping[Stage, StageSpec],
+    known: dict[Path, str],
     to_do: Callable[[], str],
     *,
     newest: bool,
@@ -65,7 +66,7 @@ def _stage_faults(
     if manifest.version > spec.version:
         found = f"made by a newer ppubench (version {manifest.version} of the stage, this one has {spec.version})"
         yield Fault(rule="build-version", where=where, found=found)
-    elif manifest.key != expected_key(batch, spec, table)[0]:
+    elif manifest.key != expected_key(batch, spec, table, known)[0]:
         found = f"is stale: recipe, code or inputs have changed since; {to_do()}"
         yield Fault(rule="build-stale", where=where, found=found)
     yield from _byte_faults(batch.artifact(spec.name), manifest, where, with_release=newest)

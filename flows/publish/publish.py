@@ -63,7 +63,7 @@ def publish(folder: Path, request: PublishRequest, *, progress: Progress = silen
         raise BadInput(str(folder), found_text, "only builds are published; point others to the source")
     found = open_build(folder)
     with locked(found.path):
-        faults = list(build_faults(found.path))
+        faults = list(build_faults(found))
         if any(fault.rule == "build-unfinished" for fault in faults):
             return PublishReport(dry_run=request.dry_run, faults=tuple(faults))
         return publish_folder(found.path, request, faults=faults, progress=progress)

@@ -20,7 +20,7 @@ from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe
 from schemas.recipes.source_recipe import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
 from schemas.storage.artifacts import cache_folder
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.http_client.rate_limits import Limit
 from sources.sandbox.world import World, make_world
 from sources.wikimedia.recorded import RecordedSource as RecordedAnswers
@@ -36,7 +36,7 @@ SANDBOX = "hf:sandbox"
 TARGET = "target"
 
 
-def place_free(spec: str) -> str:
+def without_location(spec: str) -> str:
     """A responder's spec without what may differ between two runs of the same: port, credentials, folder."""
     kind, _, rest = spec.partition(":")
     if kind == "openai":
@@ -131,7 +131,9 @@ class Resources(AbstractContextManager["Resources"]):
 
             running = self._stack.enter_context(server.serve(self.world()))
             return WikimediaSource(
-                self._asking(PoliteClient(contact=None, routes=running.routes, attempts=4, backoff_s=0.01)),
+                self._asking(
+                    PoliteClient(contact=None, routes=running.routes, retries=Retries(attempts=4, backoff_s=0.01))
+                ),
                 width=width,
                 wikidata_host=server.WIKIDATA_HOST,
                 commons_host=server.COMMONS_HOST,
@@ -149,7 +151,7 @@ class Resources(AbstractContextManager["Resources"]):
             offline=self._offline,
             routes=source.routes,
             limits={service: Limit(**limit.model_dump()) for service, limit in source.limits.items()},
-            timeout_s=source.timeout_s,
+            retries=Retries(timeout_s=source.timeout_s),
         )
         return WikimediaSource(self._asking(self._client), width=self.recipe.images.width, identity=_place(source))
 
@@ -233,7 +235,7 @@ class Resources(AbstractContextManager["Resources"]):
 
             return f"hf:{folder_digest(Path(name))}"
         side = self.recipe.servers.image_side
-        return place_free(spec) + (f"@{side}px" if kind == "openai" and side else "")
+        return without_location(spec) + (f"@{side}px" if kind == "openai" and side else "")
 
     def _target_key(self) -> str:
         from flows.resources.sandbox_target import Teaching, target_key

@@ -15,7 +15,7 @@ from curation.review.sample import shown_digest
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, by_subject
 from flows.pipeline.verdicts import kept_verdicts, review_figures
-from flows.resources.resources import Resources, place_free
+from flows.resources.resources import Resources, without_location
 from schemas.dataset.release import NamedCount, Part
 from schemas.records.build_rows import Assignment, AttackPrompt, Fact, Knowledge, Persona, Portrait, Question, Subject
 from schemas.records.review import Verdict
@@ -121,7 +121,7 @@ def _card(run: StageRun, resources: Resources) -> CardFacts:
         sensitive=recipe.facts.sensitive,
         known_rule=f"the greedy answer and at least {probe.agree} of {' and '.join(further) or 'no'} asks match",
         controls=probe.controls,
-        rater=place_free(config.rater),
+        rater=without_location(config.rater),
         raters=config.raters,
         forget_share=config.forget_share,
         sensitive_share=config.sensitive_share,

@@ -1,7 +1,7 @@
 """Stage facts: what is stated about each subject, fetched, and made into facts or drops."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 from curation.facts.facts import facts_of, unknown_qualifiers
@@ -40,12 +40,7 @@ def facts(run: StageRun, resources: Resources) -> None:
             else:
                 drops.append(_lost(subjects[answer.requested_id], answer))
         require_most(len(drops), len(subjects), "subjects could not be read again", least=3)
-        wanted = sorted({qid for person in people for qid in needed_values(person, table)})
-        values = _values(source, wanted)
-        values |= _values(source, sorted(further_values(values, table)))
-        for _ in range(PLACES_UP):
-            if places := further_places(people, values, table):
-                values |= _values(source, sorted(places))
+        values = _values_of(people, table, source)
         for person in people:
             subject = subjects[person.requested_id]
             found, left = facts_of(
@@ -103,5 +98,16 @@ def require_most(failed: int, asked: int, what: str, *, least: int) -> None:
         raise Unfinished(f"{failed} of {asked} {what}: the source seems to be out of order")
 
 
-def _values(source: Source, qids: Sequence[str]) -> dict[str, Entity]:
+def _values_of(people: Sequence[Entity], table: PropertyTable, source: Source) -> dict[str, Entity]:
+    """Every entity that what is stated of these people leads to: values, what they are of, and places around them."""
+    values = _read(source, {qid for person in people for qid in needed_values(person, table)})
+    values |= _read(source, further_values(values, table))
+    for _ in range(PLACES_UP):
+        if places := further_places(people, values, table):
+            values |= _read(source, places)
+    return values
+
+
+def _read(source: Source, qids: Collection[str]) -> dict[str, Entity]:
+    qids = sorted(qids)
     return {value.requested_id: value for value in source.entities(qids) if isinstance(value, Entity)}

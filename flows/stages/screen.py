@@ -2,8 +2,10 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import pyarrow as pa
@@ -22,78 +24,94 @@ THREADS = min(4, os.cpu_count() or 1)
 PICTURES_AT_ONCE = 32
 
 
+@dataclass(frozen=True)
+class _Duplicates:
+    """What the duplicates of a whole batch mean for each subject."""
+
+    gone: frozenset[str]
+    """image_ids of the pictures that nobody keeps, or somebody else."""
+    drops: Mapping[str, Sequence[Drop]]
+    pairs: Mapping[str, Sequence[Duplicate]]
+
+
 def screen(run: StageRun, resources: Resources) -> None:
     """Every candidate picture becomes a portrait (a view or a spare) or a drop row."""
-    config = run.recipe.screen
-
-    def hashed(shard: int) -> Tables:
-        kept: list[ImageHashes] = []
-        drops: list[Drop] = []
-
-        def look(image: Image) -> ImageHashes | Drop:
-            return screen_picture(
-                image,
-                min_side=config.min_side,
-                max_pixels=config.max_pixels,
-                max_bytes=config.max_bytes,
-                one_face=config.faces == "one",
-            )
-
-        pictures = run.read("images", "images", Image, shard)
-        with ThreadPoolExecutor(THREADS) as pool:
-            while block := list(islice(pictures, PICTURES_AT_ONCE)):
-                for found in pool.map(look, block):
-                    if isinstance(found, Drop):
-                        drops.append(found)
-                    else:
-                        kept.append(found)
-        run.took[shard] = len(kept) + len(drops)
-        return {"hashes": Rows(ImageHashes, kept), "drops": Rows(Drop, drops)}
-
     shards = run.shards()
-    run.map("hash", shards, hashed)
+    run.map("hash", shards, partial(_hashed, run))
+    run.map("views", shards, partial(_viewed, run, _duplicates(run)))
+
+
+def _hashed(run: StageRun, shard: int) -> Tables:
+    """The hashes of every picture of a shard that can be shown, and a drop for each other one."""
+    config = run.recipe.screen
+    kept: list[ImageHashes] = []
+    drops: list[Drop] = []
+    look = partial(
+        screen_picture,
+        min_side=config.min_side,
+        max_pixels=config.max_pixels,
+        max_bytes=config.max_bytes,
+        one_face=config.faces == "one",
+    )
+    pictures = run.read("images", "images", Image, shard)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while block := list(islice(pictures, PICTURES_AT_ONCE)):
+            for found in pool.map(look, block):
+                if isinstance(found, Drop):
+                    drops.append(found)
+                else:
+                    kept.append(found)
+    run.took[shard] = len(kept) + len(drops)
+    return {"hashes": Rows(ImageHashes, kept), "drops": Rows(Drop, drops)}
+
+
+def _duplicates(run: StageRun) -> _Duplicates:
+    """The duplicates over all subjects; a pair is told of the subject of this batch, else of the left one."""
     settled, gone = _settle(run)
-    drops_of, pairs_of = defaultdict(list), defaultdict(list)
+    drops: defaultdict[str, list[Drop]] = defaultdict(list)
+    pairs: defaultdict[str, list[Duplicate]] = defaultdict(list)
     for drop in settled.drops:
-        drops_of[drop.subject_id].append(drop)
+        drops[drop.subject_id].append(drop)
     first = {subject.subject_id for subject in run.read_earlier("select", "subjects", Subject)}
     for pair in settled.duplicates:
-        pairs_of[pair.right_subject if pair.left_subject in first else pair.left_subject].append(pair)
+        pairs[pair.right_subject if pair.left_subject in first else pair.left_subject].append(pair)
     run.notes["duplicate_pairs"] = len(settled.duplicates)
     run.notes["duplicates_left_out"] = len(settled.drops)
+    return _Duplicates(gone, drops, pairs)
 
-    def viewed(shard: int) -> Tables:
-        pictures: dict[str, list[ImageHashes]] = defaultdict(list)
-        for row in run.read("screen", "hashes", ImageHashes, shard):
-            if row.image_id not in gone:
-                pictures[row.subject_id].append(row)
-        subjects: list[Subject] = []
-        views: dict[str, tuple[ImageHashes, View | None]] = {}
-        duplicates: list[Duplicate] = []
-        drops: list[Drop] = []
-        for subject in run.read("select", "subjects", Subject, shard):
-            duplicates += pairs_of[subject.subject_id]
-            drops += drops_of[subject.subject_id]
-            assigned = assign_views(subject.subject_id, pictures[subject.subject_id], min_views=config.min_views)
-            if assigned.drop is not None:
-                drops.append(assigned.drop)
-                continue
-            subjects.append(subject)
-            views.update({row.image_id: (row, view) for row, view in assigned.assigned})
-        portraits = [
-            _portrait(image, *views[image.image_id], max_side=config.max_side)
-            for image in run.read("images", "images", Image, shard)
-            if image.image_id in views
-        ]
-        portraits.sort(key=lambda row: (row.subject_id, row.view or "999", row.title))
-        return {
-            "subjects": Rows(Subject, subjects),
-            "portraits": Rows(Portrait, portraits),
-            "duplicates": Rows(Duplicate, duplicates),
-            "drops": Rows(Drop, drops),
-        }
 
-    run.map("views", shards, viewed)
+def _viewed(run: StageRun, found: _Duplicates, shard: int) -> Tables:
+    """The subjects of a shard that have enough views, with their portraits, and a drop for each other one."""
+    config = run.recipe.screen
+    pictures: defaultdict[str, list[ImageHashes]] = defaultdict(list)
+    for row in run.read("screen", "hashes", ImageHashes, shard):
+        if row.image_id not in found.gone:
+            pictures[row.subject_id].append(row)
+    subjects: list[Subject] = []
+    views: dict[str, tuple[ImageHashes, View | None]] = {}
+    duplicates: list[Duplicate] = []
+    drops: list[Drop] = []
+    for subject in run.read("select", "subjects", Subject, shard):
+        duplicates += found.pairs.get(subject.subject_id, ())
+        drops += found.drops.get(subject.subject_id, ())
+        assigned = assign_views(subject.subject_id, pictures[subject.subject_id], min_views=config.min_views)
+        if assigned.drop is not None:
+            drops.append(assigned.drop)
+            continue
+        subjects.append(subject)
+        views.update({row.image_id: (row, view) for row, view in assigned.assigned})
+    portraits = [
+        _portrait(image, *views[image.image_id], max_side=config.max_side)
+        for image in run.read("images", "images", Image, shard)
+        if image.image_id in views
+    ]
+    portraits.sort(key=lambda row: (row.subject_id, row.view or "999", row.title))
+    return {
+        "subjects": Rows(Subject, subjects),
+        "portraits": Rows(Portrait, portraits),
+        "duplicates": Rows(Duplicate, duplicates),
+        "drops": Rows(Drop, drops),
+    }
 
 
 def _settle(run: StageRun) -> tuple[Settled, frozenset[str]]:

@@ -56,7 +56,9 @@ def select(run: StageRun, resources: Resources) -> None:
     drops = asked.drops + refused
     if not subjects:
         reasons = ", ".join(sorted({drop.reason for drop in drops})) or "the source selected nobody"
-        raise BadInput("[select]", f"nobody is left of {len(qids)} asked for ({reasons})", "mend the selection")
+        raise BadInput(
+            "[select]", f"nobody is left of {len(qids)} asked for ({reasons})", "name others, or ask for less"
+        )
     asked_for = len(qids) + len(asked.drops)
     shards = list(blocks(subjects, run.recipe.shard))
 

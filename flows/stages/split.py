@@ -19,6 +19,16 @@ from flows.resources.resources import Resources
 from flows.stages.annotation import say_votes, vote
 from schemas.recipes.build_recipe import BUILT_IN
 from schemas.records.build_rows import Assignment, Drop, Fact, Knowledge, Persona, Repair, Subject, SubjectRank, Vote
+from schemas.storage.tables import Record
+
+
+class SplitNotes(Record):
+    """What the stage notes in its manifest, for later batches to go on from."""
+
+    forgotten_subjects: dict[int, int]
+    """How many subjects of this batch are forgotten, by ratio."""
+    calibration: Calibration | None = None
+    """Of the built-in raters; None where none of them votes."""
 
 
 def split(run: StageRun, resources: Resources) -> None:
@@ -32,8 +42,11 @@ def split(run: StageRun, resources: Resources) -> None:
     forgotten = forgotten_subjects(
         ranks, ratios=config.ratios, earlier_subjects=len(before), earlier_forgotten=_forgotten_before(run)
     )
-    run.notes["forgotten_subjects"] = {str(ratio): len(ids) for ratio, ids in forgotten.items()}
     calibration = _calibration(run, shards) if config.rater == BUILT_IN or run.recipe.workers.fall_back else None
+    notes = SplitNotes(
+        forgotten_subjects={ratio: len(ids) for ratio, ids in forgotten.items()}, calibration=calibration
+    )
+    run.notes |= notes.model_dump(mode="json", exclude_none=True)
 
     def work(shard: int) -> Tables:
         everyone = list(rated_subjects(run, shard))
@@ -72,10 +85,8 @@ def split(run: StageRun, resources: Resources) -> None:
 def _forgotten_before(run: StageRun) -> dict[int, int]:
     """How many subjects of earlier batches are forgotten at each ratio."""
     counts: Counter[int] = Counter()
-    for notes in run.earlier_notes("split"):
-        found = notes["forgotten_subjects"]
-        if isinstance(found, dict):
-            counts.update({int(ratio): count for ratio, count in found.items() if isinstance(count, int)})
+    for notes in run.earlier_notes("split", SplitNotes):
+        counts.update(notes.forgotten_subjects)
     return dict(counts)
 
 
@@ -94,16 +105,13 @@ def rated_subjects(run: StageRun, shard: int) -> Iterator[Rated]:
 def _calibration(run: StageRun, shards: Sequence[int]) -> Calibration:
     """How the built-in raters reach the wanted shares: as set for batch 0, since a few new people say little."""
     config = run.recipe.split
-    if run.build.earlier:
-        found = Calibration.model_validate(run.earlier_notes("split")[0]["calibration"])
-    else:
-        found = calibrate(
-            (rated for shard in shards for rated in rated_subjects(run, shard) if len(rated.facts) > 1),
-            sensitive=frozenset(run.recipe.facts.sensitive),
-            raters=config.raters,
-            forget_share=config.forget_share,
-            sensitive_share=config.sensitive_share,
-            seed=run.recipe.seed,
-        )
-    run.notes["calibration"] = found.model_dump(mode="json")
-    return found
+    if run.build.earlier and (found := run.earlier_notes("split", SplitNotes)[0].calibration) is not None:
+        return found
+    return calibrate(
+        (rated for shard in shards for rated in rated_subjects(run, shard) if len(rated.facts) > 1),
+        sensitive=frozenset(run.recipe.facts.sensitive),
+        raters=config.raters,
+        forget_share=config.forget_share,
+        sensitive_share=config.sensitive_share,
+        seed=run.recipe.seed,
+    )

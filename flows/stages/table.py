@@ -8,7 +8,7 @@ from pydantic import BaseModel, JsonValue
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, StageSpec
 from flows.pipeline.verdicts import review_inputs
-from flows.resources.resources import Resources, place_free
+from flows.resources.resources import Resources, without_location
 from flows.stages import attack, export, facts, images, probe, questions, screen, select_subjects, split
 from flows.stages.roster_names import named_outside
 from flows.stages.versions import VERSIONS
@@ -48,7 +48,7 @@ def _numbers(*sections: BaseModel, **single: JsonValue) -> dict[str, JsonValue]:
         numbers |= section.model_dump(mode="json")
     for name in ("responder", "rater", "author", "polisher"):
         if isinstance(spec := numbers.get(name), str):
-            numbers[name] = place_free(spec)
+            numbers[name] = without_location(spec)
     return numbers
 
 

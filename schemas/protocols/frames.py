@@ -1,4 +1,4 @@
-"""A prompt's tokens around a picture without scaling the picture again: what the processor puts there is remembered.
+"""Prompt encodings, cached: the tokens that a processor puts around a picture, so that none is scaled a second time.
 
 A processor replaces the placeholder of a picture by as many tokens as its shape takes. All prompts that begin alike and
 show a picture of that shape get the same replacement, so one prompt that went through the processor serves the others.

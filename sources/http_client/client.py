@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -65,6 +65,16 @@ class _Reply:
     retry_after_s: float | None
 
 
+@dataclass(frozen=True)
+class Retries:
+    """How often a request is made, how long each waits for its answer, and the pauses between, in seconds."""
+
+    attempts: int = 8
+    backoff_s: float = 1.0
+    timeout_s: float = 60.0
+    jitter: random.Random = field(default_factory=lambda: random.Random("ppubench"))
+
+
 class PoliteClient:
     """GET requests to Wikimedia, or to stand-ins named in `routes` ({logical host: base URL}); thread-safe.
 
@@ -82,12 +92,9 @@ class PoliteClient:
         offline: bool = False,
         routes: Mapping[str, str] | None = None,
         limits: Mapping[Service, Limit] | None = None,
-        attempts: int = 8,
-        backoff_s: float = 1.0,
-        timeout_s: float = 60.0,
+        retries: Retries | None = None,
         sleep: Callable[[float], object] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        jitter: random.Random | None = None,
     ) -> None:
         self._contact = checked_contact(contact)
         if offline and cache is None:
@@ -96,10 +103,9 @@ class PoliteClient:
         self._cache = ResponseCache(cache, stand_in=bool(self._routes)) if cache is not None else None
         self._offline = offline
         self._limits = dict(limits or {})
-        self._attempts, self._backoff_s, self._timeout_s = attempts, backoff_s, timeout_s
+        self._retries = retries or Retries()
         self._stopped = threading.Event()
         self._sleep, self._monotonic = sleep or self._stopped.wait, monotonic
-        self._jitter = jitter or random.Random("ppubench")
         self._lock = threading.Lock()
         self._gates: dict[tuple[Service, bool], Gate] = {}
         self._sessions = Sessions(user_agent=user_agent(self._contact))
@@ -138,7 +144,7 @@ class PoliteClient:
         def read(answer: Answer) -> dict[str, JsonValue]:
             return json_object(url, answer)
 
-        patience = Patience(self._attempts, self._attempts)
+        patience = Patience(self._retries.attempts, self._retries.attempts)
         return self._fetch(url, params, max_bytes=JSON_BYTES, read=read, patience=patience, redact=redact)
 
     def get_bytes(self, url: str, *, max_bytes: int) -> bytes:
@@ -149,7 +155,9 @@ class PoliteClient:
                 raise BadAnswer(url, status_line(answer.status), code=str(answer.status))
             return answer.body
 
-        patience = Patience(min(self._attempts, FILE_ATTEMPTS), min(self._attempts, BROKEN_FILE_ATTEMPTS))
+        patience = Patience(
+            min(self._retries.attempts, FILE_ATTEMPTS), min(self._retries.attempts, BROKEN_FILE_ATTEMPTS)
+        )
         return self._fetch(url, {}, max_bytes=max_bytes, read=read, patience=patience, redact=lambda answer: answer)
 
     def _fetch(
@@ -206,7 +214,7 @@ class PoliteClient:
 
     def _pause(self, url: str, host: str, passing: Passing, attempt: int) -> None:
         with self._lock:
-            backoff = min(60.0, self._backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+            backoff = min(60.0, self._retries.backoff_s * 2.0**attempt) * (0.5 + self._retries.jitter.random())
         wished = passing.retry_after_s
         if wished is not None and wished > LONGEST_WAIT_S:
             raise FetchProblem(url, f"{passing.problem}; the server asks to wait {wished:.0f} s, so try again later")
@@ -248,7 +256,7 @@ class PoliteClient:
                         headers={"Host": host},
                         stream=True,
                         allow_redirects=False,
-                        timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
+                        timeout=(min(CONNECT_TIMEOUT_S, self._retries.timeout_s), self._retries.timeout_s),
                     ) as response,
                 ):
                     headers = response.headers
@@ -257,7 +265,7 @@ class PoliteClient:
                         gate.hold(min(wished_s, LONGEST_WAIT_S))  # Before anyone else gets this connection.
                     body = b"".join(self._body(url, response, max_bytes))
             except requests.Timeout as error:
-                raise Passing(f"no answer within {self._timeout_s:g} s") from error
+                raise Passing(f"no answer within {self._retries.timeout_s:g} s") from error
             except requests.RequestException as error:
                 if isinstance(error, ValueError):  # InvalidURL and the like: asking again cannot help.
                     raise FetchProblem(url, f"cannot be asked for ({type(error).__name__})") from error
@@ -279,8 +287,8 @@ class PoliteClient:
             self._require_going()
             if received > max_bytes:
                 raise FetchProblem(url, f"is larger than {max_bytes} bytes")
-            if self._monotonic() - started > 10 * self._timeout_s:
-                raise Passing(f"the body did not end within {10 * self._timeout_s:g} s")
+            if self._monotonic() - started > 10 * self._retries.timeout_s:
+                raise Passing(f"the body did not end within {10 * self._retries.timeout_s:g} s")
             yield block
         stated = response.headers.get("Content-Length", "")
         if stated.isdigit() and "Content-Encoding" not in response.headers and int(stated) != received:

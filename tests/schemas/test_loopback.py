@@ -19,7 +19,7 @@ OURS = "localhost,127.0.0.1,::1,127.0.0.0/8"
     ["localhost", "LocalHost", "localhost.", "a.localhost", "127.0.0.1", "127.3.2.1", "::1", "[::1]", "0.0.0.0",
      "::ffff:127.0.0.1"],
 )  # fmt: skip
-def test_is_this_machine(host: str) -> None:
+def test_loopback_names_and_addresses_are_this_machine(host: str) -> None:
     assert is_loopback(host)
 
 
@@ -28,17 +28,17 @@ def test_is_this_machine(host: str) -> None:
     ["", "localhost.example", "notlocalhost", "127.example.org", "10.0.0.1", "128.0.0.1", "::2", "::ffff:10.0.0.1",
      "www.wikidata.org"],
 )  # fmt: skip
-def test_is_another_machine(host: str) -> None:
+def test_any_other_host_is_another_machine(host: str) -> None:
     assert not is_loopback(host)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80/v1", "http://[::1]:9/", "http://u:p@localhost/", "localhost:1"])
-def test_url_of_this_machine(url: str) -> None:
+def test_a_url_of_a_loopback_host_is_of_this_machine(url: str) -> None:
     assert on_loopback(url)
 
 
 @pytest.mark.parametrize("url", ["http://example.org/127.0.0.1", "http://127.0.0.1@example.org/", "http://[::1/", ""])
-def test_url_of_another_machine_or_none(url: str) -> None:
+def test_a_url_of_another_host_or_of_none_is_not_of_this_machine(url: str) -> None:
     assert not on_loopback(url)
 
 
@@ -82,7 +82,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "[::1]", "intranet.example"])
-def test_requests_asks_directly(proxied: None, host: str) -> None:
+def test_requests_asks_this_machine_and_excepted_hosts_without_the_proxy(proxied: None, host: str) -> None:
     assert get_environ_proxies(f"http://{host}:8000/v1") == {}
 
 

@@ -16,6 +16,7 @@ from flows.resources.resources import Resources
 from flows.stages.table import stage_table
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.storage.artifacts import file_sha256
+from schemas.vocabulary import Stage
 
 RECIPE = """
 name = "grow"
@@ -78,12 +79,10 @@ def add_to(build: Path, *asked: str, batch: int = 1) -> BuildReport:
     return add(build, asked, responders={"hf:sandbox": responder})
 
 
-def bring_up_to_date(build: Path, *, knowing: Path | None = None) -> BuildReport:
+def bring_up_to_date(build: Path, *, start: Stage | None = None, knowing: Path | None = None) -> BuildReport:
     """What `ppubench export` does, with the instant responder, which knows the facts of the build `knowing`."""
-    found = build_identity.open_build(build)
     responders = {"hf:sandbox": InstantResponder(knowing or build, share=0.8)}
-    resources = Resources(build, found.recipe, responders=responders)
-    return building.bring_up_to_date(build, found.recipe, resources, progress=lambda stage, done, total: None)
+    return building.rebuild(build, start=start, responders=responders)
 
 
 def state_of(build: Path) -> BuildReport:

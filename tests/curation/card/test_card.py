@@ -130,7 +130,7 @@ def test_a_card_without_markers_is_not_overwritten(release: tuple[Path, ReleaseS
     "text, escaped",
     [("a|b", "a\\|b"), ("<b>", "&lt;b&gt;"), ("x\n# y", "x \\# y"), ("[l](u)", "\\[l\\](u)"), ("R&B", "R&amp;B")],
 )
-def test_markdown_escapes(text: str, escaped: str) -> None:
+def test_text_of_others_cannot_become_markup_in_the_card(text: str, escaped: str) -> None:
     assert markdown(text) == escaped
 
 

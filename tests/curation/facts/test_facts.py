@@ -393,7 +393,7 @@ def test_further_values_are_classes_and_containing_places() -> None:
         ("🎭", "Subject_001"),
     ],
 )
-def test_sample_name_is_safe(name: str, spelt: str) -> None:
+def test_a_sample_name_holds_only_what_paths_and_csv_files_take(name: str, spelt: str) -> None:
     assert sample_name(subject(name)) == spelt
 
 

@@ -67,5 +67,5 @@ def test_things_groups_and_banners_are_set_aside(picture: CommonsFile, why: str)
         file("Terence Stamp in Bosnia and Herzegovina.jpg"),
     ],
 )
-def test_portraits_stay(picture: CommonsFile) -> None:
+def test_a_picture_that_is_theirs_by_title_is_kept(picture: CommonsFile) -> None:
     assert portrait_problem(picture, NAMES) is None

@@ -197,7 +197,7 @@ def test_a_sound_release_has_no_fault(sound: Path, release: ReleaseFile, texts: 
 
 
 @pytest.mark.parametrize(("rule", "where", "spoil"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
-def test_the_gate_catches(
+def test_the_gate_finds_each_fault_and_names_its_place(
     sound: Path, release: ReleaseFile, texts: dict[str, str], tmp_path: Path, rule: str, where: str, spoil: Spoil
 ) -> None:
     hub = linked_copy(sound, tmp_path / "hub")

@@ -26,7 +26,7 @@ def test_name_goes_without_the_article(name: str) -> None:
      "National Basketball Association", "French Foreign Legion", "Communist Party of the Soviet Union", "BBC",
      "American Academy of Arts and Sciences", "Royal Grammar School"],
 )  # fmt: skip
-def test_name_takes_the_article(name: str) -> None:
+def test_a_name_of_an_institution_takes_the_article(name: str) -> None:
     assert with_article(name) == f"the {name}"
 
 

@@ -131,7 +131,7 @@ def test_possessive_and_past_tense_reach_the_question() -> None:
         (dated("P69/P580", 1952, topic="Yale University"), "In which year did this person start at Yale University?"),
     ],
 )  # fmt: skip
-def test_image_question_is(one: Fact, said: str) -> None:
+def test_the_question_beside_a_picture_names_nobody(one: Fact, said: str) -> None:
     assert ask(one)[1].text == said
 
 
@@ -185,7 +185,7 @@ def test_option_is_no_answer_of_the_same_type_to_another_question_about_the_subj
     assert "Rome" not in options_for(BORN, home, pool=pool)
 
 
-def test_subject_is_no_option() -> None:
+def test_the_subject_is_never_an_option_of_their_own_question() -> None:
     father = fact("P22", "Bo Marlow", answer_type="person")
     pool = distractor_pool(
         [fact("P22", name, answer_type="person") for name in ("Ada Marlow", "Al", "Cy Gray", "Di Fox")]

@@ -222,7 +222,7 @@ def test_every_metric_has_a_known_name() -> None:
     assert {row.metric for row in all_metrics(FOUR, PLACE)} <= set(METRICS)
 
 
-def test_a_difference_is_paired() -> None:
+def test_a_difference_of_two_models_is_taken_question_by_question() -> None:
     # in every subject the first question is hard and the second easy: the pairs differ by the same amount everywhere
     subjects = [f"{number:03d}" for number in range(20)]
     left = [prediction(sample_id=f"{s}{q}", subject_id=s, correct=q == "e") for s in subjects for q in "he"]

@@ -265,7 +265,7 @@ def test_a_model_that_counts_no_tokens_for_a_picture_is_told_of(caplog: pytest.L
     assert "counts no tokens for a picture" in caplog.text
 
 
-def test_the_check_is_made_once() -> None:
+def test_a_server_is_checked_once_before_many_questions() -> None:
     server = ChatServer(lambda body, number: answer("ok"))
     with serving(server) as url:
         responder = RemoteResponder([url], "m")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instant import InstantResponder
-from flows.building import build as building
 from flows.building.add import add
 from flows.building.status import BuildReport
 from flows.pipeline.batches import read_requests
@@ -138,9 +137,7 @@ def test_older_code_in_a_grown_build_is_made_anew_only_by_naming_the_stage(
             run()
     assert hashes(build) == before
     assert "--from split`" in state_of(build).to_do  # and not the export, which would be refused
-    found = open_build(build)
-    resources = Resources(build, found.recipe, responders={"hf:sandbox": InstantResponder(build, share=0.8)})
-    building.bring_up_to_date(build, found.recipe, resources, start="split", progress=lambda stage, done, total: None)
+    bring_up_to_date(build, start="split")
     assert {line.state for line in state_of(build).batches[0].stages} == {"stood"}
     assert state_of(build).to_do == ""
 
@@ -151,15 +148,8 @@ def test_a_grown_build_whose_export_alone_is_stale_needs_the_export(build: Path)
 
 
 def test_nobody_of_a_grown_build_is_selected_anew(build: Path) -> None:
-    found = open_build(build)
     with pytest.raises(BadInput, match="selecting anew could number those who stand anew; build into another"):
-        building.bring_up_to_date(
-            build,
-            found.recipe,
-            Resources(build, found.recipe),
-            start="select",
-            progress=lambda stage, done, total: None,
-        )
+        bring_up_to_date(build, start="select")
     assert {line.state for line in state_of(build).stages} == {"stood"}
 
 

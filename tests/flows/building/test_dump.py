@@ -25,7 +25,7 @@ from sources.dump.entity_filter import PeopleRule, as_the_api_gives_it, may_be_k
 from sources.dump.extract import COMMIT_BYTES, read_manifest
 from sources.dump.source import DumpSource
 from sources.dump.store import DumpStore
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.sandbox.dump import dump_lines, world_entities
 from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, serve
 from sources.sandbox.world import REDIRECT, SUBJECT_SITELINKS, World, make_world
@@ -65,7 +65,7 @@ def source(dumped: Dumped) -> DumpSource:
 def api(dumped: Dumped) -> Iterator[WikimediaSource]:
     with serve(dumped.world) as running:
         yield WikimediaSource(
-            PoliteClient(contact=None, routes=running.routes, attempts=2, backoff_s=0.01),
+            PoliteClient(contact=None, routes=running.routes, retries=Retries(attempts=2, backoff_s=0.01)),
             width=330, wikidata_host=WIKIDATA_HOST, commons_host=COMMONS_HOST, query_host=QUERY_HOST,
         )  # fmt: skip
 
@@ -81,7 +81,7 @@ def run_cli(*arguments: str | Path, home: Path | None = None) -> subprocess.Comp
     return run_ppubench(*map(str, arguments), env=environment, cwd=ROOT)
 
 
-def test_it_is_a_source(source: DumpSource) -> None:
+def test_what_was_dumped_serves_as_a_source(source: DumpSource) -> None:
     accepted: Source = source
     assert accepted.identity.startswith("dump:")
 

@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from flows.building.build import _claim
 from flows.building.explorer import explore, is_build
-from flows.pipeline.build_identity import LOCK
+from flows.pipeline.build_identity import LOCK, identity_of
 from schemas.errors import BadInput
 from schemas.recipes.build_recipe import read_build_recipe
 from schemas.vocabulary import Stage
@@ -35,7 +35,7 @@ def claimed(folder: Path, *, until: Stage = "export") -> Path:
     (folder / "small.toml").write_text(RECIPE)
     build = folder / "build"
     build.mkdir()
-    _claim(build, read_build_recipe(folder / "small.toml"), RECIPE, None)
+    _claim(build, identity_of(read_build_recipe(folder / "small.toml")), RECIPE, None)
     return write_build(build, until=until)
 
 

@@ -418,7 +418,9 @@ def test_a_commit_of_somebody_else_in_between_is_not_written_over(build: Path, h
     assert publish(build, hub).repos[0].status == "new"
 
 
-def test_rows_that_read_back_otherwise_are_said_and_not_tagged(build: Path, hub: Hub, tmp_path: Path) -> None:
+def test_rows_that_come_back_changed_are_reported_and_the_release_is_not_tagged(
+    build: Path, hub: Hub, tmp_path: Path
+) -> None:
     publish(build, hub)
     hub.dataset(REPO).tags.clear()
     path = "data/ppu_eval_cloze/test-00000-of-00001.parquet"
@@ -490,13 +492,13 @@ def test_the_name_of_a_model_is_refused(build: Path, hub: Hub) -> None:
         publish(build, hub)
 
 
-def test_no_write_right_is_said(build: Path, hub: Hub) -> None:
+def test_a_token_that_may_not_write_is_refused(build: Path, hub: Hub) -> None:
     hub.faults.append(Fault(r"/api/repos/create", 403, "You don't have the rights to create a dataset"))
     with pytest.raises(BadInput, match="the token may not do this"):
         publish(build, hub)
 
 
-def test_a_full_account_is_said(build: Path, hub: Hub) -> None:
+def test_an_account_without_room_is_refused(build: Path, hub: Hub) -> None:
     hub.faults.append(Fault(r"objects/batch", 403, "Private repository storage limit reached", times=9))
     with pytest.raises(BadInput, match="refuses to store more"):
         publish(build, hub)
@@ -521,7 +523,7 @@ def test_a_version_that_is_taken_is_refused(build: Path, hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("version", ["two", "1.2", "01.2.3", "1.2.3.4", "\u0661.2.3"])
-def test_a_version_that_is_none_is_refused(build: Path, hub: Hub, version: str) -> None:
+def test_a_version_that_is_not_three_numbers_is_refused(build: Path, hub: Hub, version: str) -> None:
     with pytest.raises(BadInput, match="is not a version"):
         publish(build, hub, version=version)
 

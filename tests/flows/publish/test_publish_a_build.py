@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flows.pipeline.build_identity import open_build
 from flows.publish.build_gate import build_faults, loading_faults
 from tests.documents import ROOT
 from tests.servers.hub_server import OWNER, Hub, serve_hub
@@ -57,26 +58,26 @@ def edit_manifest(build: Path, stage: str, **changes: object) -> None:
 
 
 def rules(build: Path) -> set[str]:
-    return {fault.rule for fault in build_faults(build)}
+    return {fault.rule for fault in build_faults(open_build(build))}
 
 
 @pytest.mark.slow
 def test_a_sound_build_has_no_fault_even_with_a_card_edited_by_hand(build: Path) -> None:
     replace_text(build / "hub" / "README.md", "None yet.", "Looked at by hand.")
-    assert list(build_faults(build)) == []
+    assert list(build_faults(open_build(build))) == []
 
 
 @pytest.mark.slow
 def test_an_unfinished_stage_is_a_fault(build: Path) -> None:
     manifest(build, "probe").unlink()
-    found = [fault.line() for fault in build_faults(build) if fault.rule == "build-unfinished"]
+    found = [fault.line() for fault in build_faults(open_build(build)) if fault.rule == "build-unfinished"]
     assert any(line.startswith("build-unfinished: probe/0: the stage has not finished") for line in found)
 
 
 @pytest.mark.slow
 def test_a_stale_stage_is_a_fault(build: Path) -> None:
     edit_manifest(build, "export", key="0" * 32)
-    (found,) = [fault.line() for fault in build_faults(build) if fault.rule == "build-stale"]
+    (found,) = [fault.line() for fault in build_faults(open_build(build)) if fault.rule == "build-stale"]
     assert found.startswith("build-stale: export/0: is stale")
     assert found.endswith(f"run `ppubench export {build}`")
 
@@ -84,7 +85,7 @@ def test_a_stale_stage_is_a_fault(build: Path) -> None:
 @pytest.mark.slow
 def test_a_stage_of_a_newer_version_is_a_fault(build: Path) -> None:
     edit_manifest(build, "split", version=99)
-    [fault] = [fault for fault in build_faults(build) if fault.rule == "build-version"]
+    [fault] = [fault for fault in build_faults(open_build(build)) if fault.rule == "build-version"]
     assert fault.where == "split/0"
     assert "newer ppubench (version 99 of the stage, this one has" in fault.found
 
@@ -98,7 +99,7 @@ def test_a_drop_without_an_explained_reason_is_a_fault_with_its_row(build: Path)
     rows = table.to_pylist()
     rows[0]["reason"] = "because"
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
-    found = [fault.line() for fault in build_faults(build) if fault.rule == "build-drop"]
+    found = [fault.line() for fault in build_faults(open_build(build)) if fault.rule == "build-drop"]
     assert any(f"facts/0, {path.name}, row 0" in line and "'because'" in line for line in found)
 
 
@@ -114,7 +115,7 @@ def test_drop_counts_that_do_not_add_up_are_a_fault(build: Path) -> None:
 def test_a_file_that_changed_since_the_export_is_a_fault(build: Path) -> None:
     path = next((build / "hub" / "data" / "ppu_eval_cloze").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    found = [fault.where for fault in build_faults(build) if fault.rule == "build-bytes"]
+    found = [fault.where for fault in build_faults(open_build(build)) if fault.rule == "build-bytes"]
     assert any("ppu_eval_cloze" in where for where in found)
 
 

@@ -12,7 +12,7 @@ from flows.building.build import build as run_build
 from flows.building.preflight import check_recipe, check_servers
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import run_stage
-from flows.resources.resources import Resources, place_free
+from flows.resources.resources import Resources, without_location
 from flows.stages.table import CONFIGS, stage_table
 from schemas.errors import BadInput, Unfinished
 from schemas.protocols.annotator import WorkerAnswer
@@ -240,7 +240,7 @@ def test_the_size_of_pictures_is_part_of_what_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_spec_of_several_servers_is_named_by_its_hosts() -> None:
-    assert place_free("openai:http://b:1/v1,http://a:2/v1,http://a:3/v1#org/m") == "openai:a,b#org/m"
+    assert without_location("openai:http://b:1/v1,http://a:2/v1,http://a:3/v1#org/m") == "openai:a,b#org/m"
 
 
 def test_a_budget_in_money_needs_prices() -> None:

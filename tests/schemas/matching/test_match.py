@@ -129,7 +129,7 @@ def test_finer_date_matches_a_year() -> None:
 
 
 @pytest.mark.parametrize("reply", ["1952 or 1953", "He wasn't born in 1952.", "in the 1950s", "19,520 people"])
-def test_year_is_not_matched_by(reply: str) -> None:
+def test_a_year_is_not_matched_where_it_is_denied_vague_or_part_of_a_number(reply: str) -> None:
     assert not says(reply, date(1952))
 
 

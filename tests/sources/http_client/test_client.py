@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemas.errors import BadInput, Unfinished
 from schemas.protocols.source import FetchProblem
 from schemas.vocabulary import Service
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.http_client.hosts import address_of, is_wikimedia
 from sources.http_client.rate_limits import LIMITS, UNLIMITED, Gate, Limit, service_of, stricter
 from sources.http_client.responses import BadAnswer, retry_after_seconds
@@ -122,12 +122,10 @@ def client_of(
         routes={HOST: script.base},
         cache=cache,
         offline=offline,
-        attempts=attempts,
-        timeout_s=timeout_s,
         limits=limits,
+        retries=Retries(attempts=attempts, timeout_s=timeout_s, jitter=random.Random("test")),
         sleep=clock.sleep,
         monotonic=clock.monotonic,
-        jitter=random.Random("test"),
     )
 
 
@@ -487,7 +485,7 @@ def stopped_while(client: PoliteClient, script: Script, *, asked: int) -> list[U
 )
 def test_a_stopped_client_waits_for_nothing(script: Script, answer: bytes) -> None:
     script.answers = [answer]
-    with PoliteClient(contact=None, routes={HOST: script.base}, backoff_s=600) as client:
+    with PoliteClient(contact=None, routes={HOST: script.base}, retries=Retries(backoff_s=600)) as client:
         assert len(stopped_while(client, script, asked=1)) == 1
     assert len(script.requests) == 1
 

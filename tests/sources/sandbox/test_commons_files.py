@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
 
+from benchmarks.contact_sheet import contact_sheet
 from sources.sandbox.commons_files import ROUND, Plant
-from sources.sandbox.contact_sheet import contact_sheet
 from sources.sandbox.file_bytes import PictureStore
 from sources.sandbox.portraits import distinct
 from sources.sandbox.portraits.distinct import ACROSS_BITS, FaceBook, keep_apart, perceptual_hash

@@ -82,6 +82,6 @@ def test_a_turn_is_written_as_qwen_writes_it(folder: Path) -> None:
     )
 
 
-def test_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_tiny_model_of_no_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no text"):
         make_tiny_model([], tmp_path / "a", seed=1)

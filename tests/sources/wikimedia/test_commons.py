@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.wikimedia.commons import (
     file_title,
     files_by_title,
@@ -38,7 +38,9 @@ def page(title: str, **info: JsonValue) -> dict[str, JsonValue]:
 
 
 def client_of(server: HTTPServer) -> PoliteClient:
-    return PoliteClient(contact=None, routes={HOST: server.url_for("").rstrip("/")}, attempts=2, backoff_s=0.01)
+    return PoliteClient(
+        contact=None, routes={HOST: server.url_for("").rstrip("/")}, retries=Retries(attempts=2, backoff_s=0.01)
+    )
 
 
 @needs_recorded

@@ -5,7 +5,7 @@ import re
 import pytest
 from pytest_httpserver import HTTPServer
 
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.http_client.responses import BadAnswer
 from sources.wikimedia.source import yearly_pageviews
 
@@ -13,7 +13,7 @@ HOST, ANY = "wikimedia.example", re.compile(".*")
 
 
 def views(httpserver: HTTPServer, title: str) -> int:
-    with PoliteClient(contact=None, routes={HOST: httpserver.url_for("")}, attempts=1) as client:
+    with PoliteClient(contact=None, routes={HOST: httpserver.url_for("")}, retries=Retries(attempts=1)) as client:
         return yearly_pageviews(client, title, year=2025, host=HOST)
 
 

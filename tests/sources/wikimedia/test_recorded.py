@@ -37,7 +37,7 @@ def write_item(
     (folder / name).write_text(json.dumps({"entities": {qid: raw}}))
 
 
-def test_it_is_a_source(source: RecordedSource) -> None:
+def test_recorded_answers_serve_as_a_source(source: RecordedSource) -> None:
     accepted: Source = source
     assert accepted.identity.startswith("recorded:")
 

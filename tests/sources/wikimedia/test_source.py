@@ -17,7 +17,7 @@ from schemas.records.entities import Entity, MissingEntity, TextValue
 from sources.dump.entity_filter import PeopleRule
 from sources.dump.store import FILE
 from sources.http_client.cache import Answer, ResponseCache
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.sandbox.server.server import COMMONS_HOST, QUERY_HOST, WIKIDATA_HOST, Faults, RunningServer, serve
 from sources.sandbox.world import DELETED, NO_IMAGES, REDIRECT, World, make_world
 from sources.wikimedia.redaction import CONTACT, without_contact
@@ -52,7 +52,11 @@ def running(world: World) -> Iterator[RunningServer]:
 
 def client_of(running: RunningServer, *, cache: Path | None = None, offline: bool = False) -> PoliteClient:
     return PoliteClient(
-        contact=None, routes=running.routes, cache=cache, offline=offline, backoff_s=0.01, timeout_s=patient(0.6)
+        contact=None,
+        routes=running.routes,
+        cache=cache,
+        offline=offline,
+        retries=Retries(backoff_s=0.01, timeout_s=patient(0.6)),
     )
 
 

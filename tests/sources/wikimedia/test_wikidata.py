@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 
 from schemas.protocols.source import BrokenEntity, FetchProblem
 from schemas.records.entities import Entity, ItemValue, MissingEntity, QuantityValue, TextValue, TimeValue
-from sources.http_client.client import PoliteClient
+from sources.http_client.client import PoliteClient, Retries
 from sources.wikimedia.entity_parser import parse_entity, parse_value
 from sources.wikimedia.wikidata import fetch_entities, read_entities, same_name, search_people, select_people
 from tests.documents import ROOT
@@ -269,7 +269,9 @@ def test_a_name_without_its_apostrophe_is_another() -> None:
 
 
 def client_of(server: HTTPServer) -> PoliteClient:
-    return PoliteClient(contact=None, routes={HOST: server.url_for("").rstrip("/")}, attempts=2, backoff_s=0.01)
+    return PoliteClient(
+        contact=None, routes={HOST: server.url_for("").rstrip("/")}, retries=Retries(attempts=2, backoff_s=0.01)
+    )
 
 
 def test_entities_are_asked_for_fifty_at_a_time_and_come_in_order(httpserver: HTTPServer) -> None:
