@@ -85,6 +85,8 @@ def request_body(
         body["top_p"] = decoding.top_p
     if decoding.temperature > 0 or decoding.seed:
         body["seed"] = decoding.seed
+    if decoding.thinking:  # vLLM, SGLang and llama.cpp hand this on to the model's template
+        body["chat_template_kwargs"] = {"enable_thinking": True, "thinking": True}
     for name in dialect.left_out:
         body.pop(name, None)
     if dialect.stream:

@@ -114,7 +114,8 @@ class RemoteResponder:
         answers is passed over.
         """
         sampled = decoding is not None and (decoding.temperature > 0 or decoding.top_p < 1)
-        further = {"images": images, "schemas": schemas, "sampled": sampled}
+        thinking = decoding is not None and decoding.thinking
+        further = {"images": images, "schemas": schemas, "sampled": sampled, "thinking": thinking}
         wanted = {"text", *(name for name, asked in further.items() if asked)}
         if wanted <= self._checked:
             return
@@ -127,7 +128,7 @@ class RemoteResponder:
                 schemas=schemas,
                 timeout_s=min(self._timeout_s, CHECK_TIMEOUT_S),
                 required=number == len(self._base_urls) and not found,
-                decoding=decoding if decoding is not None and sampled else None,
+                decoding=decoding if sampled or thinking else None,
             )
             found += [dialect] if dialect is not None else []
         if found:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 QUESTION = Ask(ask_id="check", text="Reply with the word yes.")
 TINY = Decoding(max_new_tokens=4)
-PARAMETERS = ("temperature", "top_p", "seed")
+PARAMETERS = ("temperature", "top_p", "seed", "chat_template_kwargs")
 """What is left out where a server refuses it."""
 GREY = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAYElEQVR4nO3PQQ0AIBDAMED5SUcEj4ZkVbDtmVk/OzrgVQNaA1oDWgNaA1oD"
@@ -88,7 +88,7 @@ class _Visit:
 
     def __init__(self, client: "OpenAI", base_url: str, model: str, decoding: Decoding) -> None:
         self.client, self.base_url, self.model, self.dialect = client, base_url, model, Dialect()
-        self._decoding = decoding.model_copy(update={"max_new_tokens": TINY.max_new_tokens})
+        self.decoding = decoding.model_copy(update={"max_new_tokens": TINY.max_new_tokens})
 
     @property
     def place(self) -> str:
@@ -99,7 +99,7 @@ class _Visit:
         from openai.types.chat import ChatCompletion
 
         uri = f"data:image/png;base64,{base64.b64encode(GREY).decode()}" if image else None
-        body = request_body(QUESTION, self._decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
+        body = request_body(QUESTION, self.decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
         try:
             found = self.client.post(PATH, cast_to=ChatCompletion, content=body, options=request_options())
         except (JSONDecodeError, UnicodeDecodeError):
@@ -121,7 +121,7 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
         raise BadInput(visit.place, f"refuses a plain question ({error})", _advice(visit, str(error))) from None
     except NoAnswer as error:
         raise BadInput(visit.place, f"is no OpenAI-compatible server ({error})", PLACE) from None
-    if plain.error:
+    if plain.error and not (visit.decoding.thinking and plain.finish == "length"):
         told = "%s: model %s gives no answer to a plain question (%s)"
         log.warning(told, visit.place, visit.model, plain.error)
     if images:

@@ -1,11 +1,13 @@
 """The commands about models: methods, attacks, unlearn, evaluate, study, report."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress
+from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
+from flows.evaluation.wanted import LONGEST, LONGEST_THINKING, Wanted
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES, AttackName
 from schemas.vocabulary import TASKS, Task
@@ -136,76 +138,83 @@ def _attack(value: str | None) -> AttackName | None:
     raise BadInput(f"attack {value!r}", "is not an attack", f"choose one of {', '.join(ATTACK_NAMES)}")
 
 
-@app.command("evaluate", short_help="Measure what a model forgot, and what it lost.")
-def evaluate_command(
-    dataset: Dataset,
-    model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")],
-    setting: SettingName,
-    out: Annotated[Path, typer.Option(help="Folder of evaluations; each model has its own folder in it.")],
-    adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None,
-    ratio: Ratio = None,
-    attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
-    tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
-    metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None,
-    identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0,
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """The words of `ppubench evaluate`."""
+
+    dataset: Dataset
+    model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")]
+    setting: SettingName
+    out: Annotated[Path, typer.Option(help="Folder of evaluations; each model has its own folder in it.")]
+    adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None
+    ratio: Ratio = None
+    attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None
+    tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS)
+    metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None
+    identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0
     label: Annotated[
         str,
         typer.Option(
             help="Your name for a model that was unlearned elsewhere: it becomes an arm of the report beside the runs. "
             "Also for a server that was restarted with other weights, which cannot be seen from here."
         ),
-    ] = "",
+    ] = ""
     lmms_eval: Annotated[
         str | None,
         typer.Option("--lmms-eval", help="General benchmarks by lmms-eval, if it is installed; commas between."),
-    ] = None,
-    prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer; evaluations compare only if equal.")] = 48,
-    batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
-    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
-    device: Device = "cpu",
-    trust_remote_code: RemoteCode = False,
-    allow_missing: AllowMissing = False,
-    revision: Revision = None,
-    splits: Splits = None,
-    as_json: Json = False,
-) -> None:
+    ] = None
+    prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe"
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Longest answer; evaluations compare only if equal.",
+            show_default=f"{LONGEST}; {LONGEST_THINKING} with --thinking",
+        ),
+    ] = None
+    thinking: Annotated[
+        bool, typer.Option("--thinking", help="Let a reasoning model think first; only its answer is judged.")
+    ] = False
+    batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64
+    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None
+    device: Device = "cpu"
+    trust_remote_code: RemoteCode = False
+    allow_missing: AllowMissing = False
+    revision: Revision = None
+    splits: Splits = None
+    as_json: Json = False
+
+
+@app.command("evaluate", short_help="Measure what a model forgot, and what it lost.")
+@taking(EvaluateOptions)
+def evaluate_command(options: EvaluateOptions) -> None:
     """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
-    if prompts not in ("probe", "published"):
-        raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
-    chosen, asked, under = setting_named(setting), _tasks(tasks), _attack(attack)
+    wanted = _wanted(options)
     from flows.evaluation.evaluate import run_evaluation
 
     with showing_progress("evaluate") as progress:
-        record = run_evaluation(
-            dataset=dataset,
-            model=model,
-            setting=chosen,
-            out=out,
-            ratio=ratio,
-            adapter=adapter,
-            attack=under,
-            tasks=asked,
-            metrics=metric or (),
-            identity=identity,
-            label=label.strip(),
-            lmms_eval=_words(lmms_eval),
-            prompts="published" if prompts == "published" else "probe",
-            max_new_tokens=max_new_tokens,
-            batch=batch,
-            target=target,
-            device=device,
-            trust_remote_code=trust_remote_code,
-            allow_missing=allow_missing,
-            revision=revision,
-            splits=splits,
-            progress=progress,
-        )
+        record = run_evaluation(wanted, options.out, progress=progress)
     from flows.commands.printing import print_evaluation
 
-    print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
+    print_json(record.model_dump(mode="json")) if options.as_json else print_evaluation(record, options.out)
     _warn_of_setting(record)
     _warn_of_failures(record)
+
+
+def _wanted(options: EvaluateOptions) -> Wanted:
+    """What is asked for; raises BadInput for a word that is none of those it may be."""
+    if options.prompts not in ("probe", "published"):
+        raise BadInput(f"prompts {options.prompts!r}", "are not a prompt set", "choose probe or published")
+    same = {each.name: getattr(options, each.name) for each in fields(options) if each.name in Wanted.model_fields}
+    read = {
+        "setting": setting_named(options.setting),
+        "tasks": _tasks(options.tasks),
+        "attack": _attack(options.attack),
+        "metrics": tuple(options.metric or ()),
+        "label": options.label.strip(),
+        "lmms_eval": _words(options.lmms_eval),
+    }
+    return Wanted(**same | read)
 
 
 def _words(value: str | None) -> tuple[str, ...]:

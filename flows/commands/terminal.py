@@ -2,9 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import MISSING, Field, fields
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -13,7 +15,11 @@ from schemas.progress import Lines, Progress, reporting
 from schemas.vocabulary import PUBLISHED_SETTING, SETTINGS, Setting
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.progress import TaskID
+
+Options = TypeVar("Options", bound="DataclassInstance")
+"""A frozen record of a command's arguments and options."""
 
 app = typer.Typer(
     name="ppubench",
@@ -53,6 +59,30 @@ def showing_progress(what: str) -> Iterator[Progress]:
 
         with reporting(show):
             yield show
+
+
+def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Makes a command of a function of one frozen record: the record's fields are the command's words.
+
+    Fields are annotated as typer wants parameters; those without a default are required.
+    """
+
+    def as_command(run: Callable[[Options], None]) -> Callable[..., None]:
+        def command(**words: object) -> None:
+            run(options(**words))
+
+        hints = get_type_hints(options, include_extras=True)
+        command.__doc__ = run.__doc__
+        command.__annotations__ = hints
+        setattr(command, "__signature__", Signature([_word(field, hints) for field in fields(options)]))  # noqa: B010
+        return command
+
+    return as_command
+
+
+def _word(field: "Field[Any]", hints: Mapping[str, Any]) -> Parameter:
+    default = Parameter.empty if field.default is MISSING else field.default
+    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
 
 
 def print_json(value: object) -> None:

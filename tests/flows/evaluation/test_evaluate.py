@@ -19,6 +19,7 @@ from eval.evaluation_folder import find_evaluations, read_evaluation
 from flows.evaluation.evaluate import run_evaluation
 from flows.evaluation.lmms_eval import check_lmms_eval
 from flows.evaluation.model import identify, open_evaluated
+from flows.evaluation.wanted import Wanted
 from flows.evaluation.weight_attacks import quantise, relearn
 from flows.experiments.unlearn_run import run_unlearning
 from schemas.dataset.samples import TrainingSample
@@ -73,7 +74,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scripted], Scripted]:
 
 def evaluate(hub: Path, base: Path, out: Path, **options: Any) -> EvaluationRecord:
     usual: dict[str, Any] = {"setting": "selective", "tasks": ["generation"], "max_new_tokens": 6, "utility": 0}
-    return run_evaluation(dataset=hub, out=out, **{"model": str(base), **usual, **options})
+    return run_evaluation(Wanted(dataset=hub, **{"model": str(base), **usual, **options}), out)
 
 
 def rows_of(out: Path, record: EvaluationRecord) -> list[Prediction]:
@@ -323,9 +324,9 @@ def test_a_folder_without_a_run_is_refused(hub: Path, base: Path, tmp_path: Path
 def test_weights_behind_a_server_cannot_be_attacked(hub: Path, tmp_path: Path) -> None:
     server = "openai:http://localhost:1/v1#m"
     with pytest.raises(BadInput, match="changes weights"):
-        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, attack="quantised")
+        run_evaluation(Wanted(dataset=hub, model=server, setting="selective", attack="quantised"), tmp_path)
     with pytest.raises(BadInput, match="laid over a model behind a server"):
-        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, adapter=tmp_path)
+        run_evaluation(Wanted(dataset=hub, model=server, setting="selective", adapter=tmp_path), tmp_path)
 
 
 def test_an_attack_on_words_needs_generation(hub: Path, base: Path, tmp_path: Path) -> None:
@@ -394,14 +395,8 @@ def test_a_model_behind_a_server_is_evaluated_without_likelihoods(
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: (c)"}}
     completion = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     httpserver.expect_request("/v1/chat/completions").respond_with_json(completion)
-    record = run_evaluation(
-        dataset=hub,
-        model=f"openai:{httpserver.url_for('/v1')}#some/model",
-        setting="selective",
-        out=tmp_path,
-        tasks=["classification"],
-        modalities=["qa"],
-    )
+    served = f"openai:{httpserver.url_for('/v1')}#some/model"
+    record = evaluate(hub, Path(), tmp_path, model=served, tasks=["classification"], modalities=["qa"])
     rows = rows_of(tmp_path, record)
     assert {row.choice for row in rows} == {"C"}
     assert {row.likely_choice for row in rows} == {""}
