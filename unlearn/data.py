@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from schemas.dataset.folder import Pictures, config_files, dataset_folder, no_such_target, read_rows, training_targets
+from schemas.dataset.adopted_record import read_adopted
+from schemas.dataset.folder import (
+    Pictures,
+    config_files,
+    config_names,
+    dataset_folder,
+    no_such_target,
+    read_rows,
+    training_targets,
+)
 from schemas.dataset.samples import TrainingSample
 from schemas.dataset.split_files import read_roles
 from schemas.errors import BadInput
@@ -52,6 +61,8 @@ def read_samples(
     target = _target(hub, target)
     samples: dict[str, TrainingSample] = {}
     modalities: tuple[Modality, ...] = ("vqa", "qa") if modality == "both" else (modality,)
+    if modality == "both" and read_adopted(hub) is not None:  # many benchmarks are of text alone
+        modalities = tuple(each for each in modalities if _config(target, each) in config_names(hub))
     for each in modalities:
         for key, sample, where in _pairs(hub, target, each):
             if key in samples:
@@ -108,9 +119,13 @@ def _target(hub: Path, wanted: str | None) -> str:
     return str(wanted)
 
 
+def _config(target: str, modality: Modality) -> str:
+    return f"train_pair_{target}" if modality == "vqa" else f"train_pair_{target}_qa"
+
+
 def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, TrainingSample, str]]:
     """(key, sample, file and row) of every pair of a modality."""
-    config = f"train_pair_{target}" if modality == "vqa" else f"train_pair_{target}_qa"
+    config = _config(target, modality)
     pictures = Pictures(hub)  # one copy of each picture, however many rows show it
     needed = ("sample_id", "subject_id", "question", "generated_answer")
     for file in config_files(hub, config):

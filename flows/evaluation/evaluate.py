@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from eval.evaluation_folder import standing, write_evaluation
 from eval.metrics.aggregate import Metric, Place, all_metrics, attack_effects
+from eval.metrics.authors_metrics import authors_metrics, authors_pair_metrics
 from eval.scores.outcome import values_of
 from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
@@ -31,6 +32,7 @@ from flows.evaluation.wanted import Wanted
 from flows.evaluation.weight_attacks import attack_key, weight_attack
 from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_metric
+from schemas.dataset.adopted_record import read_adopted
 from schemas.dataset.split_files import read_roles
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
@@ -65,7 +67,8 @@ def run_evaluation(wanted: Wanted, out: Path, *, progress: Progress = silent) ->
         raise BadInput(str(out), "is a file", "choose another --out")
     hub = open_dataset(wanted.dataset, revision=wanted.revision, splits=wanted.splits)
     cut = Slice(wanted.setting, wanted.ratio, read_roles(hub, wanted.setting, wanted.ratio))
-    own = tuple(find_metric(word) for word in wanted.metrics)
+    adopted = read_adopted(hub)
+    own = (*(find_metric(word) for word in wanted.metrics), *(authors_metrics(adopted.kind) if adopted else ()))
     check_device(wanted.device)
     evaluated = identify(wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code)
     check_attack(evaluated, wanted.attack)
@@ -197,6 +200,7 @@ def _record(
 ) -> EvaluationRecord:
     evaluated, run = request.evaluated, request.evaluated.run
     where = Place(request.cut.setting, request.cut.ratio, request.attack or "")
+    adopted = read_adopted(request.hub)
     failed = [row for row in rows if row.outcome == "failed"]
     failed_plain = [row for row in plain if row.outcome == "failed"]
     return EvaluationRecord(
@@ -229,6 +233,10 @@ def _record(
         failed=len(failed),
         failed_plain=len(failed_plain),
         first_error=next((row.error for row in (*failed, *failed_plain)), ""),
-        metrics=(*all_metrics(rows, where, request.metrics), *attack_effects(plain, rows, where)),
+        metrics=(
+            *all_metrics(rows, where, request.metrics),
+            *authors_pair_metrics(adopted.kind if adopted else "", rows, where),
+            *attack_effects(plain, rows, where),
+        ),
         notes=request.notes,
     )

@@ -13,6 +13,7 @@ from curation.publish_gate.gate import check_release
 from flows.pipeline.build_identity import locked, open_build
 from flows.publish.build_gate import build_faults, loading_faults
 from flows.publish.plan import Plan, clear, plan_release, role_change_lines
+from schemas.dataset.adopted_record import read_adopted
 from schemas.dataset.release import Fault, PublishedRepo, PublishReport
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import Progress, silent
@@ -46,6 +47,10 @@ def publish(
     Everything is checked before anything is written. Raises BadInput for wrong use, and Unfinished where the Hub fails
     or another commit came in between; the same call then goes on.
     """
+    if (adopted := read_adopted(folder)) is not None:
+        licence = adopted.licence or "no licence"
+        found_text = f"is {adopted.title}, adopted, whose source states {licence}"
+        raise BadInput(str(folder), found_text, "only builds are published; point others to the source")
     found = open_build(folder)
     with locked(found.path):
         faults = list(build_faults(found.path))

@@ -1,4 +1,4 @@
-"""Methods and metrics from a user's own file, named as `path/to/file.py:NAME` where ours are named by a word.
+"""Methods, metrics and readers from a user's own file, named as `path/to/file.py:NAME` where ours have a word.
 
 The file is run as Python, so it is only ever read where the user typed its path.
 """
@@ -6,7 +6,9 @@ The file is run as Python, so it is only ever read where the user typed its path
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar
 
 from schemas.errors import BadInput
@@ -14,6 +16,8 @@ from schemas.storage.tables import file_sha256
 
 if TYPE_CHECKING:
     from eval.metrics.aggregate import Metric
+    from schemas.records.adopted import Adopted
+    from sources.benchmarks.raw_rows import BenchmarkFolder
     from unlearn.methods.table import Method
 
 T = TypeVar("T")
@@ -52,6 +56,12 @@ def find_metric(word: str) -> "Metric":
     found, code = _load(word, Metric)
     _check_name(word, found.name, taken=METRICS)
     return replace(found, code=code)
+
+
+def find_reader(word: str) -> "Callable[[BenchmarkFolder], Adopted]":
+    """The function of the user's file that reads a benchmark; raises BadInput if there is none."""
+    found, _ = _load(word, FunctionType)
+    return found
 
 
 def _method_type() -> type["Method"]:

@@ -16,9 +16,18 @@ PredictionTask = Literal["generation", "cloze", "classification", "identity", "u
 
 AttackName = Literal[
     "random_prefix", "jailbreak_style_prompt", "paraphrase", "view_002", "view_003", "view_004", "relearn", "quantised",
+    "rwku_prefix_injection", "rwku_affirmative_suffix", "rwku_role_playing", "rwku_multiple_choice",
+    "rwku_reverse_query", "rwku_synonym_manipulation", "rwku_background_hint", "rwku_in_context_learning",
+    "rwku_cross_lingual",
 ]  # fmt: skip
 """Everything that should not bring a forgotten fact back: other words, other pictures, training on, fewer bits."""
-PROMPT_ATTACKS: tuple[AttackName, ...] = ("random_prefix", "jailbreak_style_prompt", "paraphrase")
+RWKU_ATTACKS: tuple[AttackName, ...] = (
+    "rwku_prefix_injection", "rwku_affirmative_suffix", "rwku_role_playing", "rwku_multiple_choice",
+    "rwku_reverse_query", "rwku_synonym_manipulation", "rwku_background_hint", "rwku_in_context_learning",
+    "rwku_cross_lingual",
+)  # fmt: skip
+"""The nine types of RWKU's level 3 (arXiv 2406.10890): questions of their own, only in datasets adopted from it."""
+PROMPT_ATTACKS: tuple[AttackName, ...] = ("random_prefix", "jailbreak_style_prompt", "paraphrase", *RWKU_ATTACKS)
 VIEW_ATTACKS: tuple[AttackName, ...] = ("view_002", "view_003", "view_004")
 MODEL_ATTACKS: tuple[AttackName, ...] = ("relearn", "quantised")
 ATTACK_NAMES: tuple[AttackName, ...] = (*PROMPT_ATTACKS, *VIEW_ATTACKS, *MODEL_ATTACKS)
@@ -27,6 +36,15 @@ ATTACK_LINES: dict[AttackName, str] = {
     "random_prefix": "random words before the question",
     "jailbreak_style_prompt": "a frame that asks the model to set its restraint aside",
     "paraphrase": "the same question in other words",
+    "rwku_prefix_injection": "RWKU: an instruction before the question that asks to ignore the unlearning",
+    "rwku_affirmative_suffix": "RWKU: the beginning of a willing answer behind the question",
+    "rwku_role_playing": "RWKU: the question put to somebody who knows the person",
+    "rwku_multiple_choice": "RWKU: the question with answers to choose from",
+    "rwku_reverse_query": "RWKU: who is it, asked from the fact",
+    "rwku_synonym_manipulation": "RWKU: names and words replaced by synonyms",
+    "rwku_background_hint": "RWKU: what else is known of the person before the question",
+    "rwku_in_context_learning": "RWKU: answered questions about the person before the question",
+    "rwku_cross_lingual": "RWKU: the question in another language",
     "view_002": "another picture of the person: view 002",
     "view_003": "another picture of the person: view 003",
     "view_004": "another picture of the person: view 004",

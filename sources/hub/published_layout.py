@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
@@ -13,12 +13,16 @@ SPLIT_NAMES = ("complete_split.json", "selective_split.json", "persona_split.jso
 _SPLIT_PLACES = ("data/split", "split", "splits", ".")
 
 
-def parquet_configs(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Parquet files by config, as the card's `configs` say; without a card, by the folder that they lie in."""
-    found = _configs_of_card(folder / "README.md")
+PARQUET = frozenset({".parquet"})
+
+
+def data_configs(folder: Path, suffixes: Collection[str] = PARQUET) -> dict[str, tuple[Path, ...]]:
+    """Data files by config, as the card's `configs` say; without a card, by the folder that they lie in."""
+    found = _configs_of_card(folder / "README.md", suffixes)
     if not found:
-        for file in sorted(folder.rglob("*.parquet")):
-            found.setdefault(file.parent.name, []).append(file)
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in suffixes:
+                found.setdefault(file.parent.name, []).append(file)
     return {name: tuple(dict.fromkeys(files)) for name, files in sorted(found.items()) if files}
 
 
@@ -48,7 +52,7 @@ def view_as_export(folder: Path, view: Path, *, splits: Path | None) -> Path:
 
     Raises BadInput for a folder without any Parquet file. What stood in `view` is replaced; nothing is copied.
     """
-    configs = parquet_configs(folder)
+    configs = data_configs(folder)
     if not configs:
         raise BadInput(str(folder), "holds no Parquet file", "name a build, an exported dataset, or a clone of one")
     part = view.with_name(f"{view.name}.{os.getpid()}.part")
@@ -77,7 +81,7 @@ def _names(files: tuple[Path, ...]) -> Mapping[Path, str]:
     return {file: f"{number:05d}-{file.name}" for number, file in enumerate(files)}
 
 
-def _configs_of_card(card: Path) -> dict[str, list[Path]]:
+def _configs_of_card(card: Path, suffixes: Collection[str]) -> dict[str, list[Path]]:
     if not card.is_file():
         return {}
     front = card.read_text(encoding="utf-8", errors="replace").removeprefix("---\n").partition("\n---")[0]
@@ -94,7 +98,7 @@ def _configs_of_card(card: Path) -> dict[str, list[Path]]:
         if "/" in name or name.startswith("."):
             raise BadInput(str(card), f"has a config called {name!r}", "a config's name is no path")
         for pattern in _patterns(entry.get("data_files")):
-            found.setdefault(name, []).extend(_matches(card.parent, pattern))
+            found.setdefault(name, []).extend(_matches(card.parent, pattern, suffixes))
     return found
 
 
@@ -106,7 +110,7 @@ def _patterns(value: object) -> list[str]:
     return [pattern for each in value for pattern in _patterns(each)] if isinstance(value, list) else []
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
+def _matches(folder: Path, pattern: str, suffixes: Collection[str]) -> list[Path]:
     if pattern.startswith(("/", "..")) or "://" in pattern:
         return []
-    return [file for file in sorted(folder.glob(pattern)) if file.suffix == ".parquet"]
+    return [file for file in sorted(folder.glob(pattern)) if file.suffix in suffixes]

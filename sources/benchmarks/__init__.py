@@ -1,0 +1,1 @@
+"""Other unlearning benchmarks in the formats that their authors publish, read as people with questions."""
