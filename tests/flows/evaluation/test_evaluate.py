@@ -18,6 +18,7 @@ import flows.evaluation.evaluate
 from eval.evaluation_folder import find_evaluations, read_evaluation
 from flows.evaluation.evaluate import run_evaluation
 from flows.evaluation.lmms_eval import check_lmms_eval
+from flows.evaluation.merge import merge_run
 from flows.evaluation.model import identify, open_evaluated
 from flows.evaluation.wanted import Wanted
 from flows.evaluation.weight_attacks import quantise, relearn
@@ -710,3 +711,91 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
     assert laid.lmms_eval == {"a/acc,none": pytest.approx(wanted, rel=1e-6)}
     assert abs(laid.lmms_eval["a/acc,none"] - plain.lmms_eval["a/acc,none"]) > 1e-4
     assert evaluate(hub, base, tmp_path / "out", likelihood=False).lmms_eval == {}
+
+
+# --- merged models -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pruned(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "manu"
+    run_unlearning(
+        dataset=hub, method="manu", setting="selective", model=str(base), out=out, modality="qa",
+        overrides={"batch": 4, "probe_samples": 2, "prune_shares": [0.3]},
+    )  # fmt: skip
+    return out
+
+
+@pytest.mark.parametrize("left", ["run", "pruned"])
+def test_a_merged_model_answers_and_scores_as_the_run_does(
+    hub: Path, base: Path, tmp_path: Path, left: str, request: pytest.FixtureRequest
+) -> None:
+    source: Path = request.getfixturevalue(left)
+    done = merge_run(source, tmp_path / "plain", model=str(base))
+    asked: dict[str, Any] = {"modalities": ["qa"], "tasks": ["generation", "classification"]}
+    of_run = evaluate(hub, base, tmp_path / "out", adapter=source, **asked)
+    of_plain = evaluate(hub, tmp_path / "plain", tmp_path / "out", **asked)
+    rows = {row.key: row for row in rows_of(tmp_path / "out", of_run)}
+    for row in rows_of(tmp_path / "out", of_plain):
+        assert row.reply == rows[row.key].reply
+        assert row.likely_choice == rows[row.key].likely_choice
+        assert row.nll == pytest.approx(rows[row.key].nll, abs=1e-4)
+    assert done.model == of_run.model
+    assert of_plain.model != of_run.model
+
+
+def test_a_merged_folder_holds_all_that_a_server_loads(run: Path, tmp_path: Path) -> None:
+    merge_run(run, tmp_path / "plain")
+    names = {path.name for path in (tmp_path / "plain").iterdir()}
+    assert names >= {
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "processor_config.json",
+        "chat_template.jinja",
+    }  # fmt: skip
+    assert not names & {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_a_merged_folder_says_nothing_of_how_its_base_would_sample(base: Path, run: Path, tmp_path: Path) -> None:
+    merge_run(run, tmp_path / "plain")
+    kept = json.loads((tmp_path / "plain" / "generation_config.json").read_text())
+    assert set(kept) <= {"bos_token_id", "eos_token_id", "pad_token_id", "transformers_version", "_from_model_config"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("full", "is not empty; choose another --out"),
+        ("file", "is a file; choose another --out"),
+        ("unfinished", "holds a run that has not finished"),
+        ("moved", "was made of .*, which is not there; name the base's folder as --model"),
+        ("other", "belongs to weights"),
+        ("nothing", "no such folder"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_in_a_line(run: Path, tmp_path: Path, spoil: str, said: str) -> None:
+    out, source, model = tmp_path / "plain", Path(shutil.copytree(run, tmp_path / "run")), None
+    if spoil == "full":
+        out.mkdir()
+        (out / "notes.txt").touch()
+    elif spoil == "file":
+        out.touch()
+    elif spoil == "unfinished":
+        change(source / "run.json", status="running", outcome="")
+    elif spoil == "moved":
+        change(source / "adapter" / "adapter_config.json", base_model_name_or_path=str(tmp_path / "gone"))
+    elif spoil == "other":
+        model = str(make_tiny_model(TEXTS, tmp_path / "other", seed=2, hidden=32, layers=2))
+    else:
+        source = tmp_path / "nowhere"
+    with pytest.raises(BadInput, match=said) as refused:
+        merge_run(source, out, model=model)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.glob(".plain*"))
+
+
+def test_a_pruned_run_is_merged_with_its_base_named(pruned: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="does not say where its base is; name the base's folder as --model"):
+        merge_run(pruned, tmp_path / "plain")
+
+
+def change(file: Path, **values: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
