@@ -113,10 +113,16 @@ class RemoteResponder:
         BadInput for a server that cannot be used, and where none answers. One that is down while another
         answers is passed over.
         """
-        sampled = decoding is not None and (decoding.temperature > 0 or decoding.top_p < 1)
-        thinking = decoding is not None and decoding.thinking
-        further = {"images": images, "schemas": schemas, "sampled": sampled, "thinking": thinking}
-        wanted = {"text", *(name for name, asked in further.items() if asked)}
+        told = decoding or Decoding()
+        further = {
+            "images": images,
+            "schemas": schemas,
+            "sampled" if told.temperature > 0 else "greedy": True,
+            "top_p": told.top_p < 1,
+            "seed": told.temperature > 0 or told.seed != 0,
+            "thinking": told.thinking,
+        }
+        wanted = {name for name, asked in further.items() if asked}
         if wanted <= self._checked:
             return
         found: list[Dialect] = []
@@ -128,7 +134,7 @@ class RemoteResponder:
                 schemas=schemas,
                 timeout_s=min(self._timeout_s, CHECK_TIMEOUT_S),
                 required=number == len(self._base_urls) and not found,
-                decoding=decoding if sampled or thinking else None,
+                decoding=decoding,
             )
             found += [dialect] if dialect is not None else []
         if found:
