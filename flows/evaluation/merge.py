@@ -33,9 +33,9 @@ def merge_run(run: Path, out: Path, *, model: str | None = None, trust_remote_co
     missing or another one.
     """
     _check_out(out)
-    base = model or _base_of(run)
-    check_named(base, run)
-    evaluated = identify(base, run, trust_remote_code=trust_remote_code)
+    base, overlay = (model, run) if model else _base_of(run)
+    check_named(base, overlay)
+    evaluated = identify(base, overlay, trust_remote_code=trust_remote_code)
     return _write(evaluated, out, trust_remote_code=trust_remote_code)
 
 
@@ -46,8 +46,11 @@ def _check_out(out: Path) -> None:
         raise BadInput(str(out), "is not empty", "choose another --out")
 
 
-def _base_of(run: Path) -> str:
-    """Where the base of a run or adapter lies: a folder that is still there, or a Hub id."""
+def _base_of(run: Path) -> tuple[str, Path | None]:
+    """Where the base of a run or adapter lies, a folder that is still there or a Hub id, and what is laid over it.
+
+    A run that left whole weights needs no base.
+    """
     from unlearn.models.digests import ADAPTER_CONFIG, MODEL_CONFIG
     from unlearn.runs.record import ADAPTER, WEIGHTS, read_record
 
@@ -57,10 +60,10 @@ def _base_of(run: Path) -> str:
     if record is not None and not record.outcome:
         advice = "finish it with ppubench unlearn --resume, or name another folder"
         raise BadInput(str(run), "holds a run that has not finished", advice)
-    if record is not None and record.base.startswith("hub:"):
-        return record.model
     if record is not None and record.outcome == "weights":
-        return str(run / WEIGHTS)
+        return str(run / WEIGHTS), None
+    if record is not None and record.base.startswith("hub:"):
+        return record.model, run
     config = (run / ADAPTER if record is not None else run) / ADAPTER_CONFIG
     named = ""
     if config.is_file():
@@ -70,7 +73,7 @@ def _base_of(run: Path) -> str:
             raise BadInput(str(config), "is not an adapter's configuration", "save it again") from error
     looks_local = named.startswith((".", "/", "~")) or named.count("/") != 1
     if named and ((Path(named) / MODEL_CONFIG).is_file() or (record is None and not looks_local)):
-        return named
+        return named, run
     found = f"was made of {named}, which is not there" if named else "does not say where its base is"
     raise BadInput(str(run), found, "name the base's folder as --model")
 
@@ -78,6 +81,7 @@ def _base_of(run: Path) -> str:
 def _write(evaluated: Evaluated, out: Path, *, trust_remote_code: bool) -> Merged:
     from transformers import AutoConfig
 
+    from flows.resources.sandbox_target import KEY_FILE
     from unlearn.models.adapters import save_plain
     from unlearn.training.checkpoints import disk_advice
 
@@ -88,6 +92,8 @@ def _write(evaluated: Evaluated, out: Path, *, trust_remote_code: bool) -> Merge
     part.parent.mkdir(parents=True, exist_ok=True)
     with disk_advice(part, leftover=part):
         precision, tensors = save_plain(loaded, part, precision=stored)
+        if evaluated.knows_general:
+            shutil.copy(Path(evaluated.spec) / KEY_FILE, part)
     if out.is_dir():
         out.rmdir()  # it is empty
     part.rename(out)

@@ -792,6 +792,17 @@ def test_what_cannot_be_merged_is_refused_in_a_line(run: Path, tmp_path: Path, s
     assert not list(tmp_path.glob(".plain*"))
 
 
+def test_a_run_that_left_whole_weights_is_copied_without_its_base(base: Path, run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "run"
+    source.mkdir()
+    shutil.copy(run / "run.json", source)
+    change(source / "run.json", outcome="weights")
+    shutil.copytree(base, source / "weights")
+    assert merge_run(source, tmp_path / "plain").precision == "float32"
+    whole, plain = (load_model(each).model.state_dict() for each in (base, tmp_path / "plain"))
+    assert all(torch.equal(value, plain[name]) for name, value in whole.items())
+
+
 def test_a_pruned_run_is_merged_with_its_base_named(pruned: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not say where its base is; name the base's folder as --model"):
         merge_run(pruned, tmp_path / "plain")
