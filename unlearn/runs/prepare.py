@@ -203,6 +203,7 @@ def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -
         seed=ready.seed,
         model=Path(ready.model).name if Path(ready.model).is_dir() else ready.model,
         base=ready.base,
+        family=ready.loaded.family,
         data=data.digest,
         forget_samples=len(data.forget),
         retain_samples=len(data.retain),

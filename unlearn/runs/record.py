@@ -11,6 +11,7 @@ from schemas.errors import BadInput
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
 from schemas.vocabulary import Setting
+from unlearn.models.families import Family
 from unlearn.models.model_folder import base_digest
 from unlearn.training.checkpoints import latest_checkpoint
 from unlearn.training.log import LOG_FILE
@@ -53,6 +54,8 @@ class RunRecord(Record):
     """Name of the base model's folder, or its Hub id."""
     base: str
     """Digest of the base weights."""
+    family: Family | None = None
+    """What the checks at load found of the base; None in records of earlier versions."""
     data: str
     """Digest of the samples and their roles."""
     forget_samples: int
