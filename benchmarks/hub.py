@@ -1,7 +1,7 @@
 """How fast a release of 500 people loads, how large its files are, and what publishing five more people sends.
 
 Run it as `python -m benchmarks.hub`. Baseline of sizes: the bytes of a config's distinct pictures. Baseline of what
-travels: the first publication. Wanted: a config loads in at most 2 s from the cache and gives its first row in at most
+travels: the first publication. EvaluateRequest: a config loads in at most 2 s from the cache and gives its first row in at most
 1 s when streamed (with `datasets` imported); its Parquet takes at most twice its distinct pictures and 10 MB; of a
 second publication only new and changed files travel.
 """
@@ -37,7 +37,7 @@ os._exit(0)  # threads of a stream that is not read to its end may abort the int
 def write_release(folder: Path, *, people: int, later: int, facts: int, sensitive: int, side: int) -> Iterator[None]:
     """Export `people` subjects, and at the next step `later` more beside them."""
     from curation.export.batch_parts import EarlierBatch
-    from curation.export.export import export_release
+    from curation.export.export import ReleaseRequest, export_release
     from schemas.vocabulary import RATIOS
     from tests.worlds.eval_world import CARD
     from tests.worlds.synthetic_build import make_bundles
@@ -49,10 +49,8 @@ def write_release(folder: Path, *, people: int, later: int, facts: int, sensitiv
         export_release(
             folder / "hub",
             own,
+            ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=card.sensitive),
             card=card,
-            target="tiny",
-            ratios=RATIOS,
-            sensitive=card.sensitive,
             piece=folder / "pieces" / str(batch),
             earlier=earlier,
         )
@@ -102,7 +100,7 @@ def print_loading(hub: Path, cache: Path) -> None:
 
 def print_publishing(folder: Path, steps: Iterator[None]) -> None:
     """The table of two publications on a loopback Hub."""
-    from flows.publish.publish import publish_folder
+    from flows.publish.publish import PublishRequest, publish_folder
     from tests.servers.hub_server import OWNER, serve_hub
 
     print("| publication | s | files sent | MB sent | rows read back equal | commits |")
@@ -111,7 +109,7 @@ def print_publishing(folder: Path, steps: Iterator[None]) -> None:
         for name in ("first (baseline)", "with five more people", "again, unchanged"):
             sent = len(hub.uploaded)
             began = time.monotonic()
-            report = publish_folder(folder, "tester/ppu", endpoint=hub.url, token=OWNER)
+            report = publish_folder(folder, PublishRequest("tester/ppu", endpoint=hub.url, token=OWNER))
             if report.faults:
                 sys.exit("\n".join(fault.line() for fault in report.faults[:5]))
             new = hub.uploaded[sent:]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.vocabulary import SETTINGS
 from unlearn.methods.table import METHODS
 from unlearn.training.probes import Probe
@@ -44,15 +44,15 @@ def main() -> None:
         for seed in given.seeds:
             with tempfile.TemporaryDirectory() as home:
                 wall, cpu = time.monotonic(), time.process_time()
-                record = run_unlearning(
+                request = UnlearnRequest(
                     dataset=given.dataset,
                     method=method,
                     setting=given.setting,
                     ratio=given.ratio,
                     model=given.model,
-                    out=Path(home) / "run",
                     seed=seed,
                 )
+                record = run_unlearning(request, Path(home) / "run")
                 wall, cpu = time.monotonic() - wall, time.process_time() - cpu
             kept, last = shares(record.best, record.start), shares(record.last, record.start)
             steps = f"{record.steps} | {record.best_step or '-'}"

@@ -23,7 +23,7 @@ from torch import nn
 from schemas.dataset.samples import TrainingSample
 from sources.sandbox.file_bytes import jpeg_bytes
 from sources.sandbox.tiny_model import make_tiny_model
-from unlearn.losses.terms import Measured, token_mean
+from unlearn.losses.term import Measured, token_mean
 from unlearn.methods.objective import objective_for
 from unlearn.methods.reference_model import Reference, measure_reference
 from unlearn.methods.table import METHODS

@@ -27,7 +27,7 @@ from tests.servers.forked import run_ppubench
 from tests.worlds.small_build import environment
 from tests.worlds.tiny_models import tiny_qwen
 
-NEEDS = frozenset({"network", "gpu", "server", "postgres", "cron", "cluster", "dump", "weights"})
+NEEDS = frozenset({"network", "gpu", "server", "postgres", "cron", "cluster", "dump", "weights", "reader"})
 LANGUAGES = frozenset({"sh", "python", "toml", "text", "json", "csv"})
 ALL = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in ALL if block.language == "sh"]

@@ -20,7 +20,7 @@ from schemas.dataset.folder import (
 from schemas.dataset.samples import TrainingSample
 from schemas.dataset.split_files import read_roles
 from schemas.errors import BadInput
-from schemas.vocabulary import Modality, Setting
+from schemas.vocabulary import SENSITIVITIES, Modality, Sensitivity, Setting
 
 Modalities = Literal["both", "vqa", "qa"]
 
@@ -128,8 +128,9 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
     config = _config(target, modality)
     pictures = Pictures(hub)  # one copy of each picture, however many rows show it
     needed = ("sample_id", "subject_id", "question", "generated_answer")
+    also = ("answer_text", "property_id", "sensitivity")  # not in the published dataset
     for file in config_files(hub, config):
-        for row in read_rows(file, needed=needed, picture="image" if modality == "vqa" else None):
+        for row in read_rows(file, needed=needed, optional=also, picture="image" if modality == "vqa" else None):
             key = f"{row.text('sample_id')}|{modality}"
             yield (
                 key,
@@ -140,9 +141,20 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
                     prompt=row.text("question"),
                     answer=row.text("generated_answer"),
                     image=pictures.of(row, "image") if modality == "vqa" else None,
+                    value=row.text("answer_text"),
+                    property_id=row.text("property_id"),
+                    sensitivity=_sensitivity(row.text("sensitivity"), where=row.where),
                 ),
                 row.where,
             )
+
+
+def _sensitivity(found: str, *, where: str) -> Sensitivity | None:
+    """The class of a fact; None in a dataset that has none."""
+    known = next((each for each in SENSITIVITIES if each == found), None)
+    if found and known is None:
+        raise BadInput(where, f"sensitivity {found!r} is not known", f"use one of {', '.join(SENSITIVITIES)}")
+    return known
 
 
 def _digest(forget: Mapping[str, TrainingSample], retain: Mapping[str, TrainingSample]) -> str:

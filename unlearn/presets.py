@@ -59,6 +59,22 @@ class Numbers(BaseModel):
     npo_length_normalize: bool = False
     forget_nll_cap: Annotated[float, Field(gt=0)] | None = None
     kl_positions: Literal["answer", "all"] = "answer"
+    gamma: Weight = 0.0
+    smooth_rate: Annotated[float, Field(le=0)] = -0.4
+    smooth_count: Positive = 2
+    power: Weight = 1.0
+    rest_power: Weight = 1.0
+    teacher_strength: Weight = 0.0
+    teacher_epochs: Positive = 10
+    # answers beside the trained ones, and what samples count
+    refusals: tuple[str, ...] = ()
+    refusal_weight: Weight = 1.0
+    refusal_mean: Literal["own", "union"] = "own"
+    divergence: Literal["tv", "kl", "pearson", "js"] = "tv"
+    flat_pairs: bool = True
+    decoupled_weight: Weight = 1.0
+    decoupled_tokens: Positive = 32
+    factors: Literal["none", "risk", "risk_mean_1"] = "none"
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16
@@ -108,11 +124,13 @@ def numbers_for(
     places: list[tuple[str, str]] = [(preset, "all"), (preset, family), (preset, method)]
     if tiny:
         places += [(f"{preset}-tiny", "all"), (f"{preset}-tiny", method)]
+    if preset == "published" and method in _sections(table, "default") and method not in _sections(table, preset):
+        advice = "use the default preset, and give numbers of your own where you know better"
+        raise BadInput(f"{method}, preset published", "has no numbers that its paper or code gives in full", advice)
     merged: dict[str, JsonValue] = {}
     used: list[str] = []
     for name, section in places:
-        sections = table.get(name)
-        found = sections.get(section) if isinstance(sections, dict) else None
+        found = _sections(table, name).get(section)
         if isinstance(found, dict):
             merged |= found
             used.append(f"{name}.{section}")
@@ -131,6 +149,11 @@ def numbers_for(
         raise BadInput(
             f"{method}, {where}", f"{first['msg']} (found {first['input']!r})", "give another value"
         ) from error
+
+
+def _sections(table: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:
+    found = table.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(value: JsonValue) -> int:

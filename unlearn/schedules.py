@@ -9,12 +9,11 @@ from typing import Literal
 from schemas.errors import BadInput
 
 Schedule = Literal["forget_only", "joint", "interleaved", "proportional"]
-SCHEDULES: dict[Schedule, str] = {
-    "forget_only": "forget batches alone, each sample once an epoch",
-    "joint": "published BAO: every f-th retain step also holds a forget batch, f = max(1, retain // forget batches)",
-    "interleaved": "published GD: a forget step of its own before every f-th retain step",
-    "proportional": "joint steps with the forget batches spread evenly over the epoch (Bresenham), nothing skipped",
-}
+"""forget_only: forget batches alone, each sample once an epoch;
+joint: published BAO, every f-th retain step also holds a forget batch, f = max(1, retain // forget batches);
+interleaved: published GD, a forget step of its own before every f-th retain step;
+proportional: joint steps with the forget batches spread evenly over the epoch (Bresenham), nothing skipped.
+"""
 
 
 @dataclass(frozen=True)

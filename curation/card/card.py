@@ -12,6 +12,7 @@ from curation.card.columns import FIELDS
 from schemas.dataset.layout import DEFAULT_CONFIG
 from schemas.dataset.release import NamedCount, ReleaseSummary
 from schemas.errors import BadInput
+from schemas.records.review import ReviewFigures
 from schemas.storage.tables import Record
 from schemas.vocabulary import Sensitivity
 
@@ -47,6 +48,8 @@ class CardFacts(Record):
     version: str = ""
     gated: bool = False
     """The repo asks for terms before it lets anybody in, whatever its part."""
+    review: ReviewFigures | None = None
+    """What a reader said of a sample of the facts; None if nobody was asked."""
     repository: str = PLACEHOLDER
     """What the loading snippet loads."""
 

@@ -32,10 +32,11 @@ def release_texts(folder: Path, release: ReleaseFile, *, previous: str | None) -
     sizes = {
         config.name: sum(_decoded_bytes(folder / file) for file in config.files) for config in release.summary.configs
     }
+    unsaid = {"review"} if release.card.review is None else set()  # as releases were before there were reviews
     ld = croissant(release.summary, release.card, hashes=hashes)
     return {
         README: render_card(release.summary, release.card, previous=previous, sizes=sizes),
-        RELEASE: _json(release.model_dump(mode="json")),
+        RELEASE: _json(release.model_dump(mode="json", exclude={"card": unsaid})),
         CROISSANT: _json(ld),
     }
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -40,21 +41,30 @@ OLD = ".old"
 """Ending of the name that a release bears while the next one is put in its place."""
 
 
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """What is wanted of a release: which facts, under which settings, in files of which size."""
+
+    target: str
+    """Short name, as in `train_pair_<target>`."""
+    ratios: Sequence[int]
+    """Percent of subjects forgotten in the complete setting."""
+    sensitive: Collection[Sensitivity]
+    part: Part = "all"
+    rows_per_file: int = 20_000
+    rows_per_group: int = 100
+
+
 def export_release(
     folder: Path,
     bundles: Iterable[SubjectBundle],
+    wanted: ReleaseRequest,
     *,
     card: CardFacts,
-    target: str,
-    ratios: Sequence[int],
-    sensitive: Collection[Sensitivity],
-    part: Part = "all",
-    rows_per_file: int = 20_000,
-    rows_per_group: int = 100,
     piece: Path | None = None,
     earlier: Sequence[EarlierBatch] = (),
 ) -> ReleaseSummary:
-    """Write the release of one part into `folder`, replacing what is there only once all of it is written.
+    """Write the wanted release of one part into `folder`, replacing what is there only once all of it is written.
 
     `bundles` are the subjects of the newest batch, of which `piece` (a folder) keeps what later batches need of it;
     `earlier` are the batches before, whose data files stay the same files. The counts returned are those of all.
@@ -69,16 +79,7 @@ def export_release(
     work, scratch = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".pieces.part")
     for left in (work, scratch):
         shutil.rmtree(left, ignore_errors=True)
-    cut = partial(
-        _write,
-        work,
-        target=target,
-        ratios=ratios,
-        sensitive=sensitive,
-        part=part,
-        rows_per_file=rows_per_file,
-        rows_per_group=rows_per_group,
-    )
+    cut = partial(_write, work, wanted=wanted)
     try:
         pieces: list[Path] = []
         summaries: list[ReleaseSummary] = []
@@ -90,15 +91,15 @@ def export_release(
             summaries.append(kept)
         pieces.append(piece if piece is not None else scratch / str(len(earlier)))
         summaries.append(cut(bundles, batch=len(earlier), piece=pieces[-1]))
-        summary = join_summaries(summaries, configs=list(config_records(target=target, ratios=ratios)))
+        summary = join_summaries(summaries, configs=list(config_records(target=wanted.target, ratios=wanted.ratios)))
         if summary.samples == 0:
-            if part != "gated":
+            if wanted.part != "gated":
                 raise BadInput(
                     str(folder), "there is no known fact to export", "look at `ppubench status` for the drops"
                 )
             shutil.rmtree(folder, ignore_errors=True)
             return summary
-        splits = SplitLists(ratios)
+        splits = SplitLists(wanted.ratios)
         for own in pieces:
             splits.take(own / SPLITS)
         splits.write(work / "data" / "split")
@@ -118,24 +119,17 @@ def _write(
     work: Path,
     bundles: Iterable[SubjectBundle],
     *,
-    target: str,
-    ratios: Sequence[int],
-    sensitive: Collection[Sensitivity],
-    part: Part,
-    rows_per_file: int,
-    rows_per_group: int,
+    wanted: ReleaseRequest,
     batch: int,
     piece: Path,
 ) -> ReleaseSummary:
     """Write the data files of one batch into `work` and its piece into `piece`; the counts of the batch."""
     shutil.rmtree(piece, ignore_errors=True)
-    splits, tally = SplitLists(ratios), ReleaseTally()
+    splits, tally = SplitLists(wanted.ratios), ReleaseTally()
     samples: set[str] = set()
     last = -1
     with (
-        _open_tables(
-            work, target=target, ratios=ratios, rows_per_file=rows_per_file, rows_per_group=rows_per_group, batch=batch
-        ) as tables,
+        _open_tables(work, wanted, batch=batch) as tables,
         CreditsFile(piece / CREDITS) as credits_file,
     ):
         for bundle in bundles:
@@ -145,11 +139,11 @@ def _write(
                     f"subject {bundle.subject.subject_id}", f"comes after subject {last:03d}", "sort by subject id"
                 )
             last = number
-            index = index_subject(bundle, part=part, sensitive=sensitive)
+            index = index_subject(bundle, part=wanted.part, sensitive=wanted.sensitive)
             if not index.known:
                 continue
             _refuse_repeats(index, samples)
-            for config, row in subject_rows(index, target=target, ratios=ratios):
+            for config, row in subject_rows(index, target=wanted.target, ratios=wanted.ratios):
                 tables[config].add(row)
                 if isinstance(row, ImageCredit):
                     credits_file.add(row)
@@ -160,7 +154,7 @@ def _write(
             tally.add(index, own)
         configs = [summary for summary in (table.close() for table in tables.values()) if summary.rows]
     splits.write(piece / SPLITS)
-    summary = tally.summary(part, configs)
+    summary = tally.summary(wanted.part, configs)
     write_summary(piece, summary)
     return summary
 
@@ -185,20 +179,18 @@ def _refuse_repeats(index: SubjectIndex, samples: set[str]) -> None:
 
 
 @contextmanager
-def _open_tables(
-    work: Path, *, target: str, ratios: Sequence[int], rows_per_file: int, rows_per_group: int, batch: int
-) -> Iterator[dict[str, HubTable]]:
+def _open_tables(work: Path, wanted: ReleaseRequest, *, batch: int) -> Iterator[dict[str, HubTable]]:
     tables = {
         config: HubTable(
             work,
             config,
             config_split(config),
             record,
-            rows_per_file=rows_per_file,
-            rows_per_group=rows_per_group,
+            rows_per_file=wanted.rows_per_file,
+            rows_per_group=wanted.rows_per_group,
             batch=batch,
         )
-        for config, record in config_records(target=target, ratios=ratios).items()
+        for config, record in config_records(target=wanted.target, ratios=wanted.ratios).items()
     }
     try:
         yield tables

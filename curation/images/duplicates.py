@@ -27,15 +27,6 @@ WIDEST = 12
 
 
 @dataclass(frozen=True)
-class Screened:
-    """What stays of some candidate pictures, in the order given; the pairs found; and a drop for each that goes."""
-
-    kept: tuple[ImageHashes, ...]
-    duplicates: tuple[Duplicate, ...]
-    drops: tuple[Drop, ...]
-
-
-@dataclass(frozen=True)
 class Settled:
     """What follows from the links: rows for the tables, and the positions of the pictures that go."""
 
@@ -65,16 +56,16 @@ class Links:
         return sorted({*self.left, *self.right})
 
 
-def find_links(sha1s: Sequence[str], phashes: Sequence[str], dhashes: Sequence[str], *, radius: int) -> Links:
-    """The same pictures among columns of equal length (hashes in hex), as positions left < right, sorted.
+def find_links(columns: HashColumns, *, radius: int) -> Links:
+    """The pictures that are the same picture, as positions left < right, sorted.
 
-    Columns rather than records, so that a build of many subjects reads three columns and no more. An empty sha1 says
-    nothing. Hashes at a distance that the second hash decides are compared by the first picture of each phash.
+    Columns rather than records, so that a build of many subjects reads three columns and no more. Hashes at a distance
+    that the second hash decides are compared by the first picture of each phash.
     """
-    phash, dhash = parse_hashes(list(phashes)), parse_hashes(list(dhashes))
+    phash, dhash = parse_hashes(list(columns.phash)), parse_hashes(list(columns.dhash))
     near = _confirmed(near_links(phash, radius=min(radius + radius // 3, WIDEST)), dhash, radius=radius)
     by_sha1: defaultdict[str, list[int]] = defaultdict(list)
-    for position, sha1 in enumerate(sha1s):
+    for position, sha1 in enumerate(columns.sha1):
         if sha1:
             by_sha1[sha1].append(position)
     exact = {pair for positions in by_sha1.values() for pair in pairwise(positions)}
@@ -111,28 +102,15 @@ def find_twins(new: HashColumns, known: HashColumns, *, radius: int) -> dict[int
     return {position: other for position, (_, other) in nearest.items()} | exact
 
 
-def drop_duplicates(pictures: Sequence[ImageHashes], *, radius: int, names: Mapping[str, Sequence[str]]) -> Screened:
-    """The pictures that stay once every group of duplicates is settled; `names` are names and aliases by subject_id.
+def settle(
+    pictures: Sequence[ImageHashes] | Mapping[int, ImageHashes], links: Links, *, names: Mapping[str, Sequence[str]]
+) -> Settled:
+    """Which of each group stays: the pairs and drops that follow from the links; `names` also hold aliases.
 
     Within a subject the portrait (P18) stays, else the picture with more pixels, the earlier upload, the first title.
     A group across subjects belongs to the one subject whose portrait is in it; failing that to the one whose name
     stands in a title or description of the group. Where several or none qualify, nobody keeps the picture.
-    """
-    links = find_links(
-        [picture.sha1 for picture in pictures],
-        [picture.phash for picture in pictures],
-        [picture.dhash for picture in pictures],
-        radius=radius,
-    )
-    settled = settle(pictures, links, names=names)
-    kept = tuple(picture for position, picture in enumerate(pictures) if position not in settled.gone)
-    return Screened(kept, settled.duplicates, settled.drops)
-
-
-def settle(
-    pictures: Sequence[ImageHashes] | Mapping[int, ImageHashes], links: Links, *, names: Mapping[str, Sequence[str]]
-) -> Settled:
-    """The pairs and drops that follow from the links; `pictures` need only hold the positions in `links.members()`.
+    `pictures` need only hold the positions in `links.members()`.
 
     Rows are sorted by image_id and title, so they do not depend on the order of the pictures. Two titles of one subject
     with the same bytes have the same image_id: tell them apart by title.

@@ -72,22 +72,3 @@ def _is_free(form: str) -> bool:
 
 def _not_free_url(form: str) -> bool:
     return re.search(r"creativecommons\.org/licenses/[a-z-]*\b(nc|nd)\b", form) is not None
-
-
-def credit_line(licence: Licence, *, title: str, description_url: str, transformation: str) -> str:
-    """Title, author, source, licence and changes on one line, as CC BY asks (Commons:Credit line).
-
-    The author is the attribution that the uploader asked for, else the artist, else the credit field.
-    """
-    author = next((text for text in map(_one_line, (licence.attribution, licence.artist, licence.credit)) if text), "")
-    terms = _one_line(licence.short_name or licence.code or licence.usage_terms)
-    parts = [f"“{_one_line(title)}”"]
-    parts += [f"by {author}"] if author else ["author not stated"]
-    parts += [_one_line(description_url)] if description_url else []
-    parts += [f"{terms} ({_one_line(licence.url)})" if licence.url else terms]
-    line = ", ".join(parts)
-    return f"{line}; changes: {transformation}" if transformation else line
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

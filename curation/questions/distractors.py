@@ -3,6 +3,7 @@
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from curation.facts.properties import PropertyTable
@@ -48,15 +49,24 @@ class DistractorPool:
     by_type: Mapping[str, tuple[str, ...]]
     meant: Mapping[tuple[str, str], Meant] = field(default_factory=dict)
     """By answer type and normalised answer."""
+    withdrawn: frozenset[tuple[str, str]] = frozenset()
+    """Answers that only rejected facts give, likewise: never offered, and every other option stays where it was."""
 
 
-def distractor_pool(facts: Iterable[Fact | Offered]) -> DistractorPool:
-    """The pool of the facts given, of whoever may be heard of in others' questions; their order does not matter."""
+def distractor_pool(facts: Iterable[Fact | Offered], *, rejected: Sequence[Fact | Offered] = ()) -> DistractorPool:
+    """The pool of the facts given, of whoever may be heard of in others' questions; their order does not matter.
+
+    Answers of `rejected` facts keep their places in it, so that options are drawn as if nothing had been rejected, but
+    what no other fact answers with is no option.
+    """
+    standing: set[tuple[str, str]] = set()
     by_property: dict[str, dict[str, str]] = {}
     by_type: dict[str, dict[str, str]] = {}
     meant: dict[tuple[str, str], list[Fact | Offered]] = {}
-    for fact in facts:
+    for fact, stands in chain(zip(facts, repeat(True)), zip(rejected, repeat(False))):
         key = normalise(fact.answer)
+        if stands:
+            standing.add((fact.answer_type, key))
         if fact.value_id:
             meant.setdefault((fact.answer_type, key), []).append(fact)
         for pool, name in ((by_property, fact.property_id), (by_type, fact.answer_type)):
@@ -73,6 +83,7 @@ def distractor_pool(facts: Iterable[Fact | Offered]) -> DistractorPool:
             )
             for place, found in meant.items()
         },
+        withdrawn=frozenset((fact.answer_type, normalise(fact.answer)) for fact in rejected) - standing,
     )
 
 
@@ -137,6 +148,8 @@ def _fits(option: str, fact: Fact, others: Sequence[Fact], pool: DistractorPool)
     """Whether an option is of the answer's kind, and by its id neither true nor broader or narrower than what is."""
     if fact.accepted[0].kind != "text":
         return True
+    if (fact.answer_type, normalise(option)) in pool.withdrawn:
+        return False
     meant = pool.meant.get((fact.answer_type, normalise(option)))
     if fact.kind and (meant is None or fact.kind not in meant.kinds):
         return False

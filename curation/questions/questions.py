@@ -1,7 +1,8 @@
 """From facts to questions: three tasks in two modalities for every fact, the same four options in both."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from curation.facts.properties import PropertyTable, Wording
 from curation.questions.distractors import DistractorPool, distractors
@@ -39,16 +40,21 @@ def questions_of(
     *,
     paraphrases: int,
     seed: int,
+    rejected: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Question], list[Drop]]:
     """Six questions a fact, by slot, task and modality; a fact that cannot be asked in all six forms is a drop.
 
     At most `paraphrases` other wordings come with each generation question. The right options fall on A-D in shuffled
-    blocks of four, so over a subject's facts no label is right more than once more often than another.
+    blocks of four, so over a subject's facts no label is right more than once more often than another. A fact that a
+    review has `rejected` (sample_id: why) is not asked; its answer may be true, so it is no false option of the person.
     """
     ready: list[_Asked] = []
     drops: list[Drop] = []
     for fact in sorted(facts, key=lambda each: each.slot):
-        asked = _ask(subject, fact, facts, pool, table, paraphrases=paraphrases, seed=seed)
+        if fact.sample_id in rejected:
+            asked: _Asked | tuple[str, str] = "rejected_in_review", rejected[fact.sample_id]
+        else:
+            asked = _ask(subject, fact, facts, pool, table, paraphrases=paraphrases, seed=seed)
         if isinstance(asked, _Asked):
             ready.append(asked)
         else:

@@ -109,6 +109,20 @@ def share_ends(mean: float, *, people: int) -> tuple[float, float] | None:
     return (0.0, most) if mean == 0 else (1 - most, 1.0)
 
 
+def share_interval(right: int, of: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of the share right / of, each of `of` independent, to four digits.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    Raises BadInput where there is nothing to share.
+    """
+    if not 0 <= right <= of or not of:
+        raise BadInput("a share", f"is of {right} of {of}", "count at least one, and no more right ones than there are")
+    from scipy.stats import binomtest
+
+    found = binomtest(right, of).proportion_ci(LEVEL, method="wilson")
+    return round(float(found.low), 4), round(float(found.high), 4)
+
+
 def ends(resampled: Floats, *, people: int) -> tuple[float | None, float | None]:
     """Ends of the middle 95 % of a figure's draws, [resamples]; None for too few subjects."""
     usable = resampled[~np.isnan(resampled)]

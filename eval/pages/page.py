@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from eval.pages.text_tables import csv_text
+from schemas.storage.csv_text import csv_text
 from schemas.storage.tables import Record
 
 PAGES = Path(__file__).parent

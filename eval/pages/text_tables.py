@@ -1,14 +1,8 @@
-"""Tables for people and for machines: text cells for HTML and Markdown, records as CSV."""
+"""Tables for people: text cells for HTML and Markdown, shares and differences in words."""
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from schemas.storage.tables import Record
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -20,20 +14,6 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     """What a reader must know of it, below the table."""
-
-
-def csv_text(records: Sequence[Record]) -> str:
-    """Records of one kind as CSV with a header; lists and objects become JSON-like text. Empty without records."""
-    if not records:
-        return ""
-    lines = io.StringIO()
-    names = list(type(records[0]).model_fields)
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(names)
-    for record in records:
-        content = record.model_dump(mode="json")
-        writer.writerow([_cell(content[name]) for name in names])
-    return lines.getvalue()
 
 
 def markdown_table(table: Table) -> str:
@@ -68,13 +48,6 @@ def signed_points(difference: float, low: float | None, high: float | None) -> s
     """A difference of shares in percentage points with its sign, such as "-3.1 [-5.2, -1.0]"."""
     ends = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
     return f"{100 * difference:+.1f}{ends}"
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    # Spreadsheets run such text as a formula; numbers may begin with a minus.
-    hostile = isinstance(value, str) and text.startswith(FORMULA_STARTS)
-    return f"'{text}" if hostile else text
 
 
 def _line(cells: Sequence[str]) -> str:

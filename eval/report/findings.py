@@ -12,7 +12,7 @@ from eval.comparison.curves import check_comparable, kept_score, matched_rows
 from eval.comparison.paired import PairRow, pair_rows
 from eval.comparison.ranking import Arm, DuelRow, duel_rows, rank_arms
 from eval.metrics.failures import answered, why_not_compared
-from schemas.records.evaluation import EvaluationRecord, MetricRow, Prediction
+from schemas.records.evaluation import EvaluationRecord, Prediction
 from schemas.records.study import ArmRow, ComparedMetric, Curve, MatchedRow, UnitRecord
 from schemas.vocabulary import MODALITIES, SETTINGS, Modality, Role, Setting, Task
 
@@ -258,11 +258,3 @@ def _samples(named: Sequence[tuple[str, Evaluated]], labels: Sequence[str], task
             replies = [Reply(TARGET, row.reply, row.outcome)]
             replies += [Reply(label, found[key].reply, found[key].outcome) for label, found in after if key in found]
             yield SampleAnswer(role, row.modality, row.prompt, row.answer, tuple(replies))
-
-
-def metric_rows(condition: Condition, metric: str) -> Iterator[tuple[str, MetricRow]]:
-    """Rows of one metric of the evaluations without attack, by label."""
-    for label, each in condition.evaluated:
-        for row in each.record.metrics:
-            if row.metric == metric:
-                yield label, row

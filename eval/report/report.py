@@ -8,7 +8,7 @@ from eval.comparison.arm_labels import TARGET
 from eval.metrics.bootstrap import FEWEST_SUBJECTS
 from eval.metrics.failures import MOST_FAILED
 from eval.pages.page import Link, render
-from eval.pages.text_tables import Table, csv_text, markdown_table, percent, plain
+from eval.pages.text_tables import Table, markdown_table, percent, plain
 from eval.report.chart_sections import Chart, charts
 from eval.report.conclusions import Verdict, verdict
 from eval.report.csv_rows import curve_rows, figures, outcome_rows
@@ -27,6 +27,7 @@ from eval.report.result_tables import (
 )
 from schemas.errors import BadInput
 from schemas.storage.artifacts import write_atomically
+from schemas.storage.csv_text import csv_text
 from schemas.storage.tables import Record
 
 HTML, MARKDOWN = "report.html", "report.md"

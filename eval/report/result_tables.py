@@ -7,7 +7,6 @@ from pydantic import JsonValue
 from eval.comparison.arm_labels import TARGET
 from eval.comparison.attack_recovery import AttackRow
 from eval.comparison.ranking import DuelRow
-from eval.metrics.bootstrap import FEWEST_SUBJECTS
 from eval.pages.text_tables import Table, percent, points, signed_points, with_interval
 from eval.report.conclusions import standing
 from eval.report.csv_rows import ConsistencyRow, CurveRow, OutcomeRow
@@ -16,8 +15,6 @@ from eval.report.plots import CONSISTENCY, OUTCOME_WORDS
 from schemas.records.evaluation import OUTCOMES
 from schemas.records.study import MatchedRow
 from schemas.vocabulary import MODALITIES
-
-TOO_FEW = f"Without an interval: fewer than {FEWEST_SUBJECTS} subjects."
 
 
 def ranking_table(condition: Condition) -> Table:

@@ -1,11 +1,13 @@
 """A build that people were added to: what would make any of its batches anew is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from curation.subjects.roster import RosterLine, read_roster
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageSpec, expected_key
+from flows.pipeline.verdicts import REVIEW
 from flows.stages.roster_names import ROSTER
 from schemas.errors import BadInput
 from schemas.storage.artifacts import Manifest, read_manifest
@@ -25,7 +27,8 @@ def refuse_remaking(
 
     A stage of newer code is refused in every build. In one that people were added to, so is every stage before the
     export, in any batch, that recipe, source or older code would make anew: ids, roles or bytes of those who stand
-    would change. The export may change, since it only writes out what stands. `roster` is the recipe's own.
+    would change. The export may change, since it only writes out what stands; so may what follows from the verdicts of
+    a review, which a maintainer has read in to have it changed. `roster` is the recipe's own.
     Whoever names the stage to `start` from has stages of other code made again, but no grown build's selection.
     """
     build, grown = batches[0], len(batches) > 1
@@ -38,6 +41,7 @@ def refuse_remaking(
     if roster is not None and _lines(roster) != _lines(build.path / ROSTER):
         raise BadInput(where, "the roster is no longer what batch 0 was made from", ADVICE)
     known: dict[Path, str] = {}
+    as_reviewed = {stage: replace(spec, outside=_as_made(spec)) for stage, spec in table.items()}
     for stage in STAGES[: STAGES.index("export")]:
         for batch in batches:
             manifest = read_manifest(batch.artifact(stage))
@@ -47,9 +51,20 @@ def refuse_remaking(
                 if _again(stage, start):
                     return
                 raise _older(where, manifest, table[stage], build)
-            if manifest.key != expected_key(batch, table[stage], table, known)[0]:
+            if manifest.key != expected_key(batch, as_reviewed[stage], as_reviewed, known)[0]:
                 found = f"the recipe or its source would make batch {batch.batch} anew, from the stage {stage} on"
                 raise BadInput(where, found, ADVICE)
+
+
+def _as_made(spec: StageSpec) -> Callable[[BuildFolder], Mapping[str, str]]:
+    """What a stage read besides artifacts, with the verdicts by which it was made in the place of today's."""
+
+    def outside(batch: BuildFolder) -> Mapping[str, str]:
+        manifest = read_manifest(batch.artifact(spec.name))
+        then = {} if manifest is None else {name: each for name, each in manifest.inputs.items() if name == REVIEW}
+        return {name: each for name, each in spec.outside(batch).items() if name != REVIEW} | then
+
+    return outside
 
 
 def way_on(batches: Sequence[BuildFolder], table: Mapping[Stage, StageSpec]) -> str:

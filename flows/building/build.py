@@ -25,6 +25,7 @@ from flows.pipeline.build_identity import (
     read_identity,
 )
 from flows.pipeline.stage import StageSpec
+from flows.pipeline.verdicts import VERDICTS
 from flows.resources.resources import TARGET, Resources
 from flows.runners.dask_cluster import DaskRunner, dask_cluster
 from flows.stages.roster_names import RESOLVE, ROSTER
@@ -48,7 +49,11 @@ log = logging.getLogger(__name__)
 PAGES = ("explorer.html", "funnel.svg")
 """What `ppubench report` writes into a build."""
 
-OURS = frozenset({LOCK, RECIPE, ROSTER, RESOLVE, ANSWERS, BATCHES, TARGET, "hub", "hub_gated", *PAGES, *STAGES})
+REVIEWS = "review"
+"""Folder of the samples that `ppubench review` drew."""
+
+_FILES = (LOCK, RECIPE, ROSTER, RESOLVE, VERDICTS, *PAGES)
+OURS = frozenset({*_FILES, ANSWERS, BATCHES, TARGET, REVIEWS, "hub", "hub_gated", *STAGES})
 """What a build folder holds besides build.json."""
 
 

@@ -12,6 +12,7 @@ from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.build_identity import IDENTITY, locked, open_build
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
+from schemas.recipes.build_recipe import BuildRecipe
 from schemas.recipes.source_recipe import SandboxSource
 from schemas.storage.artifacts import read_manifest
 from schemas.vocabulary import STAGE_LINES, STAGES, Stage
@@ -29,6 +30,11 @@ def is_build(folder: Path) -> bool:
     return (folder / IDENTITY).is_file()
 
 
+def source_page(recipe: BuildRecipe) -> str:
+    """Address of an item's page before its QID, or "" where the subjects are fictional."""
+    return "" if isinstance(recipe.source, SandboxSource) else WIKIDATA
+
+
 def explore(folder: Path, *, progress: Progress = silent) -> "Explored":
     """Write `<build>/explorer.html` and `<build>/funnel.svg`; needs no network and changes no stage.
 
@@ -41,7 +47,7 @@ def explore(folder: Path, *, progress: Progress = silent) -> "Explored":
     origin = Origin(
         name=found.recipe.name,
         command=f"ppubench export {folder}",
-        statements="" if isinstance(found.recipe.source, SandboxSource) else WIKIDATA,
+        statements=source_page(found.recipe),
         stages=tuple(_line(stage) for stage in _stages(found)),
     )
     with locked(folder):

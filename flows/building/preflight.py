@@ -13,6 +13,7 @@ from eval.responders.spec import parse_spec
 from flows.resources.resources import SANDBOX, Resources
 from flows.stages.select_subjects import POOL_TIMES
 from schemas.errors import BadInput
+from schemas.progress import duration
 from schemas.recipes.build_recipe import AUTHOR, BUILT_IN, POLISHER, RATER, TEMPLATES, BuildRecipe
 from schemas.recipes.source_recipe import WikimediaEndpoints
 from schemas.vocabulary import Service, Stage
@@ -119,7 +120,7 @@ class Estimate:
         """One line for the person who waits."""
         parts = ", ".join(f"{count:,} to {service}" for service, count in self.requests.items() if count)
         total = sum(self.requests.values())
-        return f"at most {total:,} requests ({parts}); at the services' limits about {_duration(self.seconds)}"
+        return f"at most {total:,} requests ({parts}); at the services' limits about {duration(self.seconds)}"
 
 
 def estimate(recipe: BuildRecipe, source: WikimediaEndpoints, *, named: int) -> Estimate:
@@ -153,9 +154,3 @@ def _seconds(count: int, limit: Limit, picture_bytes: float) -> float:
     by_connections = count * LATENCY_S / (limit.connections or count or 1)
     by_bytes = count * picture_bytes / limit.bytes_per_second if limit.bytes_per_second else 0.0
     return max(by_rate, by_connections, by_bytes)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

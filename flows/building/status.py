@@ -8,9 +8,11 @@ from flows.building.batch_guard import way_on
 from flows.pipeline.batches import Fate, fates_of, never_subjects, read_requests
 from flows.pipeline.build_folder import BuildFolder, standing_manifest
 from flows.pipeline.stage import StageSpec, expected_key
+from flows.pipeline.verdicts import kept_verdicts, review_figures
 from flows.stages.roster_names import RESOLVE
 from flows.stages.versions import changed_since
 from schemas.records.build_rows import UnknownQualifier
+from schemas.records.review import ReviewFigures
 from schemas.storage.artifacts import read_manifest, read_seconds
 from schemas.storage.tables import Record, read_records
 from schemas.vocabulary import STAGES, Stage
@@ -61,6 +63,8 @@ class BuildReport(Record):
     """What brings the build up to date, where a stage is stale, missing or unfinished."""
     unknown_qualifiers: dict[str, int] = {}
     """Statements by property/qualifier that no rule of curation/facts/qualifiers.toml knows, of all batches."""
+    review: ReviewFigures | None = None
+    """What a reader said of the facts; None if no verdicts were read in."""
     rules_changed: tuple[str, ...] = ()
     """What changed in the stages since this build was made, one line a version; () if ppubench is as it was."""
     requests: int = 0
@@ -92,6 +96,7 @@ def report_of(
         ),
         left_out=never_subjects(build) if named else (),
         doubtful=str(build.path / RESOLVE) if (build.path / RESOLVE).exists() else None,
+        review=review_figures(kept_verdicts(batches[-1])),
         rules_changed=_rules_changed(batches),
         unknown_qualifiers=_unknown_qualifiers(batches),
         to_do=way_on(batches, table) if behind else "",

@@ -102,6 +102,39 @@ def export_command(folder: Annotated[Path, typer.Argument(metavar="BUILD")], as_
     print_json(report.model_dump(mode="json")) if as_json else _print_build(report)
 
 
+@app.command("review", short_help="Have a sample of facts read, or read the verdicts back.")
+def review_command(
+    folder: Annotated[Path, typer.Argument(metavar="BUILD", help="A build with finished questions.")],
+    sample: Annotated[int | None, typer.Option(help="Facts to draw at random [default: 150].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Which sample it is [default: the recipe's seed].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where page and CSV are written [default: BUILD/review].")] = None,
+    read: Annotated[Path | None, typer.Option(metavar="FILE", help="A CSV with verdicts, to be kept in BUILD.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a random sample of a build's facts as a page to review and as CSV; or, with --read, keep its verdicts.
+
+    Rejected facts are left out when the build is brought up to date (ppubench export BUILD), and its card says how many
+    were reviewed.
+    """
+    if read is not None:
+        for option, value in (("--sample", sample), ("--seed", seed), ("--out", out)):
+            if value is not None:
+                raise BadInput(f"{option} {value}", "is of no use to --read", "draw a sample, or read one back")
+    from flows.building.review import draw, read_back
+    from flows.commands.printing import print_read_back, print_review
+
+    if read is not None:
+        done = read_back(folder, read)
+        print_json(done.model_dump(mode="json")) if as_json else print_read_back(done)
+        return
+    with showing_progress("review") as progress:
+        files = draw(folder, size=150 if sample is None else sample, seed=seed, out=out, progress=progress)
+    if as_json:
+        print_json({"html": str(files.html), "csv": str(files.csv), "facts": files.facts, "bytes": files.bytes})
+    else:
+        print_review(files, folder)
+
+
 @app.command("stages", short_help="List the stages of a build.")
 def stages_command(as_json: Json = False) -> None:
     """List the stages of a build, one line each."""

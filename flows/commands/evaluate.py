@@ -8,7 +8,7 @@ import typer
 
 from flows.commands.models import AllowMissing, Dataset, Device, Ratio, RemoteCode, Revision, SettingName, Splits
 from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
-from flows.evaluation.wanted import LONGEST, LONGEST_THINKING, Wanted
+from flows.evaluation.evaluate_request import LONGEST, LONGEST_THINKING, EvaluateRequest
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_NAMES, AttackName
 from schemas.vocabulary import TASKS, Task
@@ -102,11 +102,13 @@ def evaluate_command(options: EvaluateOptions) -> None:
     _warn_of_failures(record)
 
 
-def _wanted(options: EvaluateOptions) -> Wanted:
+def _wanted(options: EvaluateOptions) -> EvaluateRequest:
     """What is asked for; raises BadInput for a word that is none of those it may be."""
     if options.prompts not in ("probe", "published"):
         raise BadInput(f"prompts {options.prompts!r}", "are not a prompt set", "choose probe or published")
-    same = {each.name: getattr(options, each.name) for each in fields(options) if each.name in Wanted.model_fields}
+    same = {
+        each.name: getattr(options, each.name) for each in fields(options) if each.name in EvaluateRequest.model_fields
+    }
     read = {
         "setting": setting_named(options.setting),
         "tasks": _tasks(options.tasks),
@@ -115,7 +117,7 @@ def _wanted(options: EvaluateOptions) -> Wanted:
         "label": options.label.strip(),
         "lmms_eval": _words(options.lmms_eval),
     }
-    return Wanted(**same | read)
+    return EvaluateRequest(**same | read)
 
 
 def _words(value: str | None) -> tuple[str, ...]:

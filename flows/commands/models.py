@@ -27,14 +27,18 @@ RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the m
 
 @app.command("methods", short_help="List the unlearning methods.")
 def methods_command(as_json: Json = False) -> None:
-    """List the unlearning methods, one line each."""
+    """List the unlearning methods, one line each: name, paper, what it needs besides forget samples, what it does."""
+    from unlearn.methods.catalogue import described, needed
     from unlearn.methods.table import METHODS
 
     if as_json:
-        print_json({name: method.title for name, method in METHODS.items()})
-    else:
-        for name, method in METHODS.items():
-            print(f"{name:<16} {method.title}")
+        print_json({name: dict(described(method)) for name, method in METHODS.items()})
+        return
+    papers = {name: method.paper.cited if method.paper else "" for name, method in METHODS.items()}
+    needs = {name: needed(method) for name, method in METHODS.items()}
+    widths = [max(map(len, column)) for column in (METHODS, papers.values(), needs.values())]
+    for name, method in METHODS.items():
+        print(f"{name:<{widths[0]}}  {papers[name]:<{widths[1]}}  {needs[name]:<{widths[2]}}  {method.title}")
 
 
 @app.command("attacks", short_help="List the attacks of `evaluate --attack`.")
@@ -77,21 +81,19 @@ def unlearn_command(
     if modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
     chosen = setting_named(setting)
-    from flows.experiments.unlearn_run import run_unlearning
+    from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
     with showing_progress("unlearn"):
-        record = run_unlearning(
+        request = UnlearnRequest(
             dataset=dataset,
             method=method,
             setting=chosen,
             model=model,
-            out=out,
             ratio=ratio,
             preset="published" if preset == "published" else "default",
             modality="qa" if modality == "qa" else "vqa" if modality == "vqa" else "both",
             target=target,
             boundary=boundary,
-            resume=resume,
             seed=seed,
             steps=steps,
             epochs=epochs,
@@ -102,6 +104,7 @@ def unlearn_command(
             revision=revision,
             splits=splits,
         )
+        record = run_unlearning(request, out, resume=resume)
     from flows.commands.printing import print_run
 
     print_json(record.model_dump(mode="json")) if as_json else print_run(record, out)

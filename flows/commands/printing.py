@@ -11,11 +11,14 @@ from rich.table import Table
 
 from flows.building.status import BEHIND, BatchReport, BuildReport, StageReport
 from schemas.records.drops import explain
+from schemas.records.review import ReviewFigures
 from schemas.records.study import StudyRecord
 
 if TYPE_CHECKING:
     from eval.explorer.explorer import Explored
     from eval.report.report import ReportFiles
+    from eval.review.review_page import ReviewFiles
+    from flows.building.review import ReadBack
     from schemas.records.evaluation import EvaluationRecord, MetricRow
     from unlearn.runs.record import RunRecord
 
@@ -192,6 +195,8 @@ def print_status(report: BuildReport) -> None:
             table.add_row(line.stage, f"{count:,}", reason, explain(reason))
     if table.row_count:
         console.print(table)
+    if report.review is not None:
+        console.print(f"review    {_reviewed(report.review)}", markup=False)
     for change in report.rules_changed:
         console.print(f"changed   {change}", markup=False)
     if report.unknown_qualifiers:
@@ -240,6 +245,39 @@ def print_explorer(explored: "Explored") -> None:
     console.print(f"explorer  {escape(str(explored.html))}   (open it in a browser; it needs no network)")
     console.print(f"shows     {explored.subjects:,} subjects, {explored.facts:,} facts, {size}")
     console.print(f"funnel    {escape(str(explored.funnel))}")
+
+
+def print_review(files: "ReviewFiles", folder: Path) -> None:
+    """Where a sample to be reviewed is, and what comes after."""
+    console = _unfolded_console()
+    console.print(f"page      {escape(str(files.html))}   (open it in a browser; {files.bytes / 1e6:.1f} MB)")
+    console.print(f"table     {escape(str(files.csv))}   (the same {files.facts:,} facts, for a spreadsheet)")
+    console.print(f"then      ppubench review {escape(str(folder))} --read FILE   (the CSV with the verdicts)")
+
+
+def print_read_back(done: "ReadBack") -> None:
+    """What a review file said, what the build's verdicts come to by now, and how they reach the dataset."""
+    console = _unfolded_console()
+    counts = {
+        "new": done.new, "already there": done.again, "changed from before": done.turned, "left aside": len(done.aside),
+    }  # fmt: skip
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    more = f"; {done.repeated:,} lines repeat another one" if done.repeated else ""
+    more += f"; {done.open:,} lines without one" if done.open else ""
+    console.print(f"read      {done.judged:,} verdicts ({said}){more}")
+    if done.aside:
+        console.print(f"aside     {escape(done.aside[0])} and others like it read otherwise now than when judged")
+    console.print(f"review    {_reviewed(done.figures)}")
+    if done.to_do:
+        console.print(f"to do     {escape(done.to_do)}   (leaves out what was rejected, and writes the card anew)")
+
+
+def _reviewed(figures: ReviewFigures) -> str:
+    share, low, high = (100 * each for each in (figures.accepted / figures.judged, figures.low, figures.high))
+    return (
+        f"{figures.judged:,} facts judged, {figures.accepted:,} accepted: {share:.1f} % (95 % interval {low:.1f} to "
+        f"{high:.1f} %); {figures.rejected:,} rejected"
+    )
 
 
 def _unfolded_console() -> Console:

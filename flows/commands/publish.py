@@ -29,23 +29,22 @@ def publish_command(
 ) -> None:
     """Publish a build to the Hugging Face Hub in one commit, once everything about it has been checked."""
     from flows.commands.show_release import print_published
-    from flows.publish.publish import publish
+    from flows.publish.publish import PublishRequest, publish
     from sources.hub.download import quiet_unless_terminal
 
     quiet_unless_terminal()
+    request = PublishRequest(
+        repo,
+        gated_repo=gated_repo,
+        private=private,
+        gated=gated,
+        version=version,
+        contact=contact,
+        dry_run=dry_run,
+        allow_role_changes=allow_role_changes,
+    )
     with showing_progress("publish") as progress:
-        report = publish(
-            folder,
-            repo,
-            gated_repo=gated_repo,
-            private=private,
-            gated=gated,
-            version=version,
-            contact=contact,
-            dry_run=dry_run,
-            allow_role_changes=allow_role_changes,
-            progress=progress,
-        )
+        report = publish(folder, request, progress=progress)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

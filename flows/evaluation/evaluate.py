@@ -14,6 +14,7 @@ from eval.scores.outcome import values_of
 from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.inference import Asking, ask_all
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
@@ -28,7 +29,6 @@ from flows.evaluation.model import (
     with_checks,
 )
 from flows.evaluation.request import Request, modalities_under, tasks_under, with_extras, with_questions
-from flows.evaluation.wanted import Wanted
 from flows.evaluation.weight_attacks import attack_key, weight_attack
 from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_metric
@@ -51,7 +51,7 @@ GROUPED_BATCHES = 4
 """Batches of a local model that are asked, and after an interruption asked again, as one."""
 
 
-def run_evaluation(wanted: Wanted, out: Path, *, progress: Progress = silent) -> EvaluationRecord:
+def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = silent) -> EvaluationRecord:
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
     Replies are kept as they come, for all evaluations of one model in one file. Raises BadInput before anything is
@@ -85,12 +85,12 @@ def run_evaluation(wanted: Wanted, out: Path, *, progress: Progress = silent) ->
 class Running:
     """How a model is run; of `wanted` only what figures are not meant to depend on is read."""
 
-    wanted: Wanted
+    wanted: EvaluateRequest
     progress: Progress
 
 
 def _requests(
-    wanted: Wanted, hub: Path, evaluated: Evaluated, cut: Slice, own: tuple[Metric, ...]
+    wanted: EvaluateRequest, hub: Path, evaluated: Evaluated, cut: Slice, own: tuple[Metric, ...]
 ) -> tuple[Request, Request]:
     """What is asked without the attack, and what is asked under it: the same where there is none."""
     attack = wanted.attack

@@ -56,7 +56,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
     from torch import nn
 
     from unlearn.methods.objective import objective_for
-    from unlearn.methods.table import Method
+    from unlearn.methods.rows.method import Method
     from unlearn.models.adapters import add_lora
     from unlearn.models.encoding import Encoder
     from unlearn.models.forward import AnswerModel

@@ -277,10 +277,10 @@ def _record(work: Work) -> UnitRecord:
 def _evaluate(work: Work, cut: Slice) -> str:
     """The folder of one evaluation of the unit, done unless it stands."""
     from flows.evaluation.evaluate import run_evaluation
-    from flows.evaluation.wanted import Wanted
+    from flows.evaluation.evaluate_request import EvaluateRequest
 
     recipe, asked = work.recipe, work.recipe.evaluate
-    wanted = Wanted(
+    wanted = EvaluateRequest(
         dataset=recipe.dataset,
         model=recipe.model,
         adapter=work.out / RUNS / work.unit.name if work.unit.method else None,
@@ -304,28 +304,27 @@ def _evaluate(work: Work, cut: Slice) -> str:
 
 
 def _unlearn(work: Work) -> UnitRecord:
-    from flows.experiments.unlearn_run import run_unlearning
+    from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
     recipe, unit = work.recipe, work.unit
     if unit.setting is None or unit.seed is None:
         raise BadInput(unit.name, "has no setting or seed", "plan it with plan_units")
-    run = run_unlearning(
+    request = UnlearnRequest(
         dataset=recipe.dataset,
         method=unit.method,
         setting=unit.setting,
         model=recipe.model,
-        out=work.out / RUNS / unit.name,
         ratio=unit.ratio,
         preset=recipe.preset,
         modality=recipe.modality,
         target=recipe.target,
-        resume=True,
         seed=unit.seed,
         lr=unit.lr,
         overrides=recipe.numbers,
         device=recipe.device,
         allow_missing=recipe.allow_missing,
     )
+    run = run_unlearning(request, work.out / RUNS / unit.name, resume=True)
     if run.broke_down:
         return _record(work).model_copy(update={"status": "failed", "reason": run.ending, "run": run.identity})
     status, reason = ("finished", "") if run.status == "finished" else ("stopped", run.reason)

@@ -1,12 +1,15 @@
 """The gate's rules about the build behind a release: finished, up to date, every drop explained, loadable."""
 
 import gc
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from io import FileIO
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from curation.card.metadata_files import README, ReleaseFile
 from flows.building.batch_guard import way_on
@@ -31,12 +34,16 @@ LET_GO_S = 5.0
 
 
 def build_faults(folder: Path) -> Iterator[Fault]:
-    """Stages of a build that are unfinished, stale, of another version, changed since, or drop without a reason."""
+    """Stages of a build that are unfinished, stale, of another version, changed since, or drop without a reason.
+
+    And what a review has rejected and is in the dataset all the same.
+    """
     found = open_build(folder)
     with Resources(found.path, found.recipe) as resources:
         table = stage_table(resources)
         batches = batches_of(found.path, found.recipe)
         to_do = cache(lambda: way_on(batches, table))
+        yield from _review_faults(batches)
         for batch in batches:
             for stage in STAGES:
                 yield from _stage_faults(batch, table[stage], table, to_do, newest=batch.batch == batches[-1].batch)
@@ -76,6 +83,32 @@ def _byte_faults(folder: Path, manifest: Manifest, where: str, *, with_release: 
             yield Fault(rule="build-bytes", where=f"{where}, {entry.path}", found="is missing")
         elif path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
             yield Fault(rule="build-bytes", where=f"{where}, {entry.path}", found="is not what the manifest says")
+
+
+def _review_faults(batches: Sequence[BuildFolder]) -> Iterator[Fault]:
+    """Samples of the dataset that a review has rejected, wherever in it they are."""
+    rejected = {
+        drop.item
+        for batch in batches
+        for path in sorted(batch.artifact("questions").glob("drops-*.parquet"))
+        for drop in read_records(path, Drop)
+        if drop.reason == "rejected_in_review"
+    }
+    build = batches[0].path
+    parts = ("hub", "hub_gated") if rejected else ()
+    for path in sorted(path for part in parts for path in (build / part).glob("data/*/*.parquet")):
+        names = pq.read_schema(path).names
+        if "sample_id" in names:
+            there = set(pq.read_table(path, columns=["sample_id"]).column(0).to_pylist())
+        elif "qas" in names:  # a JSON list of all candidates a subject
+            lists = pq.read_table(path, columns=["qas"]).column(0).to_pylist()
+            there = {entry["id"] for each in lists for entry in json.loads(each)}
+        else:
+            continue
+        if found := sorted(there & rejected):
+            more = f" and {len(found) - 1} others" if len(found) > 1 else ""
+            where = path.relative_to(build).as_posix()
+            yield Fault(rule="review-rejected", where=where, found=f"holds {found[0]}{more}, which a review rejected")
 
 
 def _drop_faults(folder: Path, manifest: Manifest, where: str) -> Iterator[Fault]:

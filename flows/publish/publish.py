@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from curation.card.card import read_card
@@ -27,22 +28,31 @@ HUB, GATED = "hub", "hub_gated"
 VERSION = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}")
 
 
-def publish(
-    folder: Path,
-    repo: str,
-    *,
-    gated_repo: str | None = None,
-    private: bool = False,
-    gated: bool = False,
-    version: str | None = None,
-    contact: str | None = None,
-    dry_run: bool = False,
-    allow_role_changes: bool = False,
-    endpoint: str | None = None,
-    token: str | None = None,
-    progress: Progress = silent,
-) -> PublishReport:
-    """Publish BUILD/hub to `repo`, and BUILD/hub_gated (if there is one) to `gated_repo`, by default `repo`-gated.
+@dataclass(frozen=True)
+class PublishRequest:
+    """What is published where, and how."""
+
+    repo: str
+    """Dataset repo on the Hub, OWNER/NAME."""
+    gated_repo: str | None = None
+    """Repo of the gated classes; None: the repo's name with -gated."""
+    private: bool = False
+    gated: bool = False
+    """Everybody must ask for access."""
+    version: str | None = None
+    """Such as "1.2.0"; None: the next one."""
+    contact: str | None = None
+    """Take-down contact; None: the recipe's."""
+    dry_run: bool = False
+    allow_role_changes: bool = False
+    """Published samples may change their role."""
+    endpoint: str | None = None
+    """Of the Hub; None: the usual one."""
+    token: str | None = field(default=None, repr=False)
+
+
+def publish(folder: Path, request: PublishRequest, *, progress: Progress = silent) -> PublishReport:
+    """Publish BUILD/hub, and BUILD/hub_gated if there is one, each to its repo.
 
     Everything is checked before anything is written. Raises BadInput for wrong use, and Unfinished where the Hub fails
     or another commit came in between; the same call then goes on.
@@ -55,65 +65,39 @@ def publish(
     with locked(found.path):
         faults = list(build_faults(found.path))
         if any(fault.rule == "build-unfinished" for fault in faults):
-            return PublishReport(dry_run=dry_run, faults=tuple(faults))
-        return publish_folder(
-            found.path,
-            repo,
-            gated_repo=gated_repo,
-            private=private,
-            gated=gated,
-            version=version,
-            contact=contact,
-            dry_run=dry_run,
-            allow_role_changes=allow_role_changes,
-            endpoint=endpoint,
-            token=token,
-            faults=faults,
-            progress=progress,
-        )
+            return PublishReport(dry_run=request.dry_run, faults=tuple(faults))
+        return publish_folder(found.path, request, faults=faults, progress=progress)
 
 
 def publish_folder(
-    folder: Path,
-    repo: str,
-    *,
-    gated_repo: str | None = None,
-    private: bool = False,
-    gated: bool = False,
-    version: str | None = None,
-    contact: str | None = None,
-    dry_run: bool = False,
-    allow_role_changes: bool = False,
-    endpoint: str | None = None,
-    token: str | None = None,
-    faults: Sequence[Fault] = (),
-    progress: Progress = silent,
+    folder: Path, request: PublishRequest, *, faults: Sequence[Fault] = (), progress: Progress = silent
 ) -> PublishReport:
     """The same for a folder with hub/ (and hub_gated/) whose build has been looked at, with the faults of that."""
-    _check_version(version)
-    parts = _parts(folder, repo, gated_repo, contact)
+    _check_version(request.version)
+    parts, dry_run = _parts(folder, request), request.dry_run
     faults = [*faults, *(fault for hub, release, _ in parts for fault in _release_faults(hub, release, progress))]
     if faults:
         return PublishReport(dry_run=dry_run, faults=tuple(faults))
-    connections = [HubRepo(name, token=token, endpoint=endpoint) for _, _, name in parts]
+    connections = [HubRepo(name, token=request.token, endpoint=request.endpoint) for _, _, name in parts]
     for connection in connections if not dry_run else []:
         connection.check_rights()
     work = clear(folder / WORK)
     try:
         plans = [
-            plan_release(hub, release, connection, gated=gated, version=version, work=work / hub.name)
+            plan_release(hub, release, connection, gated=request.gated, version=request.version, work=work / hub.name)
             for (hub, release, _), connection in zip(parts, connections, strict=True)
         ]
         faults = [fault for plan in plans for fault in _text_faults(plan)]
         if faults:
             return PublishReport(dry_run=dry_run, faults=tuple(faults))
-        refused = "" if allow_role_changes else _refusal(plans)
+        refused = "" if request.allow_role_changes else _refusal(plans)
         if dry_run or refused:
             return PublishReport(dry_run=dry_run, repos=tuple(plan.published for plan in plans), refused=refused)
         done = []
         for plan in plans:
             closed = plan.release.summary.part == "gated"
-            done.append(_write(plan, private=private, gated=gated or closed, work=work, progress=progress))
+            gated = request.gated or closed
+            done.append(_write(plan, private=request.private, gated=gated, work=work, progress=progress))
         return PublishReport(dry_run=False, repos=tuple(done))
     finally:
         clear(work).rmdir()
@@ -124,11 +108,12 @@ def _check_version(version: str | None) -> None:
         raise BadInput(f"--version {version}", "is not a version", "write three numbers, such as 1.2.0")
 
 
-def _parts(build: Path, repo: str, gated_repo: str | None, contact: str | None) -> list[tuple[Path, ReleaseFile, str]]:
+def _parts(build: Path, request: PublishRequest) -> list[tuple[Path, ReleaseFile, str]]:
     """(folder, release, repo) of each part of the build."""
+    repo, contact = request.repo, request.contact
     parts = [(build / HUB, repo)]
     if (build / GATED).is_dir():
-        second = gated_repo or f"{repo}-gated"
+        second = request.gated_repo or f"{repo}-gated"
         if second.casefold() == repo.casefold():  # the Hub does not tell names apart by case
             raise BadInput(f"--gated-repo {second}", "is the repo of the open part", "name another one")
         parts.append((build / GATED, second))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eval.metrics.aggregate import Metric
     from schemas.records.adopted import Adopted
     from sources.benchmarks.raw_rows import BenchmarkFolder
-    from unlearn.methods.table import Method
+    from unlearn.methods.rows.method import Method
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def find_reader(word: str) -> "Callable[[BenchmarkFolder], Adopted]":
 
 
 def _method_type() -> type["Method"]:
-    from unlearn.methods.table import Method
+    from unlearn.methods.rows.method import Method
 
     return Method
 

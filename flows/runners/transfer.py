@@ -23,6 +23,9 @@ from schemas.vocabulary import Stage
 REPLYING: frozenset[Stage] = frozenset({"probe"})
 """Stages whose shards keep replies beside their tables."""
 
+SMALL = (".toml", ".csv")
+"""Endings of the files right in a build's folder that say what it is: recipe, roster, resolved names, verdicts."""
+
 
 def inputs_of(build: BuildFolder, spec: StageSpec) -> list[tuple[BuildFolder, Stage]]:
     """The artifacts that a worker may read: besides those of the stage table, how each batch was cut into shards."""
@@ -61,9 +64,12 @@ def send_identity(store: Store, folder: Path) -> None:
     """The small files that say what the build is. Raises BadInput if the store holds those of another one."""
     _refuse_another(store, folder)
     batches = [path.name for path in sorted((folder / BATCHES).glob("*.json"))]
-    further = [path.name for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in (".toml", ".csv")]
+    further = [path.name for path in sorted(folder.iterdir()) if path.is_file() and path.name.endswith(SMALL)]
     for name in store.sizes(BATCHES).keys() - batches:
         store.forget(f"{BATCHES}/{name}")
+    for name in store.sizes("").keys() - further:
+        if name.endswith(SMALL):
+            store.forget(name)
     kept = [f"{BATCHES}/{name}" for name in batches]
     store.push(folder, [*kept, *(name for name in further if name != RECIPE), RECIPE, IDENTITY])
 
@@ -125,12 +131,16 @@ def send_replies(store: Store, folder: Path, order: ShardOrder) -> None:
 
 
 def fetch_build(store: Store, folder: Path) -> None:
-    """On a worker: the small files of the build; requests of batches that were given up go."""
+    """On a worker: the small files of the build; those that are gone go, and requests of batches that were given up."""
     batches = store.sizes(BATCHES)
     for path in (folder / BATCHES).glob("*.json"):
         if path.name not in batches:
             path.unlink()
-    store.pull(folder, [name for name in store.sizes("") if not name.startswith(".")])
+    there = [name for name in store.sizes("") if not name.startswith(".")]
+    for path in folder.glob("*"):
+        if path.is_file() and path.name.endswith(SMALL) and path.name not in there:
+            path.unlink()
+    store.pull(folder, there)
     store.pull(folder, [f"{BATCHES}/{name}" for name in batches])
 
 

@@ -5,10 +5,11 @@ from functools import cache
 from itertools import chain
 
 from curation.facts.properties import load_properties
-from curation.questions.distractors import Offered, distractor_pool
+from curation.questions.distractors import DistractorPool, Offered, distractor_pool
 from curation.questions.questions import questions_of
 from curation.questions.rewriting import Polishable
 from flows.pipeline.stage import Rows, StageRun, Tables, by_subject
+from flows.pipeline.verdicts import Rejections, rejections
 from flows.resources.resources import Resources
 from flows.stages.annotation import polished, say_polish
 from schemas.records.build_rows import Drop, Fact, Question, Subject
@@ -18,7 +19,13 @@ from schemas.storage.tables import read_columns
 def questions(run: StageRun, resources: Resources) -> None:
     """Every fact of every remaining subject in three tasks and two modalities, or a drop row."""
     table, seed = load_properties(), run.recipe.seed
-    pool = cache(lambda: distractor_pool(_offered(run)))  # read where shards are done, by no driver of them
+    rejected = rejections(run.build)
+
+    @cache
+    def pool() -> DistractorPool:  # read where shards are done, by no driver of them
+        left = list(_offered(run, rejected, only=True)) if rejected.by_sample else []
+        return distractor_pool(_offered(run, rejected), rejected=left)
+
     paraphrases = run.recipe.questions.paraphrases
 
     def work(shard: int) -> Tables:
@@ -32,7 +39,10 @@ def questions(run: StageRun, resources: Resources) -> None:
         facts = by_subject(run.read("facts", "facts", Fact, shard))
         for subject in run.read("screen", "subjects", Subject, shard):
             own = facts[subject.subject_id]
-            found, left = questions_of(subject, own, pool(), table, paraphrases=paraphrases, seed=seed)
+            left_out = {fact.sample_id: why for fact in own if (why := _why(rejected, fact)) is not None}
+            found, left = questions_of(
+                subject, own, pool(), table, paraphrases=paraphrases, seed=seed, rejected=left_out
+            )
             drops += left
             yield Polishable(subject=subject, facts=tuple(own), questions=tuple(found))
 
@@ -40,14 +50,24 @@ def questions(run: StageRun, resources: Resources) -> None:
     run.map("questions", run.shards(), work)
 
 
-def _offered(run: StageRun) -> Iterator[Offered]:
-    """The answers of all batches' people with enough pictures: nobody else's is to be read in a question."""
+def _why(rejected: Rejections, fact: Fact) -> str | None:
+    return rejected.reason(fact.sample_id, fact.property_id, fact.statement_id)
+
+
+def _offered(run: StageRun, rejected: Rejections, *, only: bool = False) -> Iterator[Offered]:
+    """The answers of all batches' people with enough pictures: nobody else's is to be read in a question.
+
+    Those of rejected facts are left out, or the `only` ones.
+    """
     screened = chain(run.read_earlier("screen", "subjects", Subject), run.read("screen", "subjects", Subject))
     remaining = {subject.subject_id for subject in screened}
-    columns = ("subject_id", *Offered._fields)
+    columns = ("subject_id", "sample_id", "statement_id", *Offered._fields)
     for batch in (*run.build.earlier, run.build):
         for path in run.files("facts", "facts", batch=batch):
             rows = (column.to_pylist() for column in read_columns(path, Fact, columns).columns)
-            for subject, *offered in zip(*rows, strict=True):
-                if subject in remaining:
-                    yield Offered(*offered)
+            for subject, sample, statement, *cells in zip(*rows, strict=True):
+                offered = Offered(*cells)
+                if subject in remaining and only == (
+                    rejected.reason(sample, offered.property_id, statement) is not None
+                ):
+                    yield offered

@@ -99,7 +99,7 @@ def screen(run: StageRun, resources: Resources) -> None:
 def _settle(run: StageRun) -> tuple[Settled, frozenset[str]]:
     """Duplicates over all subjects. Memory: three hash columns, and whole rows only of pictures that have a twin."""
     columns, radius = _hash_columns(run), run.recipe.screen.max_distance
-    links = find_links(columns.sha1, columns.phash, columns.dhash, radius=radius)
+    links = find_links(columns, radius=radius)
     earlier = [_hash_columns(run, batch) for batch in run.build.earlier]
     twins = {batch: find_twins(columns, known, radius=radius) for batch, known in enumerate(earlier)}
     members = _members(run, {*links.members(), *(position for found in twins.values() for position in found)})

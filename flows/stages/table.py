@@ -7,6 +7,7 @@ from pydantic import BaseModel, JsonValue
 
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageRun, StageSpec
+from flows.pipeline.verdicts import review_inputs
 from flows.resources.resources import Resources, place_free
 from flows.stages import attack, export, facts, images, probe, questions, screen, select_subjects, split
 from flows.stages.roster_names import named_outside
@@ -114,7 +115,7 @@ def stage_table(resources: Resources) -> Mapping[Stage, StageSpec]:
             return {"source": resources.source_identity()}
         if stage == "probe":
             return {"responder": resources.responder_identity(build.recipe.probe.responder)}
-        return {}
+        return review_inputs(stage, build)
 
     def work(stage: Stage, run: StageRun) -> None:
         WORK[stage](run, resources)

@@ -48,15 +48,6 @@ class TextTrainPair(Record):
     statement_id: str
 
 
-class RawQuestion(Record):
-    """One candidate of `unlearning_target.qas` or `.cloze_probes`. `source` is published as `from`."""
-
-    id: str
-    question: str
-    answer: str
-    source: str
-
-
 class UnlearningTarget(Record):
     """One row per subject of `unlearning_target`, the input to probing. `qas` and `cloze_probes` are JSON strings."""
 
@@ -183,3 +174,7 @@ class TrainingSample(Record):
     answer: str
     image: bytes | None = None
     """Encoded picture, for vqa."""
+    value: str = ""
+    """The fact's value as the dataset has it, which may differ from the answer; "" where that is not known."""
+    property_id: str = ""
+    sensitivity: Sensitivity | None = None

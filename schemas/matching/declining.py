@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from schemas.matching.declining_english import AI, DECLINES
 from schemas.matching.declining_languages import ELSEWHERE
+from schemas.matching.letters import fold_accents
 
 _PREAMBLE = re.compile(
     rf"(?:(?:im|i am|we are|am)? ?(?:\w+ )?sorry(?: (?:for|about) .*)?|(?:my |i )?apolog\w+(?: for .*)?|as"
@@ -41,8 +42,7 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 def pattern_words(text: str) -> str:
     """The words of a text in lower case, without accents, apostrophes and articles: the patterns are written so."""
     text = _IS.sub(r"\1 is", text.translate(_QUOTES)).replace("'", "")
-    text = unicodedata.normalize("NFKD", text).casefold()
-    words = re.findall(r"\w+", "".join(each for each in text if not unicodedata.combining(each)))
+    words = re.findall(r"\w+", fold_accents(text).casefold())
     return " ".join(
         word for word, after in zip_longest(words, words[1:]) if word not in ("the", "a", "an") or not after
     )

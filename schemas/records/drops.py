@@ -71,6 +71,7 @@ REASONS: dict[str, str] = {
     "told_by_name": "The subject's name tells the answer, and false options that share as much cannot be made.",
     "namesake_untold": "Only what is asked would tell the subject from a namesake.",
     "too_few_distractors": "Fewer than three false options of the answer type exist.",
+    "rejected_in_review": "A reader of the review has rejected the fact.",
     # probe
     "not_known": "The target does not know the fact in both modalities.",
     "no_known_fact": "The target knows no fact of this subject.",

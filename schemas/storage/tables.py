@@ -112,13 +112,6 @@ def _feature(annotation: object) -> object:
     return Value(str(_arrow_type(kind)).replace("double", "float64"))
 
 
-def to_table(records: Sequence[Record], record: type[Record]) -> "pa.Table":
-    """Arrow table of the rows in the order given."""
-    import pyarrow as pa
-
-    return pa.Table.from_pylist([row.model_dump() for row in records], schema=arrow_schema(record))
-
-
 def _group_rows(record: type[Record]) -> int:
     holds_bytes = any(_unwrap(info.annotation)[0] is bytes for info in record.model_fields.values())
     return PICTURE_GROUP_ROWS if holds_bytes else ROW_GROUP_ROWS

@@ -66,10 +66,6 @@ class HubRepo:
         self._token = find_token(token)
         self._api = HfApi(endpoint=endpoint, token=self._token or False)
 
-    @property
-    def has_token(self) -> bool:
-        return self._token is not None
-
     def check_rights(self) -> None:
         """Raise BadInput unless the token is accepted, may write, and belongs to the repo's owner or a member of it."""
         if self._token is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from curation.card.card import CardFacts
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.records.evaluation import Prediction
 from schemas.vocabulary import RATIOS
@@ -34,12 +34,8 @@ def write_dataset(folder: Path, *, people: int = 6) -> Path:
     export_release(
         folder,
         make_bundles(people),
+        ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=SENSITIVE),
         card=CARD,
-        target="tiny",
-        ratios=RATIOS,
-        sensitive=SENSITIVE,
-        part="all",
-        rows_per_file=20_000,
     )
     return folder
 

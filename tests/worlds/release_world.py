@@ -18,17 +18,14 @@ CONTACT = "takedown@example.org"
 
 def write_release(folder: Path, *, people: int = 4, part: Part = "all", gated_slots: tuple[int, ...] = ()) -> Path:
     """A finished export with a take-down contact; returns the folder."""
-    from curation.export.export import export_release
+    from curation.export.export import ReleaseRequest, export_release
     from schemas.vocabulary import RATIOS
 
     export_release(
         folder,
         make_bundles(people, gated_slots=gated_slots),
+        ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=CARD.sensitive, part=part),
         card=CARD.model_copy(update={"contact": CONTACT}),
-        target="tiny",
-        ratios=RATIOS,
-        sensitive=CARD.sensitive,
-        part=part,
     )
     return folder
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unlearn.losses.bao import boundary_margin
     from unlearn.losses.likelihood import kl_divergence, sequence_nll, token_nll
-    from unlearn.losses.terms import TERMS, Measured, Samples, Term, ascent, npo
+    from unlearn.losses.term import Measured, Samples, Term
+    from unlearn.losses.terms import TERMS, ascent, npo
 
 __all__ = [
     "TERMS",
@@ -27,9 +28,9 @@ _HOMES = {
     "sequence_nll": "unlearn.losses.likelihood",
     "token_nll": "unlearn.losses.likelihood",
     "TERMS": "unlearn.losses.terms",
-    "Measured": "unlearn.losses.terms",
-    "Samples": "unlearn.losses.terms",
-    "Term": "unlearn.losses.terms",
+    "Measured": "unlearn.losses.term",
+    "Samples": "unlearn.losses.term",
+    "Term": "unlearn.losses.term",
     "ascent": "unlearn.losses.terms",
     "npo": "unlearn.losses.terms",
 }

@@ -35,7 +35,7 @@ class _NLLAndKL(torch.autograd.Function):
         offset = logits.shape[0] - reference.shape[0]
         reference_total = _reference_partition(reference, weight, logits.shape[1])  # [known]
         kl = torch.zeros_like(reference_total)
-        for part in _chunks(logits.shape[1]):
+        for part in chunks(logits.shape[1]):
             log_p = _reference_chunk(reference, weight, part) - reference_total[:, None]
             log_q = logits[offset:, part].float() - total[offset:, None]
             p = log_p.exp()
@@ -54,7 +54,7 @@ class _NLLAndKL(torch.autograd.Function):
         offset = logits.shape[0] - of_kl.shape[0]
         scale[offset:] += of_kl
         out = torch.empty_like(logits)  # [positions, vocab]
-        for part in _chunks(logits.shape[1]):
+        for part in chunks(logits.shape[1]):
             chunk = (logits[:, part].float() - total[:, None]).exp_().mul_(scale[:, None])
             if len(saved) > 3:
                 p = (_reference_chunk(saved[3], saved[5], part) - saved[4][:, None]).exp_()
@@ -64,13 +64,14 @@ class _NLLAndKL(torch.autograd.Function):
         return out, None, None, None
 
 
-def _chunks(vocab: int) -> list[slice]:
-    return [slice(start, start + VOCABULARY_CHUNK) for start in range(0, vocab, VOCABULARY_CHUNK)]
+def chunks(vocab: int) -> list[slice]:
+    """Runs of words that together are the vocabulary."""
+    return [slice(start, min(start + VOCABULARY_CHUNK, vocab)) for start in range(0, vocab, VOCABULARY_CHUNK)]
 
 
 def _log_partition(logits: Tensor) -> Tensor:
     """log sum exp over the vocabulary, fp32, by chunks: [positions, vocab] -> [positions]."""
-    return torch.stack([logits[:, part].float().logsumexp(1) for part in _chunks(logits.shape[1])]).logsumexp(0)
+    return torch.stack([logits[:, part].float().logsumexp(1) for part in chunks(logits.shape[1])]).logsumexp(0)
 
 
 def _reference_chunk(reference: Tensor, weight: Tensor | None, part: slice) -> Tensor:
@@ -79,7 +80,7 @@ def _reference_chunk(reference: Tensor, weight: Tensor | None, part: slice) -> T
 
 
 def _reference_partition(reference: Tensor, weight: Tensor | None, vocab: int) -> Tensor:
-    parts = [_reference_chunk(reference, weight, part).logsumexp(1) for part in _chunks(vocab)]
+    parts = [_reference_chunk(reference, weight, part).logsumexp(1) for part in chunks(vocab)]
     return torch.stack(parts).logsumexp(0)
 
 

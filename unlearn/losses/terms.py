@@ -1,10 +1,10 @@
-"""The table of terms: each summand of an unlearning loss, what it reads, its weight and how it reduces."""
+"""The table of terms, and those of ascent, descent, NPO, KL and the boundary: weights, and how each reduces."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schemas.dataset.samples import TrainingSample
+from unlearn.losses.answer_terms import ANSWER_TERMS
+from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean, weighed
+from unlearn.losses.token_terms import TOKEN_TERMS
 from unlearn.presets import Numbers
 
 if TYPE_CHECKING:
@@ -27,31 +27,9 @@ def npo(nll: "Tensor", reference_nll: "Tensor", *, beta: float) -> "Tensor":
     return -(2 / beta) * logsigmoid(beta * (nll - reference_nll))
 
 
-Measured = Mapping[str, "Tensor"]
-"""Numbers by sample, `<group>.<quantity>` -> [samples of the group]; groups are forget, retain and matched."""
-
-Samples = Mapping[str, tuple[TrainingSample, ...]]
-"""The samples of each group, in the order of the measured numbers."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """One summand: the groups it reads (any one of a set is enough to have it in a step) and its weighted value."""
-
-    needs: tuple[frozenset[str], ...]
-    value: Callable[[Measured, Samples, Numbers], "Tensor"]
-    reference: bool = False
-    """It compares with the model before unlearning."""
-
-
-def token_mean(measured: Measured, group: str) -> "Tensor":
-    """Cross-entropy of a group as Hugging Face models average it: over all answer tokens of the batch."""
-    return measured[f"{group}.nll_sum"].sum() / measured[f"{group}.tokens"].sum()
-
-
 def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
     tokens = measured["forget.tokens"]
-    each = ascent(measured["forget.nll"], cap=numbers.forget_nll_cap)  # [samples]
+    each = weighed(measured, "forget", ascent(measured["forget.nll"], cap=numbers.forget_nll_cap))  # [samples]
     return numbers.forget_weight * (each * tokens).sum() / tokens.sum()
 
 
@@ -70,7 +48,7 @@ def _npo(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
         now, before = now.sum() / tokens.sum(), before.sum() / tokens.sum()
     elif numbers.npo_length_normalize:
         now, before = now / tokens, before / tokens
-    return numbers.forget_weight * npo(now, before, beta=numbers.beta).mean()
+    return numbers.forget_weight * weighed(measured, "forget", npo(now, before, beta=numbers.beta)).mean()
 
 
 def _kl(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
@@ -96,12 +74,13 @@ def _boundary(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor
     )
 
 
-_FORGET, _KEPT, _MATCHED = frozenset({"forget"}), frozenset({"retain", "matched"}), frozenset({"matched"})
-
-TERMS: dict[str, Term] = {
-    "ascent": Term((_FORGET,), _ascent),
-    "npo": Term((_FORGET,), _npo, reference=True),
-    "descent": Term((_KEPT,), _descent),
-    "kl": Term((_KEPT,), _kl, reference=True),
-    "boundary": Term((_FORGET, _MATCHED), _boundary),
+_FIRST_TERMS: dict[str, Term] = {
+    "ascent": Term((FORGET,), _ascent),
+    "npo": Term((FORGET,), _npo, reference=True),
+    "descent": Term((KEPT,), _descent),
+    "kl": Term((KEPT,), _kl, reference=True),
+    "boundary": Term((FORGET, MATCHED), _boundary),
 }
+
+TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS, **ANSWER_TERMS}
+"""All terms by name, from the files of this folder."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from unlearn.losses.likelihood import align
-from unlearn.losses.terms import token_mean
+from unlearn.losses.term import token_mean
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 

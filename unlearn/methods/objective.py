@@ -3,17 +3,27 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from unlearn.losses.likelihood import align, nll_and_kl
-from unlearn.losses.terms import Measured, Samples
+from unlearn.losses.answer_values import ANSWER_VALUES, AnswerTokens
+from unlearn.losses.likelihood import Answers, align, nll_and_kl, sample_sum
+from unlearn.losses.term import KEPT, Measured, Samples
+from unlearn.methods.aids import Aids, teacher_of
 from unlearn.methods.reference_model import Reference
-from unlearn.methods.table import Method
+from unlearn.methods.rows.method import Method
 from unlearn.models.encoding import Batch, join
 from unlearn.models.forward import adapter_off, bare
 from unlearn.presets import Numbers
 from unlearn.training.gradients import Objective
+
+GROUPS = (
+    "forget", "refusal", "alternate", "decoupled", "mixed_forget_first", "mixed_retain_first", "retain_refusal",
+    "matched", "retain",
+)  # fmt: skip
+"""Groups of a step in the order of their rows; those with a KL come last."""
+NO_AIDS = Aids()
 
 
 def own_value(where: str, value: Callable[[], Tensor], *, measured: Iterable[str]) -> Tensor:
@@ -50,18 +60,26 @@ def loss_terms(method: Method, numbers: Numbers, measured: Measured, samples: Sa
 
 
 def measure(
-    network: nn.Module, groups: Mapping[str, Batch], *, method: Method, numbers: Numbers, reference: Reference | None
+    network: nn.Module,
+    groups: Mapping[str, Batch],
+    *,
+    method: Method,
+    numbers: Numbers,
+    reference: Reference | None,
+    aids: Aids = NO_AIDS,
 ) -> dict[str, Tensor]:
     """One forward pass over all groups of a step; what the terms need to know of each sample.
 
     `<group>.nll` is the mean and `.nll_sum` the sum over answer tokens (nats), `.tokens` their number, `.reference`
-    the old model's sum, `.kl` the divergence summed over the sample's answer positions. Each is [samples].
+    the old model's sum, `.kl` the divergence summed over the sample's answer positions, `.factor` how much a forget
+    sample counts, and `.<value>` one of ANSWER_VALUES summed over the answer. Each is [samples].
     """
-    order = [name for name in ("forget", "matched", "retain") if name in groups]  # those with a KL come last
+    order = [name for name in GROUPS if name in groups]
     whole = join([groups[name] for name in order])
     logits, labels = network(whole.inputs, whole.labels, whole.pictures)
     answers = align(logits, labels)
-    known = [name for name in order if name != "forget" and "kl" in method.terms and numbers.kl_positions == "answer"]
+    diverges = "kl" in method.terms
+    known = [name for name in order if name in KEPT and diverges and numbers.kl_positions == "answer"]
     hidden = head = None
     if known and reference is not None:
         hidden = reference.hidden_of(join([groups[name] for name in known]), width=labels.shape[1])
@@ -71,6 +89,7 @@ def measure(
     counts = answers.token_counts()
     padded = nn.functional.pad(kl, (nll.shape[0] - kl.shape[0], 0))
     divergences, _ = answers.by_sample(padded[answers.kept])
+    values = wanted_values(method)
     found: dict[str, Tensor] = {}
     start = 0
     for name in order:
@@ -79,11 +98,61 @@ def measure(
         found |= {f"{name}.nll": means[rows], f"{name}.nll_sum": sums[rows], f"{name}.tokens": counts[rows]}
         if name in known:
             found[f"{name}.kl"] = divergences[rows]
-        if name == "forget" and method.compares_forget and reference is not None:
-            found["forget.reference"] = reference.nll(groups[name])
-        if name != "forget" and "kl" in method.terms and numbers.kl_positions == "all":
+        if name in method.compared and reference is not None:
+            found[f"{name}.reference"] = reference.nll(groups[name])
+        if name in KEPT and diverges and numbers.kl_positions == "all":
             found[f"{name}.kl"] = kl_everywhere(network, groups[name])
+        if name == "forget" and aids.factors:
+            found["forget.factor"] = aids.factor(groups[name])
+        if name in values:
+            tokens = _tokens(answers, nll, rows, groups[name], numbers=numbers, reference=reference, aids=aids)
+            by_row = answers.rows[_positions(answers, rows)][tokens.kept] - rows.start
+            for value in values[name]:
+                each = ANSWER_VALUES[value](tokens)[tokens.kept]
+                found[f"{name}.{value}"] = sample_sum(each, by_row, len(groups[name]))
     return found
+
+
+def wanted_values(method: Method) -> dict[str, list[str]]:
+    """By group, what the method's terms read of answer tokens beside NLL and KL."""
+    found: dict[str, list[str]] = {}
+    for named in sorted({each for term in map(method.term, method.terms) for each in term.values}):
+        group, _, value = named.partition(".")
+        found.setdefault(group, []).append(value)
+    return found
+
+
+def _positions(answers: Answers, rows: slice) -> slice:
+    """Positions of some samples, which lie end to end."""
+    width = answers.kept.shape[0] // answers.samples
+    return slice(rows.start * width, rows.stop * width)
+
+
+def _tokens(
+    answers: Answers,
+    nll: Tensor,
+    rows: slice,
+    batch: Batch,
+    *,
+    numbers: Numbers,
+    reference: Reference | None,
+    aids: Aids,
+) -> AnswerTokens:
+    """The positions of one group, with what is known of its samples. `nll` is [positions] of all groups."""
+    where = _positions(answers, rows)
+    kept = answers.kept[where]
+    width = answers.kept.shape[0] // answers.samples
+    return AnswerTokens(
+        logits=answers.logits[where],
+        targets=answers.targets[where],
+        nll=nll[where],
+        kept=kept,
+        first=torch.arange(len(kept), device=kept.device) % width == 0,
+        numbers=numbers,
+        teacher=teacher_of(batch, width=width, reference=reference, aids=aids, numbers=numbers),
+        banned=None if aids.banned is None else aids.banned.to(kept.device),
+        unwanted=aids.unwanted_of(batch, kept),
+    )
 
 
 def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
@@ -102,7 +171,12 @@ def kl_everywhere(network: nn.Module, batch: Batch) -> Tensor:
 
 
 def objective_for(
-    method: Method, numbers: Numbers, *, reference: Reference | None, keep: Mapping[str, Tensor] | None
+    method: Method,
+    numbers: Numbers,
+    *,
+    reference: Reference | None,
+    keep: Mapping[str, Tensor] | None,
+    aids: Aids = NO_AIDS,
 ) -> Objective:
     """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight."""
     if method.masked and keep is None:
@@ -110,7 +184,7 @@ def objective_for(
             f"method {method.name}", "needs a saliency mask", "take one with unlearn.methods.mmunlearner.take_mask"
         )
     return Objective(
-        measure=partial(measure, method=method, numbers=numbers, reference=reference),
+        measure=partial(measure, method=method, numbers=numbers, reference=reference, aids=aids),
         terms=partial(loss_terms, method, numbers),
         mask=keep,
         masked_terms=method.masked,

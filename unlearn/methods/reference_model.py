@@ -36,6 +36,15 @@ class Reference:
     head: Tensor | None
     """[vocab, hidden], the output layer's weight as it was; None if it is not asked for or not all of the head."""
 
+    def joined(self, other: "Reference") -> "Reference":
+        """Both as one: what was asked about different samples."""
+        return Reference(
+            {**self.nll_sum, **other.nll_sum},
+            {**self.tokens, **other.tokens},
+            {**self.hidden, **other.hidden},
+            other.head if self.head is None else self.head,
+        )
+
     def nll(self, batch: Batch) -> Tensor:
         """[batch], summed over each sample's answer."""
         return torch.tensor([self.nll_sum[key] for key in batch.sample_ids], device=batch.labels.device)
@@ -51,9 +60,14 @@ class Reference:
 
 
 def measure_reference(
-    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, keep_hidden: bool
+    network: nn.Module,
+    encoder: Encoder,
+    samples: Mapping[str, TrainingSample],
+    *,
+    keep_hidden: bool,
+    adapter: bool = False,
 ) -> Reference:
-    """Ask the model about every sample once, its adapter off, dropout off, without gradients.
+    """Ask the model about every sample once, dropout off, without gradients, its adapter off unless `adapter`.
 
     A model without an adapter is asked as it is, so this comes before its first step (and before a checkpoint loads).
     """
@@ -68,7 +82,7 @@ def measure_reference(
     # After the pass, so that it sees what the output layer was narrowed to.
     watch = head.register_forward_hook(lambda _, inputs, __: caught.append(inputs[0]))
     plain = keep_hidden and _family(network).plain_head and _family(network).narrow
-    off = adapter_off(network) if isinstance(bare(network), PeftModel) else nullcontext()
+    off = adapter_off(network) if isinstance(bare(network), PeftModel) and not adapter else nullcontext()
     try:
         with off, torch.no_grad():
             for keys in counted("old model", _shards(samples)):

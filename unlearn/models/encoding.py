@@ -146,6 +146,21 @@ class Encoder:
             labels[-1] = IGNORED
         return Encoded(inputs, labels)
 
+    def answer_spans(self, sample: TrainingSample) -> list[tuple[int, int]]:
+        """Of each trained answer token, the characters (from, to) of the stripped answer that it holds; the end of
+        turn lies behind them.
+        """
+        prompt_text, full_text = self._render(sample, where=f"sample {sample.sample_id}")
+        tokenizer = self._processor.tokenizer
+        special = not (tokenizer.bos_token and full_text.startswith(tokenizer.bos_token))
+        prompt_ids = tokenizer(prompt_text, add_special_tokens=special)["input_ids"]
+        whole = tokenizer(full_text, add_special_tokens=special, return_offsets_mapping=True)
+        full_ids, offsets = whole["input_ids"], whole["offset_mapping"]
+        first = _answer_start(tokenizer, prompt_text, full_text, prompt_ids, full_ids, special=special)
+        begin = full_text.index(sample.answer.strip(), len(prompt_text))
+        spans = [(low - begin, high - begin) for low, high in offsets[first:]]
+        return spans if self._train_on_eot else spans[:-1]
+
     def _framed(self, full_ids: list[int], pixels: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
         """The processor's output per token beside a known picture; None where its frame was not seen yet."""
         for frame in () if pixels is None else self._frames.get(_signature(pixels), ()):

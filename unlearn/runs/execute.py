@@ -2,29 +2,28 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.storage.tables import Record
+from unlearn.answers.groups import write_answers
 from unlearn.methods.activations import record_activity
 from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
-from unlearn.methods.objective import objective_for
-from unlearn.methods.reference_model import measure_reference
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
+from unlearn.runs.known import answers_of, known_digest, objective_of
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
-from unlearn.training.fsdp import fsdp_wanted
 from unlearn.training.gradients import Objective
 from unlearn.training.loop import Optimisation, Outcome, Step, train
 from unlearn.training.probes import Probe
-from unlearn.training.processes import processes, wait_for_all, writes
+from unlearn.training.processes import wait_for_all, writes
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +38,14 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
     """
     began = time.monotonic()
     numbers = ready.numbers
-    plan = step_plan(ready.data, ready.method, numbers, seed=ready.seed)
+    answers = answers_of(ready)
+    plan = step_plan(ready.data, ready.method, numbers, seed=ready.seed, answers=answers)
     forget, retain = probed(ready)
     start = probe(ready.network, ready.encoder, forget, retain)
-    record = start_record(ready, start, asked_of(forget, retain), planned=len(plan))
+    record = start_record(
+        ready, start, asked_of(forget, retain), planned=len(plan),
+        answers=answers.counts, known=known_digest(ready, answers),
+    )  # fmt: skip
     check_same_run(ready.out, found, record)
     if found is not None and found.outcome:
         return found
@@ -51,6 +54,7 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
         record = record.model_copy(update={"mask_kept": mask.kept_share()})
     if writes():
         write_record(ready.out, record)
+        write_answers(ready.out, answers)
     watch = Watch(ready.encoder, forget, retain, start=start, every=numbers.probe_every, steps=len(plan))
     guard = CollapseGuard(
         watch,
@@ -58,13 +62,14 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
         retain_share=numbers.stop_retain_share,
         repetition=numbers.stop_repetition,
     )
-    objective = _objective(ready, mask)
+    objective = objective_of(ready, answers, mask)
+    samples = {**ready.data.forget, **ready.data.retain, **answers.samples}
     if ready.method.own:
-        _rehearse(ready, plan, objective)
+        _rehearse(ready, samples, plan, objective)
     outcome = train(
         ready.network,
         ready.encoder,
-        {**ready.data.forget, **ready.data.retain},
+        samples,
         plan,
         objective,
         optimisation=_optimisation(ready),
@@ -88,24 +93,10 @@ def probed(ready: Prepared) -> tuple[list[TrainingSample], list[TrainingSample]]
     return forget, [data.retain[key] for key in probe_keys(data.retain, limit=limit, seed=ready.seed)]
 
 
-def _objective(ready: Prepared, mask: Mask | None) -> Objective:
-    method, numbers = ready.method, ready.numbers
-    if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
-        found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
-        raise BadInput("kl_positions = all", found, 'take kl_positions = "answer", or a configuration without FSDP')
-    reference = None
-    if any(method.term(name).reference for name in method.terms):
-        diverges = "kl" in method.terms
-        if not (diverges and numbers.kl_positions == "all"):
-            compared = ready.data.retain if diverges else ready.data.forget
-            reference = measure_reference(ready.network, ready.encoder, compared, keep_hidden=diverges)
-    keep = None if mask is None else mask.for_weights(bare(ready.network))
-    return objective_for(method, numbers, reference=reference, keep=keep)
-
-
-def _rehearse(ready: Prepared, plan: Sequence[Step], objective: Objective) -> None:
+def _rehearse(
+    ready: Prepared, samples: Mapping[str, TrainingSample], plan: Sequence[Step], objective: Objective
+) -> None:
     """Ask the terms once of a few samples for each kind of step, so that a fault in a user's file costs no run."""
-    samples = {**ready.data.forget, **ready.data.retain}
     device = next(ready.network.parameters()).device
     for step in {frozenset(step.groups): step for step in plan}.values():
         groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
 from schemas.errors import BadInput
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
+from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
 from unlearn.methods.mmunlearner import freeze_first_matrices
-from unlearn.methods.table import Method
+from unlearn.methods.rows.method import Method
 from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
@@ -30,6 +32,7 @@ from unlearn.training.processes import processes
 
 log = logging.getLogger(__name__)
 
+NO_ANSWERS = AnswerGroups()
 TYPICAL_LENGTH = 512
 """Tokens of a sample, image included, that the memory estimate reckons with."""
 
@@ -142,8 +145,10 @@ def _settle(
     return numbers, sections
 
 
-def step_plan(data: Assigned, method: Method, numbers: Numbers, *, seed: int) -> list[Step]:
-    """The run's steps, the same for the same data, numbers and seed."""
+def step_plan(
+    data: Assigned, method: Method, numbers: Numbers, *, seed: int, answers: AnswerGroups = NO_ANSWERS
+) -> list[Step]:
+    """The run's steps, the same for the same data, numbers and seed. Groups that no term reads are left out."""
 
     forget = {key: sample.subject_id for key, sample in data.forget.items()}
     retain = {key: sample.subject_id for key, sample in data.retain.items()} if method.uses_retain else {}
@@ -166,11 +171,21 @@ def step_plan(data: Assigned, method: Method, numbers: Numbers, *, seed: int) ->
         seed=seed,
     )
     groups = [{"forget": turn.forget, "retain": turn.retain, "matched": turn.matched} for turn in plan]
-    return [Step({name: keys for name, keys in step.items() if keys}) for step in groups][: numbers.steps]
+    full = [{name: keys for name, keys in step.items() if keys} for step in groups]
+    read = [answers.beside(step, method.groups) for step in full]
+    return [Step(step) for step in read if method.works_on(frozenset(step))][: numbers.steps]
 
 
-def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -> RunRecord:
-    """The record of a run that is about to start."""
+def start_record(
+    ready: Prepared,
+    start: Probe,
+    asked: Asked,
+    *,
+    planned: int,
+    answers: Mapping[str, int] = MappingProxyType({}),
+    known: str = "",
+) -> RunRecord:
+    """The record of a run that is about to start; `answers` counts answer groups, `known` digests what is read."""
     data, method, numbers = ready.data, ready.method, ready.numbers
     weights = list(bare(ready.network).parameters())
     matched = matched_subjects(
@@ -185,6 +200,8 @@ def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -
     }  # fmt: skip
     if method.code:
         made_of["code"] = method.code
+    if known:
+        made_of["known"] = known
     return RunRecord(
         status="running",
         identity=digest(made_of),
@@ -208,6 +225,8 @@ def start_record(ready: Prepared, start: Probe, asked: Asked, *, planned: int) -
         forget_samples=len(data.forget),
         retain_samples=len(data.retain),
         matched_subjects=len(matched),
+        answers=dict(answers),
+        known=known,
         missing_ids=len(data.missing),
         planned_steps=planned,
         parameters=sum(weight.numel() for weight in weights),
@@ -229,7 +248,7 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
         log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
         (out / MASK).unlink(missing_ok=True)
         return
-    for name in ("method", "code", "terms", "base", "data", "seed", "numbers"):
+    for name in ("method", "code", "terms", "base", "data", "seed", "numbers", "known"):
         before, now = getattr(found, name), getattr(record, name)
         if before == now:
             continue

@@ -62,6 +62,10 @@ class RunRecord(Record):
     retain_samples: int
     matched_subjects: int
     """Subjects with forget and retain samples; without any the boundary term is zero."""
+    answers: dict[str, int] = {}
+    """Samples of answer groups, by group; answers.jsonl holds what they ask and answer."""
+    known: str = ""
+    """Digest of answer groups, factors and values that the method reads; "" where it reads none."""
     missing_ids: int
     """Ids that the split names and the data lacks (only where that was allowed)."""
     planned_steps: int

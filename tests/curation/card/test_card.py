@@ -9,11 +9,13 @@ import yaml
 from curation.card.attribution import CreditsFile, markdown
 from curation.card.card import BEGIN, CardFacts, render_card
 from curation.card.columns import FIELDS
-from curation.export.export import export_release
+from curation.card.metadata_files import ReleaseFile, parse_release, release_texts
+from curation.export.export import ReleaseRequest, export_release
 from schemas.dataset.layout import config_records
 from schemas.dataset.release import ReleaseSummary
 from schemas.dataset.samples import ImageCredit
 from schemas.errors import BadInput
+from schemas.records.review import ReviewFigures, SampleCount
 from schemas.vocabulary import RATIOS
 from tests.curation.export.test_export import CARD
 from tests.worlds.synthetic_build import make_bundles
@@ -22,7 +24,8 @@ from tests.worlds.synthetic_build import make_bundles
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReleaseSummary]:
     folder = tmp_path_factory.mktemp("build") / "hub"
-    summary = export_release(folder, make_bundles(6), card=CARD, target="tiny", ratios=RATIOS, sensitive=CARD.sensitive)
+    wanted = ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=CARD.sensitive)
+    summary = export_release(folder, make_bundles(6), wanted, card=CARD)
     return folder, summary
 
 
@@ -153,3 +156,33 @@ def test_a_credit_cannot_break_out_of_its_line_or_link_elsewhere(tmp_path: Path)
         "",
         "- 001: a\\](javascript:1).jpg; &lt;i&gt;N&lt;/i&gt;; [CC0](<https://x.org/a%3Eb>); changed: scaled",
     ]
+
+
+REVIEW = ReviewFigures(
+    judged=150, accepted=146, low=0.9334, high=0.9896,
+    samples=(
+        SampleCount(seed=7, size=150, of=1234, drawn_from="known", judged=140, accepted=137),
+        SampleCount(seed=8, size=20, of=2000, drawn_from="asked", judged=10, accepted=9),
+    ),
+)  # fmt: skip
+
+
+def test_the_review_is_told_with_its_interval_and_samples(release: tuple[Path, ReleaseSummary]) -> None:
+    text = render_card(release[1], CARD.model_copy(update={"review": REVIEW}))
+    for words in (
+        "A reader looked at 150 facts",
+        "accepted\n146 of them: 97.3 % (95 % Wilson interval 93.3 to 99.0 %).\nThe 4 rejected are not in this dataset.",
+        "| 150 | 1234 that the target knew | 7 | 140 | 137 |\n| 20 | 2000 that were asked | 8 | 10 | 9 |\n",
+    ):
+        assert words in text
+
+
+def test_without_a_review_card_and_release_file_say_nothing_of_one(release: tuple[Path, ReleaseSummary]) -> None:
+    assert '"review"' not in (release[0] / "release.json").read_text()
+    assert "## Review" not in render_card(release[1], CARD)
+
+
+def test_a_review_in_the_release_file_is_read_back(release: tuple[Path, ReleaseSummary], tmp_path: Path) -> None:
+    card = CARD.model_copy(update={"review": REVIEW})
+    texts = release_texts(release[0], ReleaseFile(summary=release[1], card=card), previous=None)
+    assert parse_release(texts["release.json"], "there").card == card

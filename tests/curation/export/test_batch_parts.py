@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from curation.export.batch_parts import EarlierBatch, read_summary
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from curation.export.rows import SubjectBundle
 from schemas.dataset.release import ReleaseSummary
 from schemas.storage.artifacts import file_sha256
@@ -27,9 +27,8 @@ def bundles() -> Bundles:
 def export(
     folder: Path, bundles: Bundles, *, piece: Path | None = None, earlier: Sequence[EarlierBatch] = ()
 ) -> ReleaseSummary:
-    return export_release(
-        folder, bundles, card=CARD, target="tiny", ratios=RATIOS, sensitive=SENSITIVE, piece=piece, earlier=earlier
-    )
+    wanted = ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=SENSITIVE)
+    return export_release(folder, bundles, wanted, card=CARD, piece=piece, earlier=earlier)
 
 
 def two_batches(folder: Path, bundles: Bundles) -> ReleaseSummary:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from curation.card.card import CardFacts
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from curation.export.rows import SubjectBundle
 from schemas.dataset.layout import config_records
 from schemas.dataset.release import Part, ReleaseSummary
@@ -51,16 +51,8 @@ CARD = CardFacts(
 def export(
     folder: Path, bundles: Sequence[SubjectBundle], *, part: Part = "all", rows_per_file: int = 20_000
 ) -> ReleaseSummary:
-    return export_release(
-        folder,
-        bundles,
-        card=CARD,
-        target="tiny",
-        ratios=RATIOS,
-        sensitive=SENSITIVE,
-        part=part,
-        rows_per_file=rows_per_file,
-    )
+    wanted = ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=SENSITIVE, part=part, rows_per_file=rows_per_file)
+    return export_release(folder, bundles, wanted, card=CARD)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from curation.images.decoding import Picture, decode_picture
 from curation.images.duplicates import (
     HashColumns,
-    Screened,
     Settled,
-    drop_duplicates,
     find_links,
     find_twins,
     settle,
@@ -34,12 +32,21 @@ def picture(image_id: str, phash: int = 0, dhash: int = 0, **changes: object) ->
     return ImageHashes.model_validate(fields | changes)
 
 
-def screened(*pictures: ImageHashes, radius: int = 6) -> Screened:
-    return drop_duplicates(pictures, radius=radius, names=NAMES)
+def columns(*pictures: ImageHashes) -> HashColumns:
+    return HashColumns([one.sha1 for one in pictures], [one.phash for one in pictures], [one.dhash for one in pictures])
+
+
+def screened(*pictures: ImageHashes, radius: int = 6) -> Settled:
+    return settle(pictures, find_links(columns(*pictures), radius=radius), names=NAMES)
+
+
+def left(*pictures: ImageHashes, radius: int = 6) -> list[ImageHashes]:
+    gone = screened(*pictures, radius=radius).gone
+    return [one for position, one in enumerate(pictures) if position not in gone]
 
 
 def kept(*pictures: ImageHashes, radius: int = 6) -> list[str]:
-    return [one.image_id for one in screened(*pictures, radius=radius).kept]
+    return [one.image_id for one in left(*pictures, radius=radius)]
 
 
 FAR = 0xFFFF_0000_FFFF_0000
@@ -66,9 +73,9 @@ def test_a_radius_of_0_finds_equal_hashes_only() -> None:
 
 
 def test_an_equal_sha1_is_a_duplicate_whatever_the_hashes_say() -> None:
-    found = screened(picture("001-a", sha1="same"), picture("001-b", FAR, FAR, sha1="same"))
-    assert [one.image_id for one in found.kept] == ["001-a"]
-    assert [(row.exact, row.distance) for row in found.duplicates] == [(True, 32)]
+    pictures = picture("001-a", sha1="same"), picture("001-b", FAR, FAR, sha1="same")
+    assert kept(*pictures) == ["001-a"]
+    assert [(row.exact, row.distance) for row in screened(*pictures).duplicates] == [(True, 32)]
 
 
 def test_an_empty_sha1_says_nothing() -> None:
@@ -102,14 +109,15 @@ def test_a_drop_names_the_picture_that_stays() -> None:
 
 
 def test_two_titles_with_the_same_bytes_leave_one_picture() -> None:
-    found = screened(picture("001-a", title="B"), picture("001-a", title="A"))
-    assert [one.title for one in found.kept] == ["A"]
-    assert [drop.detail for drop in found.drops] == ["B: same picture as 001-a"]
+    pictures = picture("001-a", title="B"), picture("001-a", title="A")
+    assert [one.title for one in left(*pictures)] == ["A"]
+    assert [drop.detail for drop in screened(*pictures).drops] == ["B: same picture as 001-a"]
 
 
 def test_a_picture_of_two_subjects_stays_with_the_one_whose_portrait_it_is() -> None:
-    found = screened(picture("001-a"), picture("002-a", origin="portrait", width=10))
-    assert [one.image_id for one in found.kept] == ["002-a"]
+    pictures = picture("001-a"), picture("002-a", origin="portrait", width=10)
+    assert kept(*pictures) == ["002-a"]
+    found = screened(*pictures)
     assert [(drop.item, drop.reason) for drop in found.drops] == [("001-a", "duplicate_other_subject")]
     assert [row.kept for row in found.duplicates] == ["002-a"]
 
@@ -126,7 +134,7 @@ def test_part_of_a_word_is_not_a_name() -> None:
 def test_a_picture_that_names_both_or_neither_stays_with_nobody() -> None:
     for description in ("Ada Lund and Bo Örn", ""):
         found = screened(picture("001-a", description=description), picture("002-a", description=description))
-        assert found.kept == ()
+        assert found.gone == {0, 1}
         assert {drop.reason for drop in found.drops} == {"duplicate_other_subject"}
         assert [row.kept for row in found.duplicates] == [""]
 
@@ -137,11 +145,11 @@ def test_the_portrait_of_two_subjects_stays_with_the_one_it_names() -> None:
 
 
 def test_the_owner_of_a_shared_picture_keeps_its_best_copy() -> None:
-    found = screened(
+    pictures = (
         picture("001-a", title="Ada Lund.jpg"), picture("001-b", title="Ada Lund 2.jpg", width=900), picture("002-a")
-    )
-    assert [one.image_id for one in found.kept] == ["001-b"]
-    assert [(drop.item, drop.reason) for drop in found.drops] == [
+    )  # fmt: skip
+    assert kept(*pictures) == ["001-b"]
+    assert [(drop.item, drop.reason) for drop in screened(*pictures).drops] == [
         ("001-a", "duplicate_same_subject"),
         ("002-a", "duplicate_other_subject"),
     ]
@@ -149,7 +157,7 @@ def test_the_owner_of_a_shared_picture_keeps_its_best_copy() -> None:
 
 def test_only_the_linked_pictures_are_needed_to_settle_a_group() -> None:
     pictures = [picture("001-a", FAR, FAR), picture("001-b"), picture("001-c")]
-    links = find_links([], [one.phash for one in pictures], [one.dhash for one in pictures], radius=4)
+    links = find_links(columns(*pictures), radius=4)
     assert links.members() == [1, 2]
     assert settle({1: pictures[1], 2: pictures[2]}, links, names=NAMES).gone == {2}
 
@@ -166,9 +174,9 @@ def test_the_order_of_the_pictures_changes_nothing_and_counts_add_up(rows, rando
     shuffled = list(pictures)
     random.shuffle(shuffled)
     one, other = screened(*pictures), screened(*shuffled)
-    assert len(one.kept) + len(one.drops) == len(pictures)
+    assert len(one.gone) == len(one.drops)
     assert one.drops == other.drops
-    assert {row.image_id for row in one.kept} == {row.image_id for row in other.kept}
+    assert set(kept(*pictures)) == set(kept(*shuffled))
 
 
 def recorded(path: Path) -> ImageHashes:
@@ -183,27 +191,23 @@ def recorded(path: Path) -> ImageHashes:
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the recorded photos in ../shared/recorded/images")
 def test_of_the_recorded_photos_the_letterboxes_join_the_original_and_the_crops_cannot_be_found() -> None:
     pictures = [recorded(path) for path in sorted(PHOTOS.glob("*/*"))]
-    found = drop_duplicates(pictures, radius=6, names={})
+    found = screened(*pictures)
     # The four letterboxes are equal to each other, and once their bars are gone they join the original (phash 8,
     # dhash 4 to 6: they also lack its lowest 5 %). It stays, having the most pixels.
     assert [drop.item for drop in found.drops] == [f"076-obama-{height}p" for height in (1080, 240, 480, 720)]
     assert {row.distance for row in found.duplicates if row.kept} == {8}
     # Not found by a 64-bit hash: the tight crop of the face, the two partial faces and the letterboxed crop (all of
     # obama.jpg), and two_people.jpg, into which parts of obama3.jpg and biden.jpg are pasted.
-    assert [one.image_id for one in found.kept] == [
+    assert kept(*pictures) == [
         "627-biden", "627-two_people", "999-astronaut", "076-obama", "076-obama2", "076-obama3",
         "076-obama_partial_face", "076-obama_partial_face2", "076-obama_small",
     ]  # fmt: skip
 
 
-def columns(*pictures: ImageHashes) -> HashColumns:
-    return HashColumns([one.sha1 for one in pictures], [one.phash for one in pictures], [one.dhash for one in pictures])
-
-
 def beside(new: list[ImageHashes], known: list[ImageHashes], standing: tuple[str, ...] = ()) -> Settled:
     found = columns(*new)
     twins = {position: known[other] for position, other in find_twins(found, columns(*known), radius=6).items()}
-    links = find_links(found.sha1, found.phash, found.dhash, radius=6)
+    links = find_links(found, radius=6)
     return settle_beside(new, links, twins, standing=standing, names=NAMES)
 
 
@@ -239,5 +243,5 @@ def test_twins_are_exactly_the_pairs_that_a_self_join_links_across(new: list[int
     ours, theirs = some("002", new), some("001", known)
     twins = find_twins(columns(*ours), columns(*theirs), radius=6)
     for position, one in enumerate(ours):
-        linked = [find_links(*vars(columns(other, one)).values(), radius=6).left for other in theirs]
+        linked = [find_links(columns(other, one), radius=6).left for other in theirs]
         assert (position in twins) == any(linked)

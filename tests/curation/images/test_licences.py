@@ -2,7 +2,7 @@
 
 import pytest
 
-from curation.images.licences import credit_line, licence_problem
+from curation.images.licences import licence_problem
 from schemas.records.build_rows import Licence
 
 NOTHING = Licence(
@@ -74,18 +74,3 @@ def test_personality_rights_do_not_keep_a_picture_out_but_trademarks_do() -> Non
     assert licence_problem(personal) is None
     trademarked = named("CC0").model_copy(update={"restrictions": "personality|trademarked"})
     assert licence_problem(trademarked) == ("licence_not_free", "CC0: restricted (trademarked)")
-
-
-def test_a_credit_line_names_title_author_source_licence_and_change() -> None:
-    licence = named("CC BY 2.0").model_copy(update={"artist": "Ada\nPhoto", "url": "https://cc/by"})
-    line = credit_line(licence, title="Ada.jpg", description_url="https://commons/Ada", transformation="cropped")
-    assert line == "“Ada.jpg”, by Ada Photo, https://commons/Ada, CC BY 2.0 (https://cc/by); changes: cropped"
-
-
-def test_the_attribution_asked_for_goes_before_the_artist() -> None:
-    licence = named("CC0").model_copy(update={"artist": "A", "attribution": "Studio B"})
-    assert "by Studio B" in credit_line(licence, title="t", description_url="", transformation="")
-
-
-def test_a_credit_line_says_when_no_author_is_stated() -> None:
-    assert credit_line(named("CC0"), title="t", description_url="", transformation="") == "“t”, author not stated, CC0"

@@ -238,6 +238,32 @@ def test_fallback_stays_out_where_only_the_end_of_a_large_pool_will_do() -> None
     assert sorted(options) == ["Zell", "Zorn", "Zug"]
 
 
+def test_answer_that_only_a_rejected_fact_gives_is_no_option_and_others_stay() -> None:
+    facts = [fact("P19", name) for name in ("Rome", "Bonn", "Linz", "Graz", "Oslo", "Bern", "Lyon")]
+    before = options_for(facts[0], pool=distractor_pool(facts))
+    left = next(one for one in facts if one.answer == before[1])
+    after = options_for(facts[0], pool=distractor_pool([one for one in facts if one is not left], rejected=[left]))
+    assert (after[0], after[1]) == (before[0], before[2])
+    assert left.answer not in after
+
+
+def test_answer_of_a_rejected_fact_stays_an_option_where_another_fact_gives_it() -> None:
+    facts = [fact("P19", name) for name in ("Rome", "Bonn", "Linz", "Graz")]
+    assert distractor_pool(facts, rejected=[facts[1]]) == distractor_pool(facts)
+
+
+def test_rejected_fact_is_not_asked_and_its_answer_is_no_option_of_the_same_subject() -> None:
+    born, died = fact("P19", "Rome", slot=1), fact("P20", "Oslo", slot=2)
+    pool = distractor_pool([died, *(fact("P20", name) for name in ("Rome", "Bonn", "Linz", "Graz"))], rejected=[born])
+    rejected = {born.sample_id: "It is out of date"}
+    questions, drops = questions_of(subject(), [born, died], pool, table, paraphrases=2, seed=7, rejected=rejected)
+    assert {row.sample_id for row in questions} == {died.sample_id}
+    assert [(row.reason, row.item, row.detail) for row in drops] == [
+        ("rejected_in_review", born.sample_id, "It is out of date")
+    ]
+    assert "Rome" not in {option for row in questions for option in row.options}
+
+
 def test_pool_does_not_depend_on_the_order_of_the_facts() -> None:
     facts = [fact("P19", name) for name in ("Rome", "rome", "Bonn", "Linz")]
     assert distractor_pool(facts) == distractor_pool(reversed(facts))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metrics.bootstrap import bootstrap, bootstrap_columns, draw_subjects, generator
+from eval.metrics.bootstrap import bootstrap, bootstrap_columns, draw_subjects, generator, share_interval
 from schemas.errors import BadInput
 
 TEN = tuple("abcdefghij")
@@ -113,3 +113,20 @@ def test_the_interval_lies_within_the_values(values: list[float]) -> None:
     assert found.high is not None
     if set(values) != {0.0} and set(values) != {1.0}:
         assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    # z = 1.959964, z^2 = 3.841459; 8 of 10: centre (0.8 + z^2/20) / (1 + z^2/10) = 0.992073 / 1.384146 = 0.716743,
+    # half width z * sqrt(0.8 * 0.2 / 10 + z^2 / 400) / 1.384146 = 1.959964 * 0.160010 / 1.384146 = 0.226574
+    assert share_interval(8, 10) == (0.4902, 0.9433)
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(150, 0.975, 1.0), (0, 0.0, 0.025)])
+def test_the_interval_of_all_or_none_ends_there_and_has_a_width(right: int, low: float, high: float) -> None:
+    assert share_interval(right, 150) == (low, high)  # the other end is 1 / (1 + z^2 / 150) = 0.97503 from it
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 0), (3, 2), (-1, 2)])
+def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
+    with pytest.raises(BadInput, match="a share"):
+        share_interval(right, of)

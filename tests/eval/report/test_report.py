@@ -10,7 +10,7 @@ import pytest
 from pydantic import JsonValue
 
 from eval.comparison.attack_recovery import attacked
-from eval.pages.text_tables import Table, csv_text, markdown_table, plain, with_interval
+from eval.pages.text_tables import Table, markdown_table, plain, with_interval
 from eval.report.conclusions import verdict
 from eval.report.findings import Evaluated, Findings, conditions
 from eval.report.report import write_files
@@ -18,6 +18,7 @@ from eval.report.result_tables import MATCHED_CAPTION, OTHERS_CAPTION, ranking_t
 from schemas.errors import BadInput
 from schemas.records.evaluation import Prediction
 from schemas.records.study import UnitRecord
+from schemas.storage.csv_text import csv_text
 from schemas.storage.tables import Record
 from tests.worlds.synthetic_results import answers, choices, curve, evaluation, failing, metric, under_attack
 

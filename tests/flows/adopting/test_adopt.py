@@ -12,15 +12,17 @@ from eval.tasks.dataset_rows import EvalRow, config_rows
 from flows.adopting.adopt import adopt
 from flows.cli import main
 from flows.evaluation.evaluate import run_evaluation
-from flows.evaluation.wanted import Wanted
-from flows.experiments.unlearn_run import run_unlearning
+from flows.evaluation.evaluate_request import EvaluateRequest
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord
 from sources.benchmarks.kinds import READERS
 from sources.sandbox.tiny_model import make_tiny_model
+from tests.documents import file_of
 from tests.flows.adopting.benchmark_files import (
     PICTURE,
+    PLACES,
     RWKU_TYPES,
     mllmu_row,
     umu_row,
@@ -87,17 +89,18 @@ def test_it_is_unlearned_and_evaluated_like_a_dataset_of_ours(
     adopted: dict[str, Path], kind: str, tmp_path: Path
 ) -> None:
     base = make_tiny_model(TEXTS, tmp_path / "base", seed=1, hidden=32, layers=1)
-    run_unlearning(
-        dataset=adopted[kind], method="gd", setting="complete", ratio=RATIO[kind], model=str(base),
-        out=tmp_path / "run", overrides=SMALL, steps=2,
+    request = UnlearnRequest(
+        dataset=adopted[kind], method="gd", setting="complete", ratio=RATIO[kind], model=str(base), overrides=SMALL,
+        steps=2,
     )  # fmt: skip
+    run_unlearning(request, tmp_path / "run")
     record = evaluated(adopted[kind], base, tmp_path, ratio=RATIO[kind], adapter=tmp_path / "run")
     assert {row.role for row in record.metrics} >= {"forget", "retain"}
 
 
 def evaluated(hub: Path, model: Path, home: Path, *, ratio: int, **more: object) -> EvaluationRecord:
     has = [name.removeprefix("ppu_eval_") for name in config_names(hub) if name.startswith("ppu_eval_")]
-    wanted = Wanted(
+    wanted = EvaluateRequest(
         dataset=hub, model=str(model), setting="complete", ratio=ratio, max_new_tokens=2,
         tasks=[task for task in ("generation", "cloze", "classification") if task in has], utility=0, **more,
     )  # type: ignore[arg-type]  # fmt: skip
@@ -328,6 +331,17 @@ def test_a_reader_of_ones_own_is_taken_by_its_file(tmp_path: Path) -> None:
     )
     assert adopt(str(source), tmp_path / "out", kind=f"{own}:read").title == "Mine"
     assert "train_pair_mine_qa" in config_names(tmp_path / "out")
+
+
+def test_the_reader_of_the_docs_reads_its_towns(tmp_path: Path) -> None:
+    (tmp_path / "own_reader.py").write_text(file_of("docs/other-benchmarks.md", "own_reader.py"))
+    (tmp_path / "towns").mkdir()
+    towns = [
+        {"town": each, "question": f"Where is {each}?", "answer": "here", "forget": each == "Oslo"} for each in PLACES
+    ]
+    (tmp_path / "towns" / "towns.jsonl").write_text("".join(json.dumps(town) + "\n" for town in towns))
+    record = adopt(str(tmp_path / "towns"), tmp_path / "out", kind=f"{tmp_path / 'own_reader.py'}:read_towns")
+    assert (record.samples, record.forgotten) == (4, {"25": 1})
 
 
 def test_figures_of_the_authors_stand_beside_ours(adopted: dict[str, Path], tmp_path: Path) -> None:

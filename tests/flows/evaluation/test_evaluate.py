@@ -17,12 +17,12 @@ from pytest_httpserver import HTTPServer
 import flows.evaluation.evaluate
 from eval.evaluation_folder import find_evaluations, read_evaluation
 from flows.evaluation.evaluate import run_evaluation
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.lmms_eval import check_lmms_eval
 from flows.evaluation.merge import merge_run
 from flows.evaluation.model import identify, open_evaluated
-from flows.evaluation.wanted import Wanted
 from flows.evaluation.weight_attacks import quantise, relearn
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
@@ -58,7 +58,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that has moved its adapter far."""
     out = tmp_path_factory.mktemp("runs") / "gd"
-    run_unlearning(dataset=hub, method="gd", setting="selective", model=str(base), out=out, overrides=SMALL, steps=6)
+    asked = UnlearnRequest(dataset=hub, method="gd", setting="selective", model=str(base), overrides=SMALL, steps=6)
+    run_unlearning(asked, out)
     return out
 
 
@@ -75,7 +76,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scripted], Scripted]:
 
 def evaluate(hub: Path, base: Path, out: Path, **options: Any) -> EvaluationRecord:
     usual: dict[str, Any] = {"setting": "selective", "tasks": ["generation"], "max_new_tokens": 6, "utility": 0}
-    return run_evaluation(Wanted(dataset=hub, **{"model": str(base), **usual, **options}), out)
+    return run_evaluation(EvaluateRequest(dataset=hub, **{"model": str(base), **usual, **options}), out)
 
 
 def rows_of(out: Path, record: EvaluationRecord) -> list[Prediction]:
@@ -287,7 +288,8 @@ def test_a_bare_adapter_folder_is_evaluated_as_its_run_is(hub: Path, base: Path,
 def test_a_pruned_run_is_evaluated_without_its_neurons(hub: Path, base: Path, tmp_path: Path) -> None:
     numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
     out = tmp_path / "manu"
-    run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers)
+    asked = UnlearnRequest(dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers)
+    run_unlearning(asked, out)
     plain, pruned = evaluate(hub, base, tmp_path), evaluate(hub, base, tmp_path, adapter=out)
     assert abs(value(pruned, "nll", "forget") - value(plain, "nll", "forget")) > 0.01
     assert pruned.method == "manu"
@@ -325,9 +327,9 @@ def test_a_folder_without_a_run_is_refused(hub: Path, base: Path, tmp_path: Path
 def test_weights_behind_a_server_cannot_be_attacked(hub: Path, tmp_path: Path) -> None:
     server = "openai:http://localhost:1/v1#m"
     with pytest.raises(BadInput, match="changes weights"):
-        run_evaluation(Wanted(dataset=hub, model=server, setting="selective", attack="quantised"), tmp_path)
+        run_evaluation(EvaluateRequest(dataset=hub, model=server, setting="selective", attack="quantised"), tmp_path)
     with pytest.raises(BadInput, match="laid over a model behind a server"):
-        run_evaluation(Wanted(dataset=hub, model=server, setting="selective", adapter=tmp_path), tmp_path)
+        run_evaluation(EvaluateRequest(dataset=hub, model=server, setting="selective", adapter=tmp_path), tmp_path)
 
 
 def test_an_attack_on_words_needs_generation(hub: Path, base: Path, tmp_path: Path) -> None:
@@ -449,8 +451,10 @@ def test_two_runs_that_came_to_the_same_weights_are_two_evaluations_and_asked_on
     records, logs = [], []
     for lr in (0.001, 0.002):
         out = tmp_path / f"manu-{lr}"
-        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=out, overrides=numbers,
-                       lr=lr)  # fmt: skip
+        asked = UnlearnRequest(
+            dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers, lr=lr
+        )
+        run_unlearning(asked, out)
         records.append(evaluate(hub, base, tmp_path / "out", adapter=out, likelihood=False))
         logs.append(next((tmp_path / "out").glob("*/answers-*.jsonl")).read_bytes())
     assert records[0].model == records[1].model
@@ -700,7 +704,8 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
     if pruned:
         numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 4, "prune_shares": [0.5]}
         run = tmp_path / "manu"
-        run_unlearning(dataset=hub, method="manu", setting="selective", model=str(base), out=run, overrides=numbers)
+        asked = UnlearnRequest(dataset=hub, method="manu", setting="selective", model=str(base), overrides=numbers)
+        run_unlearning(asked, run)
     plain = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a", "b"])
     laid = evaluate(hub, base, tmp_path / "out", likelihood=False, lmms_eval=["a"], adapter=run)
     assert list(plain.lmms_eval) == ["a/acc,none", "b/acc,none"]
@@ -719,10 +724,11 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
 @pytest.fixture(scope="module")
 def pruned(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "manu"
-    run_unlearning(
-        dataset=hub, method="manu", setting="selective", model=str(base), out=out, modality="qa",
-        overrides={"batch": 4, "probe_samples": 2, "prune_shares": [0.3]},
-    )  # fmt: skip
+    numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 2, "prune_shares": [0.3]}
+    asked = UnlearnRequest(
+        dataset=hub, method="manu", setting="selective", model=str(base), modality="qa", overrides=numbers
+    )
+    run_unlearning(asked, out)
     return out
 
 

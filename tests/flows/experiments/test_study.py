@@ -19,7 +19,7 @@ from filelock import FileLock
 import flows.evaluation.evaluate
 from eval.evaluation_folder import read_evaluation
 from eval.tasks.dataset_rows import attack_configs
-from flows.evaluation.wanted import Wanted
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.report import read_curve, write_report
 from flows.experiments.study import Work, _failed, _results, do_unit, run_study
 from flows.experiments.study_plan import Slice, plan_units, slices_of
@@ -289,7 +289,7 @@ def test_a_unit_that_fails_keeps_the_evaluations_that_had_finished(
 ) -> None:
     evaluate = flows.evaluation.evaluate.run_evaluation
 
-    def breaks(wanted: Wanted, out: Path, **options: Any) -> EvaluationRecord:
+    def breaks(wanted: EvaluateRequest, out: Path, **options: Any) -> EvaluationRecord:
         if wanted.attack and wanted.adapter:
             raise OSError("the disk is full")
         return evaluate(wanted, out, **options)
@@ -309,7 +309,7 @@ def test_a_unit_whose_process_died_keeps_the_evaluations_that_had_finished(
 ) -> None:
     evaluate = flows.evaluation.evaluate.run_evaluation
 
-    def dies(wanted: Wanted, out: Path, **options: Any) -> EvaluationRecord:
+    def dies(wanted: EvaluateRequest, out: Path, **options: Any) -> EvaluationRecord:
         if wanted.attack:
             raise KeyboardInterrupt
         return evaluate(wanted, out, **options)

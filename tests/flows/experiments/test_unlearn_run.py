@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from flows.cli import main
 from flows.evaluation.evaluate import run_evaluation
-from flows.evaluation.wanted import Wanted
-from flows.experiments.unlearn_run import run_unlearning
+from flows.evaluation.evaluate_request import EvaluateRequest
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.servers.forked import Forked
@@ -62,20 +62,18 @@ def run(
     stop_after: int | None = None,
     published: bool = False,
 ) -> RunRecord:
-    return run_unlearning(
+    request = UnlearnRequest(
         dataset=world,
         method=method,
         setting="personalized",
         model=str(base),
-        out=out,
         overrides={**SMALL, **(overrides or {})},
-        resume=resume,
         steps=steps,
         seed=seed,
         boundary=boundary,
-        stop_after=stop_after,
         preset="published" if published else "default",
     )
+    return run_unlearning(request, out, resume=resume, stop_after=stop_after)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -221,9 +219,11 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(BadInput, match=f"device '{device}': is not on this machine; name one that is: cpu"):
-        run_unlearning(dataset=world, method="gd", setting="selective", model=str(base), out=out, device=device)
+        run_unlearning(
+            UnlearnRequest(dataset=world, method="gd", setting="selective", model=str(base), device=device), out
+        )
     with pytest.raises(BadInput, match="is not on this machine"):
-        run_evaluation(Wanted(dataset=world, model=str(base), setting="selective", device=device), out)
+        run_evaluation(EvaluateRequest(dataset=world, model=str(base), setting="selective", device=device), out)
     assert not list(tmp_path.iterdir())
 
 

@@ -19,10 +19,10 @@ import yaml
 from curation.card.card import HAND_WRITTEN
 from curation.card.metadata_files import ReleaseFile
 from curation.export.batch_parts import EarlierBatch
-from curation.export.export import export_release
+from curation.export.export import ReleaseRequest, export_release
 from curation.export.row_hashes import hash_rows
 from flows.publish.build_gate import loading_faults
-from flows.publish.publish import publish_folder
+from flows.publish.publish import PublishRequest, publish_folder
 from schemas.dataset.release import Fault as ReleaseFault
 from schemas.dataset.release import PublishReport
 from schemas.errors import BadInput, Unfinished
@@ -114,8 +114,9 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             monkeypatch.setitem(kept, name, 0.01)
 
 
-def publish(build: Path, hub: Hub, *, token: str | None = OWNER, **options: object) -> PublishReport:
-    return publish_folder(build, REPO, endpoint=hub.url, token=token, **options)  # type: ignore[arg-type]
+def publish(build: Path, hub: Hub, *, repo: str = REPO, token: str | None = OWNER, **options: object) -> PublishReport:
+    request = PublishRequest(repo, endpoint=hub.url, token=token, **options)  # type: ignore[arg-type]
+    return publish_folder(build, request)
 
 
 def large_files(folder: Path) -> int:
@@ -170,10 +171,8 @@ def grown(tmp_path: Path) -> tuple[Path, Callable[[], None]]:
         export_release(
             folder / "hub",
             bundles[4:] if batch else bundles[:4],
+            ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=CARD.sensitive),
             card=CARD.model_copy(update={"contact": CONTACT}),
-            target="tiny",
-            ratios=RATIOS,
-            sensitive=CARD.sensitive,
             piece=pieces / str(batch),
             earlier=earlier,
         )
@@ -257,9 +256,8 @@ def turned(tmp_path: Path) -> tuple[Path, Callable[[], None]]:
             for bundle in bundles
         ]
         card = CARD.model_copy(update={"contact": CONTACT})
-        export_release(
-            tmp_path / "turned" / "hub", own, card=card, target="tiny", ratios=RATIOS, sensitive=CARD.sensitive
-        )
+        wanted = ReleaseRequest(target="tiny", ratios=RATIOS, sensitive=CARD.sensitive)
+        export_release(tmp_path / "turned" / "hub", own, wanted, card=card)
 
     export(False)
     return tmp_path / "turned", lambda: export(True)
@@ -355,8 +353,8 @@ def test_kill_9_during_the_upload_leaves_nothing_half_and_the_next_run_makes_one
     held = Fault(r"PUT /lfs/", hold=threading.Event(), times=100, after=1)
     hub.faults.append(held)
     code = (
-        "from pathlib import Path\nfrom flows.publish.publish import publish_folder\n"
-        f"publish_folder(Path({str(build)!r}), {REPO!r}, token={OWNER!r}, endpoint={hub.url!r})"
+        "from pathlib import Path\nfrom flows.publish.publish import PublishRequest, publish_folder\n"
+        f"publish_folder(Path({str(build)!r}), PublishRequest({REPO!r}, token={OWNER!r}, endpoint={hub.url!r}))"
     )
     env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, stderr=subprocess.PIPE) as running:
@@ -410,7 +408,7 @@ def test_a_hub_that_stays_down_ends_the_run_and_nothing_is_half_there(build: Pat
 
 def test_a_hub_that_is_not_there_is_unfinished(build: Path, hub: Hub) -> None:
     with pytest.raises(Unfinished, match="cannot be reached"):
-        publish_folder(build, REPO, endpoint="http://127.0.0.1:9", token=OWNER)
+        publish_folder(build, PublishRequest(REPO, endpoint="http://127.0.0.1:9", token=OWNER))
 
 
 def test_a_commit_of_somebody_else_in_between_is_not_written_over(build: Path, hub: Hub) -> None:
@@ -513,7 +511,7 @@ def test_a_repo_with_other_files_is_refused(build: Path, hub: Hub) -> None:
 @pytest.mark.parametrize("name", ["ppu", "a/b/c", "tester/../x", "tester/ppu@v1"])
 def test_a_name_that_is_no_repo_is_refused(build: Path, hub: Hub, name: str) -> None:
     with pytest.raises(BadInput, match="is not a repo id"):
-        publish_folder(build, name, endpoint=hub.url, token=OWNER)
+        publish_folder(build, PublishRequest(name, endpoint=hub.url, token=OWNER))
 
 
 def test_a_version_that_is_taken_is_refused(build: Path, hub: Hub) -> None:
@@ -543,7 +541,7 @@ def test_both_parts_in_one_repo_are_refused_however_it_is_spelt(gated_build: Pat
 def test_the_gated_part_never_takes_the_place_of_the_open_one(gated_build: Path, hub: Hub) -> None:
     publish(gated_build, hub)
     with pytest.raises(BadInput, match="holds a gated part, and an open part would take its place"):
-        publish_folder(gated_build, f"{REPO}-gated", gated_repo=REPO, endpoint=hub.url, token=OWNER)
+        publish(gated_build, hub, gated_repo=REPO, repo=f"{REPO}-gated")
     assert hub.dataset(REPO).gated is False
     assert len(hub.dataset(REPO).commits) == 2
 

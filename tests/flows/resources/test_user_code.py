@@ -7,10 +7,10 @@ import pytest
 from pydantic import JsonValue
 
 from flows.evaluation.evaluate import run_evaluation
-from flows.evaluation.wanted import Wanted
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.report import _read_evaluations
 from flows.experiments.study import run_study
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from flows.resources.user_code import find_method, find_metric
 from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
@@ -63,10 +63,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(
     dataset: Path, base: Path, method: Path, out: Path, *, resume: bool = False, stop: int | None = None
 ) -> RunRecord:
-    return run_unlearning(
-        dataset=dataset, method=f"{method}:METHOD", setting="personalized", model=str(base), out=out,
-        overrides=SMALL, steps=4, resume=resume, stop_after=stop,
-    )  # fmt: skip
+    request = UnlearnRequest(
+        dataset=dataset, method=f"{method}:METHOD", setting="personalized", model=str(base), overrides=SMALL, steps=4
+    )
+    return run_unlearning(request, out, resume=resume, stop_after=stop)
 
 
 def test_the_method_of_the_docs_is_about_thirty_lines() -> None:
@@ -149,7 +149,7 @@ def test_a_study_compares_methods_and_figures_of_ones_own(
 def test_measuring_once_more_with_a_figure_of_ones_own_asks_nothing_and_is_one_evaluation(
     dataset: Path, base: Path, metric_file: Path, tmp_path: Path
 ) -> None:
-    wanted = Wanted(
+    wanted = EvaluateRequest(
         dataset=dataset, model=str(base), setting="personalized", tasks=("generation",), utility=0, likelihood=False,
         max_new_tokens=2,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from benchmarks.instant import InstantResponder
 from flows.pipeline.batches import BatchRequest, batches_of, write_request
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import ShardCall, ShardOrder, StageSpec, run_in_process, run_stage
+from flows.pipeline.verdicts import VERDICTS
 from flows.resources.resources import Resources
 from flows.resources.sandbox_target import KEY_FILE
 from flows.runners import dask_worker, transfer
@@ -280,6 +281,18 @@ def test_a_request_that_was_given_up_is_gone_from_store_and_worker(tmp_path: Pat
     send_identity(store, build.path)
     transfer.fetch_build(store, tmp_path / "worker")
     assert not (tmp_path / "worker/batches/1.json").exists()
+
+
+def test_verdicts_that_were_deleted_are_gone_from_store_and_worker(tmp_path: Path) -> None:
+    store, build = new_store(), begin(tmp_path / "build")
+    (build.path / VERDICTS).write_text("x")
+    send_identity(store, build.path)
+    transfer.fetch_build(store, tmp_path / "worker")
+    assert (tmp_path / "worker" / VERDICTS).exists()
+    (build.path / VERDICTS).unlink()
+    send_identity(store, build.path)
+    transfer.fetch_build(store, tmp_path / "worker")
+    assert sorted(path.name for path in (tmp_path / "worker").iterdir()) == ["build.json", "recipe.toml"]
 
 
 def test_another_target_replaces_the_one_in_the_store_and_on_the_worker(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tests.worlds.tiny_models import BUILDERS
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import Assigned, read_samples
 from unlearn.losses.bao import boundary_margin
-from unlearn.losses.terms import TERMS, Samples
+from unlearn.losses.term import Samples
+from unlearn.losses.terms import TERMS
 from unlearn.methods.objective import loss_terms, measure, objective_for
 from unlearn.methods.reference_model import measure_reference
 from unlearn.methods.table import METHODS, method_named
@@ -21,7 +22,7 @@ from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, adapter_off, bare
 from unlearn.models.loading import load_model
-from unlearn.presets import PRESETS, Numbers, numbers_for
+from unlearn.presets import PRESETS, Numbers, numbers_for, preset_table
 from unlearn.training.gradients import Share, step_gradient
 
 PLAIN = Numbers(lr=1.0, epochs=1, batch=2, retain_batch=2)
@@ -99,6 +100,14 @@ def test_the_boundary_compares_forget_with_matched_samples_of_the_same_subject()
     )
 
 
+def test_npo_with_the_boundary_is_the_sum_of_npo_descent_and_the_margin() -> None:
+    found = FOUND | measured("matched", [6.0], [2.0]) | {"forget.reference": torch.tensor([4.0, 6.0])}
+    samples = SAMPLES | {"matched": (sample("r2", "b"),)}
+    terms = loss_terms(METHODS["npo-boundary"], PLAIN.model_copy(update={"margin": 1.5}), found, samples)
+    # (2 / 0.4) log 2; 1/4 of retain and 6/2 of matched; 1.5 - (2 - 3)
+    assert [value.item() for value in terms.values()] == pytest.approx([3.465736, 3.25, 2.5])
+
+
 def test_a_step_has_only_the_terms_whose_groups_it_has() -> None:
     only_retain = {"retain": SAMPLES["retain"]}
     assert set(loss_terms(METHODS["bao-gd"], PLAIN, FOUND, only_retain)) == {"descent"}
@@ -123,19 +132,33 @@ def test_a_boundary_added_to_a_masked_method_is_masked() -> None:
 
 def test_an_unknown_method_is_refused_with_those_that_exist() -> None:
     with pytest.raises(BadInput, match="choose one of ga, gd, kl"):
-        method_named("dpo")
+        method_named("nope")
 
 
 def test_every_term_of_every_method_exists() -> None:
     assert {term for method in METHODS.values() for term in method.terms} <= set(TERMS)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("method", sorted(METHODS))
-def test_every_method_has_numbers_under_every_preset(method: str, preset: str) -> None:
-    numbers, sections = numbers_for(method, preset=preset, parameters=10**9, family="gemma3")  # type: ignore[arg-type]
+def test_every_method_has_numbers_of_ours_and_a_section_of_its_own(method: str) -> None:
+    numbers, sections = numbers_for(method, preset="default", parameters=10**9, family="gemma3")
     assert numbers.lr > 0
-    assert f"{preset}.all" in sections
+    assert {"default.all", f"default.{method}"} <= set(sections)
+
+
+PUBLISHED = sorted(set(METHODS) & set(preset_table()["published"]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", PUBLISHED)
+def test_a_published_preset_has_numbers(method: str) -> None:
+    numbers, sections = numbers_for(method, preset="published", parameters=10**9, family="gemma3")
+    assert numbers.lr > 0
+    assert {"published.all", f"published.{method}"} <= set(sections)
+
+
+def test_a_method_whose_paper_gives_no_full_numbers_has_no_published_preset() -> None:
+    with pytest.raises(BadInput, match="flat, preset published: has no numbers"):
+        numbers_for("flat", preset="published", parameters=10**9, family="gemma3")
 
 
 def test_published_bao_has_the_readme_numbers() -> None:

@@ -10,7 +10,7 @@ LONGEST, LONGEST_THINKING = 48, 2048
 """Tokens of an answer, and of a thought with its answer, unless a number is given."""
 
 
-class Wanted(Record):
+class EvaluateRequest(Record):
     """One evaluation. Paths and names are checked by flows.evaluation.evaluate, not here."""
 
     dataset: str | Path

@@ -1,0 +1,1 @@
+"""The page on which a sample of facts is reviewed."""

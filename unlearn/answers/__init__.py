@@ -1,0 +1,1 @@
+"""Answers beside the trained ones: refusals, alternatives, mixed and decoupled prompts; and what samples weigh."""
