@@ -1,7 +1,7 @@
 """How a build's time and memory grow with its subjects where the responder costs nothing and pictures lie ready.
 
 Run it as `python -m benchmarks.build_scale`; each size runs in a process of its own, so that peaks do not add up.
-Baseline: the same build at the first size. EvaluateRequest: 500 subjects at most 120 s and 1.5 GB; 2,000 subjects at most 4.4
+Baseline: the same build at the first size. Wanted: 500 subjects at most 120 s and 1.5 GB; 2,000 subjects at most 4.4
 times that time, and memory within 20 %.
 """
 

@@ -4,7 +4,7 @@ Run it as `python -m benchmarks.dask_scale`. The same build of the embedded worl
 process and on two workers of this machine; each in a process of its own. What counts is the time of the stages by their
 own clocks, so that the start of Prefect and of the cluster does not; the workers have been warmed by the stage before.
 How the world's faces are told apart is settled beforehand, as a build leaves it in the cache.
-EvaluateRequest: on 2,000 subjects, images and questions together at least 1.5 times as fast on two workers. `--sizes` shows from
+Wanted: on 2,000 subjects, images and questions together at least 1.5 times as fast on two workers. `--sizes` shows from
 which size on it pays. "cores busy" is the processor time of the process, its workers and Prefect's server in the stage
 images, by the time of the clock: what one process keeps busy limits what workers can bring on the same machine.
 """

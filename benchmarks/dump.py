@@ -1,7 +1,7 @@
 """How fast a dump is read, and in how much memory, at two sizes of dump.
 
 Run it as `python -m benchmarks.dump`; each measurement runs in a process of its own. Baseline: gzip.open and
-json.loads on every line. A whole extraction reads the dump three times. EvaluateRequest: at least 60 MB/s of decompressed
+json.loads on every line. A whole extraction reads the dump three times. Wanted: at least 60 MB/s of decompressed
 JSON on two cores for gz and zst; for bz2 what two cores of its decompressor give; at most 500 MB of memory at both
 sizes.
 """

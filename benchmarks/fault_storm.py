@@ -2,7 +2,7 @@
 
 Run it as `python -m benchmarks.fault_storm`. Three builds of one recipe: against a server without faults, through the
 storm (5 % 429 with Retry-After 1 s, 3 % 5xx, 1 % cut bodies, 1 % time-outs, 2 % maxlag), and offline from the storm's
-cache. EvaluateRequest: equal bytes, no limit broken by the server's own count, and zero requests offline.
+cache. Wanted: equal bytes, no limit broken by the server's own count, and zero requests offline.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The probe against ground truth: which taught and never-taught facts it kept, and whether view 004 is recognised.
 
 Run it after `make demo` as `python -m benchmarks.ground_truth builds/demo`. Baseline: keeping every asked fact.
-EvaluateRequest: at least 95 % of taught facts kept, at most 5 % of the others, view 004 right for at least 85 % of kept facts.
+Wanted: at least 95 % of taught facts kept, at most 5 % of the others, view 004 right for at least 85 % of kept facts.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """How fast a release of 500 people loads, how large its files are, and what publishing five more people sends.
 
 Run it as `python -m benchmarks.hub`. Baseline of sizes: the bytes of a config's distinct pictures. Baseline of what
-travels: the first publication. EvaluateRequest: a config loads in at most 2 s from the cache and gives its first row in at most
+travels: the first publication. Wanted: a config loads in at most 2 s from the cache and gives its first row in at most
 1 s when streamed (with `datasets` imported); its Parquet takes at most twice its distinct pictures and 10 MB; of a
 second publication only new and changed files travel.
 """

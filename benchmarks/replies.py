@@ -2,7 +2,7 @@
 
 `python -m benchmarks.replies [--part NAME] [--wrong] [--baseline-root FOLDER]` prints precision and recall by outcome,
 of this code and, with `--baseline-root`, of a checkout of another commit (git worktree add FOLDER 43ebe3d).
-EvaluateRequest: at least 97 % of the replies right; of the usual "I don't know" wordings (kinds M5 and M5 with a language,
+Wanted: at least 97 % of the replies right; of the usual "I don't know" wordings (kinds M5 and M5 with a language,
 outcome refusal) at least 97 % refusals for five answer types.
 """
 

@@ -90,11 +90,11 @@ class EvaluateOptions:
 @taking(EvaluateOptions)
 def evaluate_command(options: EvaluateOptions) -> None:
     """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
-    wanted = _wanted(options)
+    request = _request(options)
     from flows.evaluation.evaluate import run_evaluation
 
     with showing_progress("evaluate") as progress:
-        record = run_evaluation(wanted, options.out, progress=progress)
+        record = run_evaluation(request, options.out, progress=progress)
     from flows.commands.printing import print_evaluation
 
     print_json(record.model_dump(mode="json")) if options.as_json else print_evaluation(record, options.out)
@@ -102,7 +102,7 @@ def evaluate_command(options: EvaluateOptions) -> None:
     _warn_of_failures(record)
 
 
-def _wanted(options: EvaluateOptions) -> EvaluateRequest:
+def _request(options: EvaluateOptions) -> EvaluateRequest:
     """What is asked for; raises BadInput for a word that is none of those it may be."""
     if options.prompts not in ("probe", "published"):
         raise BadInput(f"prompts {options.prompts!r}", "are not a prompt set", "choose probe or published")

@@ -17,7 +17,7 @@ from unlearn.methods.objective import objective_for, wanted_values
 from unlearn.methods.reference_model import Reference, measure_reference
 from unlearn.methods.rows.method import Method
 from unlearn.models.forward import bare, core_model
-from unlearn.models.greedy import greedy_answers
+from unlearn.runs.greedy import greedy_answers
 from unlearn.runs.prepare import Prepared
 from unlearn.schedules import turns
 from unlearn.training.checkpoints import trainable

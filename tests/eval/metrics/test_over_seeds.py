@@ -2,14 +2,14 @@
 
 import pytest
 
-from eval.comparison.arm_metrics import BY_LIKELIHOOD, EvaluateRequest, arm_answers, arm_figure, why_not_able
+from eval.comparison.arm_metrics import BY_LIKELIHOOD, Wanted, arm_answers, arm_figure, why_not_able
 from eval.metrics.bootstrap import bootstrap
 from eval.metrics.over_seeds import Sample, over_seeds
 from schemas.errors import BadInput
 from tests.worlds.synthetic_results import answers, choices, failing
 
 SUBJECTS = [f"{number:03d}" for number in range(12)]
-FORGET = EvaluateRequest("accuracy", "generation", ("forget",), ("qa", "vqa"))
+FORGET = Wanted("accuracy", "generation", ("forget",), ("qa", "vqa"))
 
 
 def test_one_seed_is_the_bootstrap_over_subjects() -> None:
@@ -66,6 +66,6 @@ def test_a_task_at_chance_cannot_be_done_and_one_above_it_can() -> None:
     target = arm_answers("target", [[*rows, *choices(rows, likely=0.9, letters=0.2)]])
     assert why_not_able(target, FORGET) is None
     assert why_not_able(target, BY_LIKELIHOOD) is None
-    letters = EvaluateRequest("accuracy", "classification", ("forget",), ("qa", "vqa"))
+    letters = Wanted("accuracy", "classification", ("forget",), ("qa", "vqa"))
     assert "chance 25 %" in (why_not_able(target, letters) or "")
     assert why_not_able(None, letters) is None

@@ -114,6 +114,7 @@ def test_an_edited_file_is_another_method(dataset: Path, base: Path, method_file
             "asks for 'forget.likelihood', .* measured are forget.nll, forget.nll_sum",
         ),
         ((".mean()", ""), r"gives a tensor of shape \[2\], not a scalar tensor"),
+        ((".mean()", ".mean().detach()"), "has no gradient"),
     ],
 )
 def test_a_fault_in_a_term_names_file_and_term_and_the_folder_takes_the_mended_file(
