@@ -144,6 +144,7 @@ class RemoteResponder:
                 left_out=tuple(sorted({*self._dialect.left_out, *(name for one in found for name in one.left_out)})),
                 stream=any(one.stream for one in (*found, self._dialect)),
                 least=max(one.least for one in (*found, self._dialect)),
+                quiet=any(one.quiet for one in (*found, self._dialect)),
             )
         self._checked |= wanted
 

@@ -24,6 +24,7 @@ from eval.responders.chat import without_credentials as shown
 from eval.responders.openai_client import PATH, blocking_client, reason, request_options
 from eval.responders.request_pool import refused_key
 from schemas.errors import BadInput
+from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Ask, Completion, Decoding
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
         raise BadInput(visit.place, f"refuses a plain question ({error})", _advice(visit, str(error))) from None
     except NoAnswer as error:
         raise BadInput(visit.place, f"is no OpenAI-compatible server ({error})", PLACE) from None
+    if not visit.decoding.thinking and _thought(plain):
+        plain = _quietened(visit, plain)
     if plain.error and not (visit.decoding.thinking and plain.finish == "length"):
         told = "%s: model %s gives no answer to a plain question (%s)"
         log.warning(told, visit.place, visit.model, plain.error)
@@ -129,6 +132,27 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
     if schemas:
         _check_schemas(visit)
     return visit.dialect
+
+
+def _thought(found: Completion) -> bool:
+    """Whether an answer of a few tokens never left its thought."""
+    return (bool(found.error) and found.finish == "length") or answer_of(found.text).cut
+
+
+def _quietened(visit: _Visit, plain: Completion) -> Completion:
+    """The answer of a model that is told not to think, if that helps; else the answer as it was."""
+    import openai
+
+    before, visit.dialect = visit.dialect, replace(visit.dialect, quiet=True)
+    try:
+        found = visit.ask()
+    except (openai.APIStatusError, NoAnswer):
+        found = plain
+    if _thought(found):
+        visit.dialect = before
+        return plain
+    log.warning("%s: model %s thinks first; it is told not to (--thinking lets it)", visit.place, visit.model)
+    return found
 
 
 def _plain(visit: _Visit) -> Completion:

@@ -718,6 +718,40 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
     assert evaluate(hub, base, tmp_path / "out", likelihood=False).lmms_eval == {}
 
 
+# --- thinking ----------------------------------------------------------------
+
+
+def test_a_model_that_knows_no_thinking_is_refused_before_its_weights_are_read(
+    hub: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.evaluation.evaluate, "open_evaluated", lambda *_, **__: pytest.fail("it is loaded"))
+    with pytest.raises(BadInput, match="its chat template knows no thinking; leave out --thinking"):
+        evaluate(hub, base, tmp_path, thinking=True)
+
+
+def test_a_thinking_model_is_another_evaluation_with_longer_answers_of_which_the_thought_is_not_judged(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.evaluation.evaluate, "check_thinks", lambda *_, **__: None)
+    said = knows(hub)
+    scripted(Scripted(lambda ask: f"<think>Bergen? Bergen!</think>{said(ask)}"))
+    thought = evaluate(hub, base, tmp_path, thinking=True, max_new_tokens=None)
+    assert (thought.thinking, thought.max_new_tokens) == (True, 2048)
+    assert value(thought, "accuracy", "forget", "qa") == 1.0
+    scripted(Scripted(knows(hub)))
+    plain = evaluate(hub, base, tmp_path, max_new_tokens=2048)
+    assert not plain.thinking
+    assert plain.folder != thought.folder
+    assert len(list(tmp_path.glob("*/answers-*.jsonl"))) == 2
+
+
+def test_what_was_found_at_load_stands_in_the_record(hub: Path, base: Path, tmp_path: Path) -> None:
+    record = evaluate(hub, base, tmp_path, modalities=["qa"], likelihood=False)
+    form = record.checks["form"]
+    assert isinstance(form, dict)
+    assert (record.checks["model_type"], form["thinking"], form["end_of_turn"]) == ("qwen3_vl", "none", "<|im_end|>")
+
+
 # --- merged models -----------------------------------------------------------
 
 

@@ -180,6 +180,28 @@ def test_what_was_found_is_kept_and_not_tried_again(home: Path, monkeypatch: pyt
     assert load_model(folder(home, "ovis2")).family == first
 
 
+THINKS = Decoding(max_new_tokens=4, thinking=True)
+
+
+def test_a_thinking_template_closes_its_thought_unless_the_model_may_think(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen3_5")), "m"), batch=2)
+    assert responder._encoder.render("Who?", shows=False).endswith("</think>\n\n")
+    assert responder._thinking_encoder.render("Who?", shows=False).endswith("<think>\n")
+
+
+def test_a_reply_of_a_model_that_may_think_begins_inside_its_thought(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen3_5")), "m"), batch=2)
+    given = asks(1)
+    assert all(reply.text.startswith("<think>") for reply in responder.answer(given, THINKS))
+    assert not any(reply.text.startswith("<think>") for reply in responder.answer(given, Decoding(max_new_tokens=4)))
+
+
+def test_a_model_whose_template_knows_no_thinking_cannot_be_let_think(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen2_vl")), "the model"), batch=2)
+    with pytest.raises(BadInput, match="the model: its chat template knows no thinking; leave out --thinking"):
+        list(responder.answer(asks(1), THINKS))
+
+
 # --- planted faults ----------------------------------------------------------
 
 
