@@ -93,6 +93,7 @@ class RemoteResponder:
         self._image_side, self._uris = image_side, DataUris(side=image_side)
         self._dialect = Dialect()
         self._checked: set[str] = set()
+        self._answered_as = ""
 
     @property
     def identity(self) -> str:
@@ -154,9 +155,14 @@ class RemoteResponder:
         Raises BadInput if the check finds a server that cannot be used, or a server refuses the key later on.
         429 makes a server be asked less at once, after its Retry-After; connections that fail take it out until it
         answers again; 408, 409, 5xx and answers that cannot be used are asked again. What stays refused becomes a
-        reply with an error.
+        reply with an error, and so does what another model answered than the first answer's, by the servers' words.
         """
         for found in self.complete(asks, decoding):
+            self._answered_as = self._answered_as or found.model
+            if found.model and found.model != self._answered_as:
+                said = f"the server answered as {found.model}, and before as {self._answered_as}"
+                yield Reply(ask_id=found.ask_id, text="", error=said)
+                continue
             yield Reply(ask_id=found.ask_id, text=found.text, error=found.error, finish=found.finish)
 
     def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:

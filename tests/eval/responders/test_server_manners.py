@@ -320,6 +320,17 @@ def test_a_server_that_cannot_be_told_to_think_is_asked_without_and_called_so() 
     assert responder.identity == "openai:127.0.0.1#m without chat_template_kwargs"
 
 
+def test_what_another_model_answered_is_no_answer_of_this_one() -> None:
+    server = ChatServer(lambda body, number: answer("Oslo", model="m" if number == 1 else "a-smaller-m"))
+    with serving(server) as url:
+        responder = RemoteResponder([url], "m", concurrency=1)
+        replies = list(responder.answer([Ask(ask_id=name, text=name) for name in "ab"], GREEDY))
+    assert [(reply.text, reply.error) for reply in replies] == [
+        ("Oslo", ""),
+        ("", "the server answered as a-smaller-m, and before as m"),
+    ]
+
+
 def test_what_says_nothing_is_not_sent() -> None:
     server = ChatServer(lambda body, number: answer("Oslo"))
     with serving(server) as url:
