@@ -32,7 +32,8 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import load_model
 from unlearn.presets import Numbers
-from unlearn.training.gradients import Objective, Share, step_gradient
+from unlearn.training.gradients import Objective, step_gradient
+from unlearn.training.pieces import Share
 
 VOCABULARY = 152_000
 FILLER = "Look at the picture and think about who is shown before you answer the question about this person. "

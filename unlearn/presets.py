@@ -13,6 +13,8 @@ from unlearn.schedules import Schedule
 
 Preset = Literal["default", "published"]
 PRESETS: tuple[Preset, ...] = ("default", "published")
+Combination = Literal["sum", "gu", "blur", "surgery"]
+Optimiser = Literal["adamw", "sign-sgd", "sign-adam", "zeroth", "adam-zeroth"]
 PRESETS_FILE = Path(__file__).with_name("presets.toml")
 
 Positive = Annotated[int, Field(ge=1)]
@@ -75,6 +77,15 @@ class Numbers(BaseModel):
     decoupled_weight: Weight = 1.0
     decoupled_tokens: Positive = 32
     factors: Literal["none", "risk", "risk_mean_1"] = "none"
+    # what is made of the gradients
+    combine: Combination = "sum"
+    combine_forget: Weight = 1.0
+    combine_retain: Weight = 1.0
+    optimiser: Optimiser = "adamw"
+    zeroth_radius: Annotated[float, Field(gt=0)] = 1e-3
+    zeroth_directions: Positive = 1
+    zeroth_block: Positive = 20
+    zeroth_lr: Annotated[float, Field(gt=0)] | None = None
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16

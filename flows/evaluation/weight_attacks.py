@@ -61,7 +61,8 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
     from unlearn.models.encoding import Encoder
     from unlearn.models.forward import AnswerModel
     from unlearn.presets import numbers_for
-    from unlearn.training.loop import Optimisation, Step, train
+    from unlearn.training.loop import Step, train
+    from unlearn.training.optimisers import Optimisation
 
     parameters = sum(weight.numel() for weight in loaded.model.parameters())
     numbers, _ = numbers_for(

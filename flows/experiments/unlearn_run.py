@@ -66,6 +66,7 @@ def run_unlearning(
     written for wrong use, and for a folder that holds another run, of which a step was done, or is being written to.
     """
     # Names, numbers and folders are looked at first, and only then torch is imported.
+    from unlearn.methods.phases import check_phases
     from unlearn.models.model_folder import check_model_folder
     from unlearn.presets import numbers_for
     from unlearn.runs.record import has_begun, read_record
@@ -75,7 +76,10 @@ def run_unlearning(
     if method.prunes:
         refuse_several(f"method {method.name}")
     typed = request.typed
-    numbers_for(method.name, preset=request.preset, parameters=0, family="", overrides=typed, own=method.numbers)
+    numbers, _ = numbers_for(
+        method.name, preset=request.preset, parameters=0, family="", overrides=typed, own=method.numbers
+    )
+    check_phases(method, numbers)
     check_model_folder(request.model)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
@@ -83,6 +87,8 @@ def run_unlearning(
     if found is not None and not resume and has_begun(out):
         raise BadInput(str(out), f"holds a run of {found.method}", "resume it with --resume, or name another folder")
     data = _samples(request)
+    if request.boundary:
+        _check_boundary(data)
     check_device(request.device)
 
     from unlearn.runs.execute import prune_run, train_run
@@ -107,6 +113,14 @@ def run_unlearning(
         if method.prunes:
             return prune_run(ready, found=found)
         return train_run(ready, found=found, stop_after=stop_after)
+
+
+def _check_boundary(data: "Assigned") -> None:
+    """Raise BadInput where no subject has forget and retain samples, so that an added boundary would be zero."""
+    both = {each.subject_id for each in data.forget.values()} & {each.subject_id for each in data.retain.values()}
+    if not both:
+        found = f"no subject of the {data.setting} setting has forget and retain samples"
+        raise BadInput("--boundary", found, "choose the selective or personalized setting, or leave it out")
 
 
 def _samples(request: UnlearnRequest) -> "Assigned":

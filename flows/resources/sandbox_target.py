@@ -193,7 +193,8 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     from unlearn.models.forward import AnswerModel
     from unlearn.models.loading import load_model, quiet_bars
     from unlearn.training.gradients import Objective
-    from unlearn.training.loop import DecayRule, Optimisation, Step, train
+    from unlearn.training.loop import Step, train
+    from unlearn.training.optimisers import DecayRule, Optimisation
 
     in_round = sum(lesson.times for lesson in lessons)
     steps = max(1, teaching.most_rounds * in_round // teaching.batch)

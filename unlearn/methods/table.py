@@ -6,10 +6,12 @@ from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.answer_rows import ANSWER_ROWS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
+from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.method import Method
 from unlearn.methods.rows.token_rows import TOKEN_ROWS
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS) for method in rows}
+ROWS = (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS, GEOMETRY_ROWS)
+METHODS: dict[str, Method] = {method.name: method for rows in ROWS for method in rows}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:

@@ -21,7 +21,8 @@ from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
 from unlearn.training.gradients import Objective
-from unlearn.training.loop import Optimisation, Outcome, Step, train
+from unlearn.training.loop import Outcome, Step, train
+from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
 from unlearn.training.processes import wait_for_all, writes
 
@@ -120,6 +121,11 @@ def _optimisation(ready: Prepared) -> Optimisation:
         clip_norm=numbers.clip_norm,
         accumulate=numbers.accumulate,
         seed=ready.seed,
+        optimiser=numbers.optimiser,
+        zeroth_radius=numbers.zeroth_radius,
+        zeroth_directions=numbers.zeroth_directions,
+        zeroth_block=numbers.zeroth_block,
+        zeroth_lr=numbers.zeroth_lr,
     )
 
 

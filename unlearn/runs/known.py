@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor, nn
@@ -14,16 +15,20 @@ from unlearn.answers.roles import banned_words, unwanted_tokens
 from unlearn.methods.aids import Aids
 from unlearn.methods.mmunlearner import Mask
 from unlearn.methods.objective import objective_for, wanted_values
+from unlearn.methods.phases import phase_of
 from unlearn.methods.reference_model import Reference, measure_reference
 from unlearn.methods.rows.method import Method
 from unlearn.models.forward import bare, core_model
+from unlearn.presets import Numbers
 from unlearn.runs.greedy import greedy_answers
 from unlearn.runs.prepare import Prepared
 from unlearn.schedules import turns
 from unlearn.training.checkpoints import trainable
+from unlearn.training.combiners import Combiner
 from unlearn.training.fsdp import fsdp_wanted
 from unlearn.training.gradients import Objective
-from unlearn.training.loop import Optimisation, Step, train
+from unlearn.training.loop import Step, train
+from unlearn.training.optimisers import Optimisation
 from unlearn.training.processes import processes
 
 TEACHER = "teacher"
@@ -74,7 +79,15 @@ def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None) -> O
         second=_second_teacher(ready) if method.teacher == "second" else None,
     )
     keep = None if mask is None else mask.for_weights(bare(ready.network))
-    return objective_for(method, numbers, reference=reference, keep=keep, aids=aids)
+    objective = objective_for(method, numbers, reference=reference, keep=keep, aids=aids)
+    return replace(objective, combiner=combiner_of(method, numbers))
+
+
+def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:
+    """What makes one gradient of the method's phases, or None where all terms are summed."""
+    if numbers.combine == "sum":
+        return None
+    return Combiner(numbers.combine, phase_of(method), numbers.combine_forget, numbers.combine_retain)
 
 
 def _reference(ready: Prepared, answers: AnswerGroups) -> Reference | None:

@@ -16,6 +16,7 @@ from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
 from unlearn.methods.mmunlearner import freeze_first_matrices
+from unlearn.methods.phases import check_phases
 from unlearn.methods.rows.method import Method
 from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
@@ -137,6 +138,7 @@ def _settle(
     numbers, sections = numbers_for(
         method.name, preset=preset, parameters=parameters, family=family, overrides=typed, own=method.numbers
     )
+    check_phases(method, numbers)
     if "boundary" in method.terms and numbers.matched == 0:
         numbers = numbers.model_copy(update={"matched": 1})
     rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)

@@ -34,6 +34,8 @@ class RunState:
     best_score: float | None = None
     finished: str = ""
     """Why the run ended; "" while it has not."""
+    seed: int | None = None
+    """Of the run's random numbers; None in checkpoints that do not say."""
 
 
 @contextmanager
@@ -58,8 +60,8 @@ def save_checkpoint(
 ) -> None:
     """Write `<folder>/checkpoints/step_<n>` and delete all but the `keep` newest (None keeps all).
 
-    Moving weights, AdamW moments and random state. On a full disk the earlier checkpoints stay whole. Of several
-    processes one gives the folder, and all call this, because weights may be cut over them.
+    Moving weights, the optimiser's moments and random state. On a full disk the earlier checkpoints stay whole. Of
+    several processes one gives the folder, and all call this, because weights may be cut over them.
     """
     import torch
 

@@ -1,19 +1,34 @@
 """One step's gradient: of the whole batch at once, or piece by piece with exactly the same result."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
-from unlearn.training.fsdp import cut_like, is_cut, whole
+from unlearn.training.combiners import Combiner, Weighted, cosine, norm
+from unlearn.training.fsdp import cut_like, is_cut
 from unlearn.training.lanes import Groups, Lanes, in_pieces
+from unlearn.training.pieces import (
+    Share,
+    batches_of,
+    cut,
+    gathered,
+    leaves_of,
+    pulled,
+    pulls_of,
+    random_state,
+    set_random_state,
+)
 
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]
 Terms = Callable[[Mapping[str, Tensor], Groups], Mapping[str, Tensor]]
+Penalty = Callable[[int], Tensor]
+"""A scalar of the trained weights alone, at a step: no sample enters."""
+MASKED, REST = "masked", "rest"
+"""Phases of an objective with a mask; without mask and combiner all terms are the rest."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +38,29 @@ class Objective:
     `measure` gives numbers per sample, named "<group>.<quantity>" and each [rows of the group], such as "forget.nll";
     row i may depend on row i of its group alone. `terms` makes named scalars of them, signed and weighted; their sum is
     the loss. Where `mask` is set, the gradient of `masked_terms` is multiplied by it (by parameter name of the bare
-    model) before the gradient of the other terms is added (MMUnlearner, BAO on MMUnlearner).
+    model) before the gradient of the other terms is added (MMUnlearner, BAO on MMUnlearner). With a `combiner` the
+    terms' phases are differentiated apart and it makes one gradient of theirs. `penalties` are terms of the weights,
+    by name, whose gradient is added to that, once a step.
     """
 
     measure: Measure
     terms: Terms
     mask: Mapping[str, Tensor] | None = None
     masked_terms: frozenset[str] = frozenset()
+    combiner: Combiner | None = None
+    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    measure_at: Callable[[int], Measure] | None = None
+    """The measurement of a step, where it draws numbers of its own; it takes the place of `measure`."""
+
+    def at(self, step: int) -> "Objective":
+        """The objective of that step."""
+        return self if self.measure_at is None else replace(self, measure=self.measure_at(step))
+
+    def phase(self, term: str) -> str:
+        """The phase of a term: what is differentiated together."""
+        if self.combiner is not None:
+            return self.combiner.phase_of[term]
+        return MASKED if self.mask is not None and term in self.masked_terms else REST
 
 
 @dataclass(frozen=True)
@@ -39,27 +70,15 @@ class Gradient:
     terms: dict[str, float]
     measured: dict[str, float]
     """Means over the samples of the whole step."""
-    cosine: float | None = field(default=None)
-    """Between the masked gradient and that of the other terms."""
+    cosine: float | None = None
+    """Between the gradients of the two phases, the masked one after its mask."""
+    norms: Mapping[str, float] = field(default_factory=dict)
+    """Of each phase's gradient, where there are several."""
 
     @property
     def loss(self) -> float:
         """The sum of the terms."""
         return sum(self.terms.values())
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which pieces of a step this process computes: every process has `accumulate` of them."""
-
-    accumulate: int = 1
-    rank: int = 0
-    processes: int = 1
-
-    @property
-    def pieces(self) -> int:
-        """Pieces of a step over all processes."""
-        return self.accumulate * self.processes
 
 
 def check_mask(objective: Objective, weights: Mapping[str, nn.Parameter]) -> None:
@@ -89,17 +108,28 @@ def step_gradient(
     device: torch.device,
     backward: Callable[[Tensor], None] = Tensor.backward,
     lanes: Lanes | None = None,
+    step: int = 0,
+    scale: Weighted | None = None,
 ) -> Gradient:
-    """Fill `.grad` of the weights for one step. Lanes need an objective without a mask and a model without dropout."""
+    """Fill `.grad` of the weights for one step. Lanes need an objective of one phase and a model without dropout.
+
+    `scale` is what a combiner measures angles by: the divisor of each weight's step in the optimiser.
+    """
+    objective = objective.at(step)
     if lanes is not None:
         return _beside(network, weights, encoder, groups, objective, device=device, lanes=lanes)
     if share.pieces == 1:
         batches = {name: encoder.batch(rows).to(device) for name, rows in groups.items()}
         measured = objective.measure(network, batches)
         terms = objective.terms(measured, groups)
-        cosine = _backward_whole(terms, weights, objective, backward)
-        return Gradient(_floats(terms), _means(measured), cosine)
-    return _by_pieces(network, weights, encoder, groups, objective, share=share, device=device, backward=backward)
+        angle, norms = _backward_whole(terms, weights, objective, backward, scale or {})
+        gradient = Gradient(_floats(terms), _means(measured), angle, norms)
+    else:
+        gradient = _by_pieces(
+            network, weights, encoder, groups, objective,
+            share=share, device=device, backward=backward, scale=scale or {},
+        )  # fmt: skip
+    return _add_penalties(gradient, weights, objective, step) if objective.penalties else gradient
 
 
 def _backward_whole(
@@ -107,45 +137,60 @@ def _backward_whole(
     weights: Mapping[str, nn.Parameter],
     objective: Objective,
     backward: Callable[[Tensor], None],
-) -> float | None:
-    masked, rest = _phases(terms, objective)
-    if masked is None:
-        if rest is not None:
-            backward(rest)
-        return None
-    found = torch.autograd.grad(masked, list(weights.values()), retain_graph=rest is not None, materialize_grads=True)
-    gradients = dict(zip(weights, found, strict=True))
-    if rest is not None:
-        backward(rest)
-    return _add_masked(gradients, weights, objective, alone=rest is None)
+    scale: Weighted,
+) -> tuple[float | None, dict[str, float]]:
+    phases = _phases(terms, objective)
+    if set(phases) == {REST}:
+        backward(phases[REST])
+        return None, {}
+    found: dict[str, Weighted] = {}
+    for name, total in phases.items():
+        gradients = torch.autograd.grad(
+            total, list(weights.values()), retain_graph=len(found) + 1 < len(phases), materialize_grads=True
+        )
+        found[name] = dict(zip(weights, gradients, strict=True))
+    return _put_together(found, weights, objective, scale)
 
 
-def _phases(terms: Mapping[str, Tensor], objective: Objective) -> tuple[Tensor | None, Tensor | None]:
-    """Sum of the terms whose gradient is masked, and of all others; None where there is none."""
-    masked = [term for name, term in terms.items() if objective.mask is not None and name in objective.masked_terms]
-    rest = [term for name, term in terms.items() if objective.mask is None or name not in objective.masked_terms]
-    return _sum(masked), _sum(rest)
+def _phases(terms: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
+    """Sum of the terms of each phase that the step has, the masked one first."""
+    found: dict[str, list[Tensor]] = {}
+    for name, term in terms.items():
+        found.setdefault(objective.phase(name), []).append(term)
+    return {phase: torch.stack(found[phase]).sum() for phase in sorted(found)}
 
 
-def _sum(terms: Sequence[Tensor]) -> Tensor | None:
-    return torch.stack(list(terms)).sum() if terms else None
-
-
-def _add_masked(
-    gradients: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter], objective: Objective, *, alone: bool
-) -> float | None:
-    """Mask `gradients` and add them to `.grad`; returns the cosine of the two, None if one of them is absent."""
-    if objective.mask is None:
-        raise RuntimeError("masked terms without a mask")
-    dot, ours, theirs = 0.0, 0.0, 0.0
+def _put_together(
+    phases: Mapping[str, Weighted], weights: Mapping[str, nn.Parameter], objective: Objective, scale: Weighted
+) -> tuple[float | None, dict[str, float]]:
+    """Make `.grad` of the phases' gradients: masked or combined. Returns the cosine of the two, and their norms."""
+    if objective.combiner is not None:
+        total = objective.combiner(phases, scale)
+    else:
+        masked = objective.mask or {}
+        kept = {
+            name: gradient * cut_like(masked[name].to(gradient.dtype), weights[name])
+            for name, gradient in phases.get(MASKED, {}).items()
+        }
+        phases = {**phases, **({MASKED: kept} if kept else {})}
+        others = phases.get(REST, {})
+        total = {name: others[name] + part for name, part in kept.items()} if others else kept
     for name, weight in weights.items():
-        gradient = gradients[name] * cut_like(objective.mask[name].to(gradients[name].dtype), weight)
-        other = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        dot += float(whole((gradient * other).sum()))
-        ours += float(whole(gradient.square().sum()))
-        theirs += float(whole(other.square().sum()))
-        weight.grad = other + gradient
-    return None if alone or ours == 0 or theirs == 0 else dot / (ours * theirs) ** 0.5
+        weight.grad = total[name]
+    two = tuple(phases.values())
+    return cosine(*two) if len(two) == 2 else None, {name: norm(each) for name, each in phases.items()}
+
+
+def _add_penalties(
+    gradient: Gradient, weights: Mapping[str, nn.Parameter], objective: Objective, step: int
+) -> Gradient:
+    """Add the penalties' gradients, in every process alike, for they depend on no piece."""
+    values = {name: penalty(step) for name, penalty in objective.penalties.items()}
+    found = torch.autograd.grad(torch.stack(list(values.values())).sum(), list(weights.values()), allow_unused=True)
+    for weight, part in zip(weights.values(), found, strict=True):
+        if part is not None:
+            weight.grad = part if weight.grad is None else weight.grad + part
+    return replace(gradient, terms=gradient.terms | _floats(values))
 
 
 def _by_pieces(
@@ -158,6 +203,7 @@ def _by_pieces(
     share: Share,
     device: torch.device,
     backward: Callable[[Tensor], None],
+    scale: Weighted,
 ) -> Gradient:
     """The chain rule over per-sample numbers: all pieces are measured without a graph, the loss is differentiated in
     those numbers, and each piece is measured again with a graph and pulled back by its share. Costs one more forward
@@ -165,37 +211,71 @@ def _by_pieces(
     """
     pieces = cut(groups, share.pieces)
     own = range(share.rank * share.accumulate, (share.rank + 1) * share.accumulate)
+    states, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
+    leaves = leaves_of(everything, device)
+    terms = objective.terms(leaves, groups)
+    phases = _phases(terms, objective)
+    held: dict[str, Weighted] = {}
+    for name, phase in phases.items():
+        pulls = pulls_of(phase, leaves, everything)
+        for index, state in zip(own, states, strict=True):
+            set_random_state(state, device)
+            measured = objective.measure(network, batches_of(encoder, pieces[index], device))
+            backward(pulled(measured, pulls[index]))
+        _sum_over_processes(weights, share)
+        if set(phases) != {REST}:
+            held[name] = _taken(weights)
+    angle, norms = _put_together(held, weights, objective, scale) if held else (None, {})
+    return Gradient(_floats(terms), _means(leaves), angle, norms)
+
+
+def _measured_apart(
+    network: nn.Module,
+    encoder: Encoder,
+    pieces: Sequence[Groups],
+    own: Sequence[int],
+    objective: Objective,
+    *,
+    share: Share,
+    device: torch.device,
+) -> tuple[list[tuple[Tensor, Tensor | None]], list[dict[str, Tensor]]]:
+    """Random state before each own piece, and what all processes measured without a graph, piece by piece."""
     states, found = [], []
     for index in own:
-        states.append(_random_state(device))
+        states.append(random_state(device))
         with torch.no_grad():
-            found.append(_detached(objective.measure(network, _batches(encoder, pieces[index], device))))
-    everything = _gather(found, share)
-    leaves = {
-        key: torch.cat([part[key] for part in everything if key in part]).to(device).requires_grad_()
-        for key in sorted({key for part in everything for key in part})
-    }
-    terms = objective.terms(leaves, groups)
-    masked, rest = _phases(terms, objective)
-    held: dict[str, Tensor] = {}
-    for phase in (masked, rest):
-        if phase is None:
-            continue
-        pulls = _pulls(phase, leaves, everything)
-        for index, state in zip(own, states, strict=True):
-            _set_random_state(state, device)
-            measured = objective.measure(network, _batches(encoder, pieces[index], device))
-            backward(_pulled(measured, pulls[index]))
-        _sum_over_processes(weights, share)
-        if phase is masked:
-            held = {
-                name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
-                for name, weight in weights.items()
-            }
-            for weight in weights.values():
-                weight.grad = None
-    cosine = _add_masked(held, weights, objective, alone=rest is None) if held else None
-    return Gradient(_floats(terms), _means(leaves), cosine)
+            found.append(_detached(objective.measure(network, batches_of(encoder, pieces[index], device))))
+    return states, gathered(found, share)
+
+
+def _taken(weights: Mapping[str, nn.Parameter]) -> Weighted:
+    """The gradients, taken off the weights; zero where there is none."""
+    found: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        weight.grad = None
+    return found
+
+
+def step_loss(
+    network: nn.Module,
+    encoder: Encoder,
+    groups: Groups,
+    objective: Objective,
+    *,
+    share: Share,
+    device: torch.device,
+    step: int,
+) -> Gradient:
+    """The step's terms and what was measured, without a gradient: the forward half of `step_gradient`."""
+    objective = objective.at(step)
+    pieces = cut(groups, share.pieces)
+    own = range(share.rank * share.accumulate, (share.rank + 1) * share.accumulate)
+    _, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
+    with torch.no_grad():
+        found = leaves_of(everything, device)
+        terms = {**objective.terms(found, groups), **{name: value(step) for name, value in objective.penalties.items()}}
+    return Gradient(_floats(terms), _means(found))
 
 
 def _beside(
@@ -211,43 +291,19 @@ def _beside(
     """The chain rule over per-sample numbers as in _by_pieces, with all pieces' graphs held at once, a lane each."""
     pieces = in_pieces(groups, encoder, pieces=lanes.count)
     everything = lanes.each(
-        lambda batches: objective.measure(network, batches), [_batches(encoder, piece, device) for piece in pieces]
+        lambda batches: objective.measure(network, batches), [batches_of(encoder, piece, device) for piece in pieces]
     )
-    leaves = {
-        key: torch.cat([part[key].detach() for part in everything if key in part]).requires_grad_()
-        for key in sorted({key for part in everything for key in part})
-    }
+    leaves = leaves_of(everything, device)
     ordered = {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in groups}
     terms = objective.terms(leaves, ordered)
-    pulls = _pulls(torch.stack(list(terms.values())).sum(), leaves, everything)
+    pulls = pulls_of(torch.stack(list(terms.values())).sum(), leaves, everything)
     found = lanes.each(
-        lambda part: torch.autograd.grad(_pulled(*part), list(weights.values()), materialize_grads=True),
+        lambda part: torch.autograd.grad(pulled(*part), list(weights.values()), materialize_grads=True),
         zip(everything, pulls, strict=True),
     )
     for weight, *parts in zip(weights.values(), *found, strict=True):
         weight.grad = sum(parts[1:], start=parts[0])
     return Gradient(_floats(terms), _means(leaves))
-
-
-def cut(groups: Groups, pieces: int) -> list[Groups]:
-    """Cut every group into `pieces` runs of rows as even as can be; a group may be absent from a piece.
-
-    Raises BadInput where a piece would be empty.
-    """
-    cuts: list[dict[str, tuple[TrainingSample, ...]]] = [{} for _ in range(pieces)]
-    for name, rows in groups.items():
-        for index in range(pieces):
-            part = rows[index * len(rows) // pieces : (index + 1) * len(rows) // pieces]
-            if part:
-                cuts[index][name] = part
-    if not all(cuts):
-        rows_found = max(len(rows) for rows in groups.values())
-        raise BadInput("a step", f"has {rows_found} samples a group for {pieces} pieces", "accumulate over fewer")
-    return list(cuts)
-
-
-def _batches(encoder: Encoder, piece: Groups, device: torch.device) -> dict[str, Batch]:
-    return {name: encoder.batch(rows).to(device) for name, rows in piece.items()}
 
 
 def _sum_over_processes(weights: Mapping[str, nn.Parameter], share: Share) -> None:
@@ -263,39 +319,6 @@ def _sum_over_processes(weights: Mapping[str, nn.Parameter], share: Share) -> No
             torch.distributed.all_reduce(weight.grad)
 
 
-def _gather(found: list[dict[str, Tensor]], share: Share) -> list[dict[str, Tensor]]:
-    """The measurements of all processes, in the order of the pieces."""
-    if share.processes == 1:
-        return found
-    from accelerate.utils import gather_object
-
-    own = [{key: value.cpu() for key, value in part.items()} for part in found]
-    gathered: list[dict[str, Tensor]] = gather_object(own)
-    return gathered
-
-
-def _pulls(
-    phase: Tensor, leaves: Mapping[str, Tensor], everything: Sequence[Mapping[str, Tensor]]
-) -> list[dict[str, Tensor]]:
-    """d(phase) / d(measured), cut like the measurements."""
-    keys = list(leaves)
-    found = torch.autograd.grad(phase, [leaves[key] for key in keys], retain_graph=True, materialize_grads=True)
-    pulls: list[dict[str, Tensor]] = [{} for _ in everything]
-    for key, entire in zip(keys, found, strict=True):
-        start = 0
-        for pull, part in zip(pulls, everything, strict=True):
-            if key in part:
-                pull[key] = entire[start : start + len(part[key])]
-                start += len(part[key])
-    return pulls
-
-
-def _pulled(measured: Mapping[str, Tensor], pull: Mapping[str, Tensor]) -> Tensor:
-    """A scalar whose gradient is this piece's share; zero with a graph where nothing pulls."""
-    zero = torch.stack([value.sum() for value in measured.values()]).sum() * 0
-    return zero + sum(((measured[key] * share).sum() for key, share in pull.items()), torch.zeros_like(zero))
-
-
 def _detached(measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach() for key, value in measured.items()}
 
@@ -306,13 +329,3 @@ def _floats(values: Mapping[str, Tensor]) -> dict[str, float]:
 
 def _means(measured: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: float(value.detach().float().mean()) for name, value in measured.items()}
-
-
-def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-
-def _set_random_state(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1], device)

@@ -42,6 +42,7 @@ def write_line(lines: IO[str] | None, step: int, gradient: "Gradient", numbers: 
     row.update({f"mean.{name}": value for name, value in gradient.measured.items()})
     if gradient.cosine is not None:
         row["cosine"] = gradient.cosine
+    row.update({f"norm.{name}": value for name, value in gradient.norms.items()})
     lines.write(json.dumps(row) + "\n")
     lines.flush()
 

@@ -1,4 +1,4 @@
-"""The one loop: a plan of steps, an objective, AdamW. It logs, keeps checkpoints and resumes bit for bit."""
+"""The one loop: a plan of steps, an objective, an optimiser. It logs, keeps checkpoints and resumes bit for bit."""
 
 import logging
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
+from unlearn.models.memory_estimate import memory_advice
 from unlearn.training.checkpoints import (
     RunState,
     latest_checkpoint,
@@ -25,10 +26,22 @@ from unlearn.training.checkpoints import (
     save_checkpoint,
     trainable,
 )
-from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, parameter_groups, sharded_layers
-from unlearn.training.gradients import Gradient, Objective, Share, check_mask, step_gradient
+from unlearn.training.combiners import norm
+from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, sharded_layers
+from unlearn.training.gradients import Gradient, Objective, check_mask, step_gradient, step_loss
 from unlearn.training.lanes import Groups, Lanes, lanes_of
 from unlearn.training.log import Numbers, StepCount, log_file, write_line
+from unlearn.training.optimisers import (
+    DecayRule,
+    Optimisation,
+    estimate,
+    is_estimated,
+    learning_rate,
+    move,
+    optimiser_of,
+    step_scale,
+)
+from unlearn.training.pieces import Share
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -42,32 +55,6 @@ class Step:
     """One optimiser step: which samples stand in which group. A group that has no part in the step is absent."""
 
     groups: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """The numbers of AdamW and its schedule. `accumulate` cuts each step into so many pieces, with the same result."""
-
-    lr: float
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.01
-    schedule: Literal["linear", "constant"] = "linear"
-    warmup_steps: int = 0
-    clip_norm: float = 1.0
-    accumulate: int = 1
-    lanes: int = 1
-    """Threads of the CPU over which a step is spread, for a model without dropout and an objective without a mask."""
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class DecayRule:
-    """Constant rate until the running loss is under `threshold`, then down to zero in `decay_steps`, then stop."""
-
-    threshold: float
-    decay_steps: int
-    smoothing: float = 0.9
-    """Share of the running loss that stays at each step."""
 
 
 @dataclass(frozen=True)
@@ -135,21 +122,23 @@ def train(
                 step = state.step
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
-                gradient, norm = _gradient(parts, encoder, groups, objective, step, clip_norm=optimisation.clip_norm)
-                if not (math.isfinite(gradient.loss) and math.isfinite(norm)):
-                    write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm})
-                    log.warning("step %d: the loss is not finite; stopped before the update", step)
+                estimated = is_estimated(step, len(plan), optimisation)
+                gradient, length = (_estimate if estimated else _gradient)(parts, encoder, groups, objective, step)
+                if not all(map(math.isfinite, (gradient.loss, length, *gradient.norms.values()))):
+                    write_line(lines, step, gradient, {"lr": rate, "grad_norm": length})
+                    log.warning("step %d: %s is not finite; stopped before the update", step, _broken(gradient))
                     return _outcome(state, "nan")
-                _update(parts, rate)
+                decay = optimisation.weight_decay
+                move(parts.optimiser, parts.weights, rate=rate, estimated=estimated, decay=decay)
                 moment = Moment(step, gradient.loss, gradient.terms, gradient.measured, network)
                 numbers, reason = _call(callbacks, moment)
-                write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
+                write_line(lines, step, gradient, {"lr": rate, "grad_norm": length, **numbers})
                 state = _advance(state, gradient.loss, stop_rule)
                 reason = reason or _ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
-                        save_checkpoint(kept_in, parts.model, parts.adamw, mark_finished(state, reason), keep=keep)
+                        save_checkpoint(kept_in, parts.model, parts.optimiser, mark_finished(state, reason), keep=keep)
                 first = first or state
                 bar.update(expected_end(first, state, len(plan), stop_rule))
                 if reason:
@@ -168,7 +157,8 @@ class _Parts:
     """The Hugging Face or Peft model."""
     network: AnswerModel
     weights: Mapping[str, nn.Parameter]
-    adamw: torch.optim.AdamW
+    optimiser: torch.optim.Optimizer
+    optimisation: Optimisation
     accelerator: "Accelerator"
     share: Share
     lanes: Lanes | None
@@ -190,14 +180,8 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
     with cut, lanes_of(optimisation.lanes) as lanes:
         weights = trainable(model)
         check_mask(objective, weights)
-        adamw = torch.optim.AdamW(
-            parameter_groups(weights),
-            lr=optimisation.lr,
-            betas=optimisation.betas,
-            weight_decay=optimisation.weight_decay,
-            fused=True,
-        )
-        yield _Parts(model, network, weights, adamw, accelerator, share, lanes)
+        optimiser = optimiser_of(weights, optimisation)
+        yield _Parts(model, network, weights, optimiser, optimisation, accelerator, share, lanes)
 
 
 @contextmanager
@@ -213,20 +197,24 @@ def _kept_in(folder: Path | None, parts: _Parts) -> Iterator[Path | None]:
 def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunState:
     """Where the run goes on: at the newest checkpoint of the folder, or at the beginning."""
     checkpoint = latest_checkpoint(folder) if folder else None
+    seed = parts.optimisation.seed
     if checkpoint is None:
-        return RunState(identity=identity)
-    state = restore(checkpoint, parts.model, parts.adamw, identity=identity, device=parts.accelerator.device)
+        return RunState(identity=identity, seed=seed)
+    state = restore(checkpoint, parts.model, parts.optimiser, identity=identity, device=parts.accelerator.device)
+    if state.seed not in (None, seed):
+        raise BadInput(str(checkpoint), f"was drawn with seed {state.seed}, not {seed}", "resume with the same seed")
     log.info("resuming after step %d", state.step)
     return state
 
 
 def _gradient(
-    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int, *, clip_norm: float
+    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int
 ) -> tuple[Gradient, float]:
-    """The step's gradient, clipped, and its norm before that."""
+    """The step's gradient, clipped for AdamW, and its norm before that."""
     parts.network.train()
-    parts.adamw.zero_grad()
-    with _memory_advice(step), parts.accelerator.autocast():
+    parts.optimiser.zero_grad()
+    scaled = objective.combiner is not None and objective.combiner.uses_scale
+    with memory_advice(f"step {step}"), parts.accelerator.autocast():
         gradient = step_gradient(
             parts.network,
             parts.weights,
@@ -237,36 +225,58 @@ def _gradient(
             device=parts.accelerator.device,
             backward=parts.accelerator.backward,
             lanes=parts.lanes,
+            step=step,
+            scale=step_scale(parts.optimiser, parts.weights) if scaled else None,
         )
+        clips = isinstance(parts.optimiser, torch.optim.AdamW)
+        limit = parts.optimisation.clip_norm if clips else math.inf
         if any(is_cut(weight) for weight in parts.weights.values()):
-            norm = clip_gradients(parts.weights, clip_norm)
+            length = clip_gradients(parts.weights, limit)
         else:
-            norm = parts.accelerator.clip_grad_norm_(list(parts.weights.values()), clip_norm)
-    return gradient, float(norm)
+            length = parts.accelerator.clip_grad_norm_(list(parts.weights.values()), limit)
+    return gradient, float(length)
 
 
-def _update(parts: _Parts, rate: float) -> None:
-    for group in parts.adamw.param_groups:
-        group["lr"] = rate
-    parts.adamw.step()
-    parts.adamw.zero_grad()
+def _estimate(
+    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int
+) -> tuple[Gradient, float]:
+    """The step's gradient estimated from losses alone, and its norm; every loss has the same random numbers."""
+    parts.network.train()
+    seen: list[Gradient] = []
+    state = torch.get_rng_state()
+
+    def loss() -> float:
+        torch.set_rng_state(state)
+        with memory_advice(f"step {step}"), parts.accelerator.autocast():
+            device = parts.accelerator.device
+            found = step_loss(
+                parts.network, encoder, groups, objective, share=parts.share, device=device, step=step
+            )  # fmt: skip
+        seen.append(found)
+        return found.loss
+
+    numbers = parts.optimisation
+    estimate(
+        parts.weights,
+        loss,
+        radius=numbers.zeroth_radius,
+        directions=numbers.zeroth_directions,
+        draws=f"{numbers.seed}:{step}",
+    )
+    terms, measured = ({name: sum(getattr(each, part)[name] for each in seen) / len(seen) for name in
+                        getattr(seen[0], part)} for part in ("terms", "measured"))  # fmt: skip
+    gradients = {name: weight.grad for name, weight in parts.weights.items() if weight.grad is not None}
+    return Gradient(terms, measured), norm(gradients)
+
+
+def _broken(gradient: Gradient) -> str:
+    """What of a step is not finite."""
+    phases = [name for name, length in gradient.norms.items() if not math.isfinite(length)]
+    return f"the gradient of {' and '.join(phases)}" if phases else "the loss"
 
 
 def _outcome(state: RunState, reason: str) -> Outcome:
     return Outcome(state.step, reason, state.best_step, state.best_score)
-
-
-def learning_rate(
-    step: int, total: int, optimisation: Optimisation, *, decay_from: int | None = None, rule: DecayRule | None = None
-) -> float:
-    """The rate of a step: linear warm-up, then constant or linear to zero at `total`; a stop rule's decay overrides."""
-    if step < optimisation.warmup_steps:
-        return optimisation.lr * (step + 1) / optimisation.warmup_steps
-    if rule is not None and decay_from is not None:
-        return optimisation.lr * max(0.0, 1 - (step - decay_from + 1) / (rule.decay_steps + 1))
-    if optimisation.schedule == "constant":
-        return optimisation.lr
-    return optimisation.lr * (total - step) / max(1, total - optimisation.warmup_steps)
 
 
 def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> None:
@@ -332,16 +342,3 @@ def _keep_best(folder: Path | None, parts: _Parts, state: RunState, numbers: Num
     state = replace(state, best_step=state.step, best_score=score)
     save_best(folder, parts.model, state)
     return state
-
-
-@contextmanager
-def _memory_advice(step: int) -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # On a CPU torch says so by a RuntimeError in words of its own.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
-            raise
-        reason = (str(error).splitlines() or [""])[0][:120]
-        advice = "accumulate over more pieces, take smaller batches or images, or a lower LoRA rank"
-        raise BadInput(f"step {step}", f"memory ran out ({reason})", advice) from error

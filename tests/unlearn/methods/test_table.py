@@ -23,7 +23,8 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, adapter_off, bare
 from unlearn.models.loading import load_model
 from unlearn.presets import PRESETS, Numbers, numbers_for, preset_table
-from unlearn.training.gradients import Share, step_gradient
+from unlearn.training.gradients import step_gradient
+from unlearn.training.pieces import Share
 
 PLAIN = Numbers(lr=1.0, epochs=1, batch=2, retain_batch=2)
 

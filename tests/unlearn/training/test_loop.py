@@ -28,9 +28,11 @@ from unlearn.models.encoding import Batch, Encoded, Encoder, join
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.training.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
-from unlearn.training.gradients import Objective, cut
+from unlearn.training.gradients import Objective
 from unlearn.training.lanes import PICTURE_COST, in_pieces, lanes_of
-from unlearn.training.loop import DecayRule, Moment, Optimisation, Outcome, Step, expected_end, learning_rate, train
+from unlearn.training.loop import Moment, Outcome, Step, expected_end, train
+from unlearn.training.optimisers import DecayRule, Optimisation, learning_rate
+from unlearn.training.pieces import cut
 
 SAMPLES = {
     f"s{number:02d}": TrainingSample(

@@ -1,0 +1,33 @@
+"""Phases of a method: which of its terms forget and which keep, and whether its numbers can work with them."""
+
+from schemas.errors import BadInput
+from unlearn.losses.term import KEPT
+from unlearn.methods.rows.method import Method
+from unlearn.presets import Numbers
+
+Phase = str
+
+
+def phase_of(method: Method) -> dict[str, Phase]:
+    """The phase of each term: "retain" where it reads nothing but retain samples, else "forget"."""
+    return {
+        name: "retain" if all(group <= KEPT for group in method.term(name).needs) else "forget" for name in method.terms
+    }
+
+
+def check_phases(method: Method, numbers: Numbers) -> None:
+    """Raise BadInput where a combiner, a mask and an optimiser do not go together, or a combiner has one phase."""
+    if method.prunes:
+        return
+    where = f"combine = {numbers.combine} with {method.name}"
+    found = set(phase_of(method).values())
+    if numbers.combine != "sum" and len(found) == 1:
+        kind = "nothing is kept" if found == {"forget"} else "nothing is forgotten"
+        raise BadInput(where, f"there is one gradient and none to combine it with: {kind}", "choose one such as gd")
+    if numbers.combine != "sum" and method.masked:
+        raise BadInput(where, "the method's mask combines its gradients already", "choose a method without a mask")
+    if numbers.optimiser in ("zeroth", "adam-zeroth"):
+        where = f"optimiser = {numbers.optimiser} with {method.name}"
+        if numbers.combine != "sum" or method.masked:
+            found_there = "a saliency mask" if method.masked else f"combine = {numbers.combine}"
+            raise BadInput(where, f"{found_there} needs gradients, and this has losses alone", "use adamw or sign-sgd")
