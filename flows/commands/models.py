@@ -117,9 +117,7 @@ def unlearn_command(
 def merge_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of `ppubench unlearn`, or an adapter's folder.")],
     out: Annotated[Path, typer.Option(help="Folder of the model; new or empty.")],
-    model: Annotated[
-        str | None, typer.Option(help="Its base, if that is not where it was or a run pruned it.", show_default="")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Its base, if that is not where it was or a run pruned it.")] = None,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:

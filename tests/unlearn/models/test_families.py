@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.utils.import_utils import BACKENDS_MAPPING
 
 from eval.responders.local import LocalResponder
 from eval.responders.prefix_cache import LEAST
@@ -23,6 +24,7 @@ from unlearn.models.anatomy import language_linears
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
+from unlearn.models.processors import missing_package
 from unlearn.presets import numbers_for
 from unlearn.training.loop import Optimisation, Step, train
 
@@ -200,6 +202,23 @@ def test_a_model_whose_template_knows_no_thinking_cannot_be_let_think(home: Path
     responder = LocalResponder(as_local(load_model(folder(home, "qwen2_vl")), "the model"), batch=2)
     with pytest.raises(BadInput, match="the model: its chat template knows no thinking; leave out --thinking"):
         list(responder.answer(asks(1), THINKS))
+
+
+@pytest.mark.parametrize(
+    ("said", "package"),
+    [
+        (BACKENDS_MAPPING["torchvision"][1].format("A processor"), "torchvision"),
+        (BACKENDS_MAPPING["timm"][1].format("A processor"), "timm"),
+        (
+            "Package `num2words` is required to run SmolVLM processor. Install it with `pip install num2words`.",
+            "num2words",
+        ),
+        ("No module named 'einops'", "einops"),
+        ("the file is cut off", ""),
+    ],
+)
+def test_the_package_that_a_processor_wants_is_named(said: str, package: str) -> None:
+    assert missing_package(ImportError(said)) == package
 
 
 # --- planted faults ----------------------------------------------------------
