@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from eval.responders.greedy import decode_greedily
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
@@ -185,11 +186,14 @@ class LocalResponder:
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
         with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
             inputs = self._batched([row for _, row in rows], opening)
-            torch.manual_seed(_batch_seed(asks, decoding.seed))
-            generate = cast("Callable[..., Tensor]", self._model.generate)
-            output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
-        # output: [batch, prompt + answer]
-        answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
+            if not sampled and self._form.shares:
+                answers = decode_greedily(self._model, inputs, most=decoding.max_new_tokens, pad=self._pad)
+            else:
+                torch.manual_seed(_batch_seed(asks, decoding.seed))
+                generate = cast("Callable[..., Tensor]", self._model.generate)
+                output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
+                # output: [batch, prompt + answer]
+                answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
         for ask, text in zip(asks, self._texts(answers, opened="<think>" if opens_thought else ""), strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.strip())
 

@@ -68,6 +68,9 @@ def unlearn_command(
     steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of the preset's.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the preset's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
+    memory: Annotated[
+        float | None, typer.Option(help="GB that the run may take: steps go in as many pieces as that needs.")
+    ] = None,
     device: Device = "cpu",
     trust_remote_code: RemoteCode = False,
     allow_missing: AllowMissing = False,
@@ -80,6 +83,8 @@ def unlearn_command(
         raise BadInput(f"preset {preset!r}", "is not a preset", "choose default or published")
     if modality not in ("both", "qa", "vqa"):
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
+    if memory is not None and not 0 < memory < float("inf"):
+        raise BadInput("--memory", f"is {memory:g} GB", "give the gigabytes that the run may take")
     chosen = setting_named(setting)
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
@@ -98,6 +103,7 @@ def unlearn_command(
             steps=steps,
             epochs=epochs,
             lr=lr,
+            memory_gb=memory,
             device=device,
             trust_remote_code=trust_remote_code,
             allow_missing=allow_missing,

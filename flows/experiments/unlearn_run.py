@@ -44,6 +44,8 @@ class UnlearnRequest:
     lr: float | None = None
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     """Numbers of unlearn/presets.py by name; `steps`, `epochs` and `lr` are the common ones of them."""
+    memory_gb: float | None = None
+    """What the run may take; it changes how steps are cut and no result."""
     device: str = "cpu"
     trust_remote_code: bool = False
     allow_missing: bool = False
@@ -75,6 +77,8 @@ def run_unlearning(
     method = find_method(request.method, boundary=request.boundary)
     if method.prunes:
         refuse_several(f"method {method.name}")
+    if request.memory_gb is not None:
+        refuse_several("a run with --memory")
     typed = request.typed
     numbers, _ = numbers_for(
         method.name, preset=request.preset, parameters=0, family="", overrides=typed, own=method.numbers
@@ -108,6 +112,7 @@ def run_unlearning(
         device=own_device(request.device),
         trust_remote_code=request.trust_remote_code,
         ask=probe_prompt,
+        memory=None if request.memory_gb is None else int(request.memory_gb * 1e9),
     )
     with run_lock(out / ".running") if writes() else nullcontext():
         if method.prunes:

@@ -224,7 +224,7 @@ def draw(lessons: Sequence[Lesson], *, steps: int, batch: int, seed: int) -> lis
     """The samples of every training step: rounds in which each lesson comes up `times` times, in a fresh order.
 
     WINDOW steps are drawn at a time. In a window all lessons about a person take one picture of that person and stand
-    together, so that a step computes the picture and the instruction beside it once (unlearn/models/packing.py).
+    together, so that a step computes the picture and the instruction beside it once (unlearn/rows).
     """
     rng = random.Random(f"{seed}:lessons")
     queue: list[Lesson] = []

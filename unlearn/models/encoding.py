@@ -14,6 +14,7 @@ from schemas.errors import BadInput
 from schemas.protocols.frames import Frame, frame_of, plain_frame
 from schemas.protocols.prompt_form import PER_TOKEN, PromptForm, adds_special, answered_text, as_written, prompt_text
 from unlearn.models.families import Family
+from unlearn.rows.layout import Picture, Shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,10 +43,8 @@ class Batch:
     labels: Tensor
     sample_ids: tuple[str, ...]
     subject_ids: tuple[str, ...]
-    pictures: tuple[bytes | None, ...]
-    """Of each sample, as the dataset holds it: samples of one picture can share its tokens
-    (unlearn/models/packing.py).
-    """
+    pictures: tuple[Shown, ...]
+    """Of each sample: samples of one picture can share its tokens (unlearn/rows)."""
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -119,8 +118,14 @@ class Encoder:
             labels,
             sample_ids=tuple(sample.sample_id for sample in samples),
             subject_ids=tuple(sample.subject_id for sample in samples),
-            pictures=tuple(sample.image for sample in samples),
+            pictures=tuple(self._shown(row, sample) for row, sample in zip(rows, samples, strict=True)),
         )
+
+    def _shown(self, row: Encoded, sample: TrainingSample) -> Shown:
+        if sample.image is None:
+            return None
+        names = [name for name in sorted(row.inputs) if name not in self._form.per_token]
+        return Picture(sample.image, tuple((name, row.inputs[name].shape[0]) for name in names))
 
     def _encode(self, sample: TrainingSample, pixels: dict[str, Tensor] | None) -> Encoded:
         where = f"sample {sample.sample_id}"

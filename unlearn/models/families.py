@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from schemas.protocols.prompt_form import PromptForm
 from schemas.storage.tables import Record
+from unlearn.rows.pattern import Pattern
 
 
 class Family(Record):
@@ -23,8 +24,10 @@ class Family(Record):
     placeholders: tuple[str, ...] = ()
     """Tokens that stand for a picture or frame it: never trained on."""
     form: PromptForm = PromptForm()
-    packs: bool = False
-    """Samples of one picture may share its tokens (unlearn/models/packing.py): it takes masks and positions of ours."""
+    pattern: Pattern | None = None
+    """How it attends, where samples may share rows (unlearn/rows): the checks found them equal to samples apart."""
+    keeps_pictures: bool = False
+    """What its vision tower makes of a picture can be kept and handed to it again (unlearn/rows/features.py)."""
     plain_head: bool = True
     """Logits are the output layer's weight times the last hidden state and nothing else."""
     narrow: bool = True
@@ -39,8 +42,5 @@ class Family(Record):
     """What the checks at load found, a sentence each."""
 
 
-OVERRIDES: dict[str, dict[str, JsonValue]] = {
-    "qwen3_vl": {"packs": True},
-    "qwen2_5_vl": {"packs": True},
-}
+OVERRIDES: dict[str, dict[str, JsonValue]] = {}
 """By model type: fields that are given, where neither modules nor checks can tell."""

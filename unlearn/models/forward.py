@@ -1,7 +1,7 @@
 """The forward pass of training: logits at answer positions alone, through whatever wraps the model."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
+from unlearn.models.encoding import Batch
 from unlearn.models.families import Family
-from unlearn.models.loading import _head
-from unlearn.models.packing import Picture, pack
 from unlearn.models.settling import narrowed
+from unlearn.rows.features import PictureFeatures
+from unlearn.rows.layout import Extent, Packed, Shown, extent_of, pack, row_limit
+from unlearn.rows.pattern import Pattern
+from unlearn.rows.steering import Steering, positions_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,9 +32,11 @@ class AnswerModel(nn.Module):
         super().__init__()
         self.model = model
         self.family = family
+        self._steering = Steering(core_model(model), language=family.language, pattern=family.pattern)
+        self._features: PictureFeatures | None = None
 
     def forward(
-        self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Picture] | None = None
+        self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Shown] | None = None
     ) -> tuple[Tensor, Tensor]:
         """(logits [batch, width, vocab], labels [batch, width]), laid out as a causal model's full output is.
 
@@ -39,47 +44,140 @@ class AnswerModel(nn.Module):
         `pictures` of the samples, samples of one picture share its tokens, where the family can: the same logits.
         """
         positions, kept = answer_window(labels)
+        if pictures is not None and self.family.pattern is not None and self.packs():
+            return self._packed(inputs, labels, pictures, self.family.pattern, positions), kept
+        return self._picked(inputs, None, partial(_take, positions=positions)), kept
+
+    def packs(self) -> bool:
+        """Whether samples share rows. A dropout would draw once for what they share and not once for each."""
+        return self.family.pattern is not None and not (self.training and any(map(_drops, self.model.modules())))
+
+    @contextmanager
+    def keeping_pictures(self, *, capacity: int | None = None) -> Iterator[None]:
+        """The vision tower runs once for each picture until the end, where it is frozen and nothing is drawn in it.
+
+        `capacity` is in bytes; by default some of the device's memory. Nothing may change the tower meanwhile.
+        """
         core = core_model(self.model)
-        if not self.family.narrow:
-            full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
-            return _take(full, positions), kept
-        take = partial(_take, positions=positions)
-        if pictures is not None and self.family.packs and self._may_pack():
-            starts = labels.ne(-100).int().argmax(dim=1).tolist()
-            packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-            inputs, take = packed.inputs, partial(_take_packed, places=packed.places.gather(1, positions))
-        with narrowed(_head(core), take):
-            return core(**inputs, use_cache=False).logits, kept
+        parts = [core.get_submodule(path) for path in self.family.vision]
+        moves = any(weight.requires_grad for part in parts for weight in part.parameters())
+        draws = any(_drops(module) for part in parts for module in part.modules())
+        if self.family.keeps_pictures and parts and not moves and not draws:
+            self._features = PictureFeatures(core, capacity=capacity)
+        try:
+            yield
+        finally:
+            self._features = None
 
-    def _may_pack(self) -> bool:
-        """A dropout would draw once for what samples share and not once for each."""
-        return not self.training or not any(
-            isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules()
-        )
+    def extent(self, batch: Batch) -> Extent:
+        """How much a pass over a batch computes."""
+        labels = batch.labels
+        answers = len(batch) * (int(labels.ne(-100).sum(dim=1).max()) + 1)
+        pattern = self.family.pattern
+        shown = sum(picture is not None for picture in batch.pictures)
+        if pattern is None or not self.packs():
+            return Extent(len(batch), labels.shape[1], shown, answers)
+        return extent_of(batch.inputs, _starts(labels), batch.pictures, pattern, answers=answers, limit=self._limit())
+
+    def _limit(self) -> int:
+        hidden = core_model(self.model).config.get_text_config().hidden_size
+        return row_limit(hidden, gpu=next(self.parameters()).device.type != "cpu")
+
+    def _packed(
+        self,
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        pictures: Sequence[Shown],
+        pattern: Pattern,
+        positions: Tensor,
+    ) -> Tensor:
+        """[batch, width, vocab], the samples in packed rows."""
+        number = partial(token_positions, core_model(self.model), inputs, pictures, pattern)
+        packed = pack(inputs, _starts(labels), pictures, pattern, number, limit=self._limit())
+        places = packed.places.gather(1, positions)  # [batch, width]
+        rows = {
+            **packed.inputs,
+            **self._pictures(inputs, pictures, packed.shown),
+            "attention_mask": torch.ones_like(packed.inputs["input_ids"]),
+            "position_ids": positions_for(packed),
+        }
+        return self._picked(rows, packed, lambda values: values.flatten(0, 1)[places])
+
+    def _pictures(
+        self, inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: Sequence[int]
+    ) -> dict[str, object]:
+        """The pictures of some samples as the model takes them: their tensors, or what the tower made of them."""
+        if self._features is None or not shown:
+            return dict(pictures_of(inputs, pictures, shown))
+        contents = [picture.content for sample in shown if (picture := pictures[sample]) is not None]
+        made = self._features.of(contents, lambda number: pictures_of(inputs, pictures, [shown[number]]))
+        return {"mm_encoder_outputs": {"image": made}}
+
+    def _picked(self, inputs: Mapping[str, object], packed: Packed | None, pick: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `pick` takes of the logits: before the output layer where that can be."""
+        core = core_model(self.model)
+        with nullcontext() if packed is None else self._steering.steered(packed):
+            if not self.family.narrow:
+                return pick(core(**inputs, use_cache=False).logits)
+            with narrowed(core.get_submodule(self.family.head), pick):
+                return cast(Tensor, core(**inputs, use_cache=False).logits)
 
 
-def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Tensor:
-    """[3, batch, length]: how the model numbers the tokens of each sample alone."""
-    if "image_grid_thw" in inputs:
-        found, _ = core.model.get_rope_index(
-            inputs["input_ids"],
-            mm_token_type_ids=inputs["mm_token_type_ids"],
-            image_grid_thw=inputs["image_grid_thw"],
-            attention_mask=inputs["attention_mask"],
-        )
-        return cast(Tensor, found)
-    batch, length = inputs["input_ids"].shape
-    return torch.arange(length, device=inputs["input_ids"].device).expand(3, batch, length)
+def token_positions(
+    core: "PreTrainedModel",
+    inputs: Mapping[str, Tensor],
+    pictures: Sequence[Shown],
+    pattern: Pattern,
+    samples: Sequence[int],
+) -> Tensor:
+    """[parts, samples, length]: how the model numbers the tokens of each of these samples alone."""
+    ids = inputs["input_ids"][list(samples)]
+    shown = [sample for sample in samples if pictures[sample] is not None]
+    if pattern.parts == 1 or not shown:
+        return torch.arange(ids.shape[1], device=ids.device).expand(pattern.parts, *ids.shape)
+    grids = {name: value for name, value in pictures_of(inputs, pictures, shown).items() if name in _GRIDS}
+    found, _ = core.model.get_rope_index(
+        ids,
+        mm_token_type_ids=inputs["mm_token_type_ids"][list(samples)],
+        attention_mask=inputs["attention_mask"][list(samples)],
+        **grids,
+    )
+    return cast(Tensor, found)
+
+
+_GRIDS = ("image_grid_thw",)
+
+
+def pictures_of(inputs: Mapping[str, Tensor], pictures: Sequence[Shown], shown: Sequence[int]) -> dict[str, Tensor]:
+    """The tensors of some samples' pictures, in that order: their rows of the batch's tensors."""
+    if not shown:
+        return {}
+    starts: dict[str, int] = {}
+    spans: dict[int, dict[str, slice]] = {}
+    for sample, picture in enumerate(pictures):
+        for name, count in () if picture is None else picture.rows:
+            begin = starts.get(name, 0)
+            starts[name] = begin + count
+            spans.setdefault(sample, {})[name] = slice(begin, begin + count)
+    names = dict.fromkeys(name for sample in shown for name in spans[sample])
+    return {name: torch.cat([inputs[name][spans[sample][name]] for sample in shown]) for name in names}
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether a module draws what to leave out, as a layer or within its attention."""
+    within = getattr(module, "attention_dropout", 0.0)
+    return (isinstance(module, nn.Dropout) and module.p > 0) or (isinstance(within, float) and within > 0)
+
+
+def _starts(labels: Tensor) -> list[int]:
+    """Index of each sample's first answer token."""
+    found: list[int] = labels.ne(-100).int().argmax(dim=1).tolist()
+    return found
 
 
 def _take(values: Tensor, positions: Tensor) -> Tensor:
     """values[b, positions[b]]: [batch, length, n] and [batch, width] to [batch, width, n]."""
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
-
-
-def _take_packed(values: Tensor, places: Tensor) -> Tensor:
-    """[rows, long, n] of packed rows to [batch, width, n]: `places` count through all rows."""
-    return values.flatten(0, 1)[places]
 
 
 def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:

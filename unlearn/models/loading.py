@@ -146,7 +146,3 @@ def check_reach(adapted: nn.Module, paths: Collection[str]) -> None:
         layer = name.removeprefix("base_model.model.").partition(".lora_")[0]
         if weight.requires_grad and layer not in paths:
             raise BadInput(name, "would be trained and is no linear layer of the language model", "report this fault")
-
-
-def _head(core: "PreTrainedModel") -> nn.Module:
-    return cast(nn.Module, core.get_output_embeddings())  # type: ignore[no-untyped-call]

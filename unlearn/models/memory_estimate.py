@@ -1,7 +1,5 @@
 """How much memory a training run will take, from the configuration alone, before any weight is read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -83,17 +81,3 @@ def memory_estimate(
     per_token = _ACTIVATIONS_PER_LAYER * text.num_hidden_layers * text.hidden_size
     activations = batch * length * per_token * dtype.itemsize + batch * answer_tokens * text.vocab_size * 4 * 3
     return MemoryEstimate(weights=count * dtype.itemsize, training=training, activations=activations)
-
-
-@contextmanager
-def memory_advice(where: str) -> Iterator[None]:
-    """Where memory runs out, BadInput with what may help; `where` says what was going on."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # On a CPU torch says so by a RuntimeError in words of its own.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
-            raise
-        reason = (str(error).splitlines() or [""])[0][:120]
-        advice = "accumulate over more pieces, take smaller batches or images, or a lower LoRA rank"
-        raise BadInput(where, f"memory ran out ({reason})", advice) from error

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, cast
 from pydantic import JsonValue, ValidationError
 
 from schemas.storage.artifacts import cache_folder, digest, write_json
+from unlearn.models import packing_check
 from unlearn.models.digests import without_silent
 from unlearn.models.families import OVERRIDES, Family
+from unlearn.models.packing_check import with_pattern
 from unlearn.models.settling import VERSION, settle
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def settled(model: "PreTrainedModel", processor: "ProcessorMixin", *, key: str, 
     try:
         return Family.model_validate(kept["family"])
     except (KeyError, ValidationError):
-        found = settle(model, processor, where=where)
+        found = with_pattern(model, processor, settle(model, processor, where=where))
     remember(key, {"family": found.model_dump(mode="json")})
     return found
 
@@ -67,7 +69,8 @@ def family_key(model: "PreTrainedModel", processor: "ProcessorMixin") -> str:
     rows = cast("nn.Embedding", model.get_input_embeddings()).weight.shape[0]
     return digest(
         {
-            "version": VERSION, "transformers": transformers.__version__, "torch": torch.__version__,
+            "version": f"{VERSION}.{packing_check.VERSION}",
+            "transformers": transformers.__version__, "torch": torch.__version__,
             "configuration": without_silent(configuration, unordered=False), "images": images,
             "processor": type(processor).__name__, "template": json.dumps(template, default=str),
             "tokens": tokens,

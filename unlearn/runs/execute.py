@@ -120,6 +120,8 @@ def _optimisation(ready: Prepared) -> Optimisation:
         warmup_steps=numbers.warmup_steps,
         clip_norm=numbers.clip_norm,
         accumulate=numbers.accumulate,
+        memory=ready.memory,
+        says_memory=True,
         seed=ready.seed,
         optimiser=numbers.optimiser,
         zeroth_radius=numbers.zeroth_radius,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from schemas.errors import BadInput
 from schemas.storage.artifacts import digest
 from unlearn.answers.factors import factors
+from unlearn.answers.greedy import greedy_answers
 from unlearn.answers.groups import ANSWER_GROUPS, AnswerGroups, answer_groups
 from unlearn.answers.roles import banned_words, unwanted_tokens
 from unlearn.methods.aids import Aids
@@ -20,7 +21,6 @@ from unlearn.methods.reference_model import Reference, measure_reference
 from unlearn.methods.rows.method import Method
 from unlearn.models.forward import bare, core_model
 from unlearn.presets import Numbers
-from unlearn.runs.greedy import greedy_answers
 from unlearn.runs.prepare import Prepared
 from unlearn.schedules import turns
 from unlearn.training.checkpoints import trainable

@@ -34,8 +34,6 @@ from unlearn.training.processes import processes
 log = logging.getLogger(__name__)
 
 NO_ANSWERS = AnswerGroups()
-TYPICAL_LENGTH = 512
-"""Tokens of a sample, image included, that the memory estimate reckons with."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class Prepared:
     """As the user named it."""
     preset: Preset
     modality: Modalities
+    memory: int | None = None
+    """Bytes that the run may take."""
 
 
 def prepare(
@@ -71,13 +71,17 @@ def prepare(
     device: str,
     trust_remote_code: bool,
     ask: Callable[[str, Modality], str],
+    memory: int | None = None,
 ) -> Prepared:
     """Load the model, settle the numbers, and make trainable what the method moves.
 
-    `ask` gives the probe's wording of a question, for presets that train in it.
+    `ask` gives the probe's wording of a question, for presets that train in it. Raises BadInput before any weight is
+    read where the weights alone take more than `memory` bytes.
     """
 
-    numbers, sections = _settle(method, model, preset, typed, device=device, trust_remote_code=trust_remote_code)
+    numbers, sections = _settle(
+        method, model, preset, typed, device=device, trust_remote_code=trust_remote_code, memory=memory
+    )
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
     inner = loaded.model
     _check_trainable(loaded, method, modality)
@@ -106,6 +110,7 @@ def prepare(
         model=model,
         preset=preset,
         modality=modality,
+        memory=memory,
     )
 
 
@@ -127,8 +132,9 @@ def _settle(
     *,
     device: str,
     trust_remote_code: bool,
+    memory: int | None,
 ) -> tuple[Numbers, tuple[str, ...]]:
-    """The run's numbers and their sections, from the model's configuration; says how much memory it will take."""
+    """The run's numbers and their sections, from the model's configuration."""
     from transformers import AutoConfig
 
     dtype = best_dtype(device)
@@ -141,9 +147,10 @@ def _settle(
     check_phases(method, numbers)
     if "boundary" in method.terms and numbers.matched == 0:
         numbers = numbers.model_copy(update={"matched": 1})
-    rows = numbers.batch * (1 + numbers.matched) + (numbers.retain_batch if method.uses_retain else 0)
-    rank = numbers.rank if numbers.trained == "lora" else None
-    log.info("%s", estimate(batch=max(1, rows // numbers.accumulate), length=TYPICAL_LENGTH, rank=rank).line())
+    if memory is not None and not method.prunes:
+        needed = estimate(batch=1, length=1, rank=numbers.rank if numbers.trained == "lora" else None)
+        if needed.total > memory:
+            raise BadInput("--memory", f"is {memory / 1e9:g} GB, and one token takes {needed.line()}", "give more")
     return numbers, sections
 
 

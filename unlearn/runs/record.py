@@ -101,6 +101,11 @@ class RunRecord(Record):
         return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the base's family, such as why its samples do not share rows."""
+        return () if self.family is None else self.family.notes
+
+    @property
     def broke_down(self) -> bool:
         """A loss that was not finite ended it: what is kept is not where the method leads."""
         return self.reason == "nan"

@@ -32,6 +32,8 @@ class RunState:
     """Step from which the learning rate falls to zero, once the stop rule has spoken."""
     best_step: int | None = None
     best_score: float | None = None
+    pieces: int = 1
+    """Into how many a step is cut at least, since memory ran out."""
     finished: str = ""
     """Why the run ended; "" while it has not."""
     seed: int | None = None

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
 from unlearn.training.combiners import Combiner, Weighted, cosine, norm
+from unlearn.training.cutting import cut
 from unlearn.training.fsdp import cut_like, is_cut
 from unlearn.training.lanes import Groups, Lanes, in_pieces
 from unlearn.training.pieces import (
     Share,
     batches_of,
-    cut,
     gathered,
+    in_order,
     leaves_of,
     pulled,
     pulls_of,
@@ -108,25 +109,27 @@ def step_gradient(
     device: torch.device,
     backward: Callable[[Tensor], None] = Tensor.backward,
     lanes: Lanes | None = None,
+    pieces: Sequence[Groups] | None = None,
     step: int = 0,
     scale: Weighted | None = None,
 ) -> Gradient:
     """Fill `.grad` of the weights for one step. Lanes need an objective of one phase and a model without dropout.
 
-    `scale` is what a combiner measures angles by: the divisor of each weight's step in the optimiser.
+    `pieces` are how one process cuts the step; without them every process has its share of equal ones. `scale` is what
+    a combiner measures angles by: the divisor of each weight's step in the optimiser.
     """
     objective = objective.at(step)
-    if lanes is not None:
+    pieces = pieces or cut(groups, share.pieces)
+    if lanes is not None and len(pieces) == 1:
         return _beside(network, weights, encoder, groups, objective, device=device, lanes=lanes)
-    if share.pieces == 1:
-        batches = {name: encoder.batch(rows).to(device) for name, rows in groups.items()}
-        measured = objective.measure(network, batches)
+    if len(pieces) == 1:
+        measured = objective.measure(network, batches_of(encoder, groups, device))
         terms = objective.terms(measured, groups)
         angle, norms = _backward_whole(terms, weights, objective, backward, scale or {})
         gradient = Gradient(_floats(terms), _means(measured), angle, norms)
     else:
         gradient = _by_pieces(
-            network, weights, encoder, groups, objective,
+            network, weights, encoder, pieces, objective,
             share=share, device=device, backward=backward, scale=scale or {},
         )  # fmt: skip
     return _add_penalties(gradient, weights, objective, step) if objective.penalties else gradient
@@ -197,7 +200,7 @@ def _by_pieces(
     network: nn.Module,
     weights: Mapping[str, nn.Parameter],
     encoder: Encoder,
-    groups: Groups,
+    pieces: Sequence[Groups],
     objective: Objective,
     *,
     share: Share,
@@ -209,11 +212,10 @@ def _by_pieces(
     those numbers, and each piece is measured again with a graph and pulled back by its share. Costs one more forward
     pass and is exact for every objective, also where terms couple samples of several pieces.
     """
-    pieces = cut(groups, share.pieces)
-    own = range(share.rank * share.accumulate, (share.rank + 1) * share.accumulate)
+    own = _own(pieces, share)
     states, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
     leaves = leaves_of(everything, device)
-    terms = objective.terms(leaves, groups)
+    terms = objective.terms(leaves, in_order(pieces))
     phases = _phases(terms, objective)
     held: dict[str, Weighted] = {}
     for name, phase in phases.items():
@@ -227,6 +229,12 @@ def _by_pieces(
             held[name] = _taken(weights)
     angle, norms = _put_together(held, weights, objective, scale) if held else (None, {})
     return Gradient(_floats(terms), _means(leaves), angle, norms)
+
+
+def _own(pieces: Sequence[Groups], share: Share) -> range:
+    """Which of the pieces are this process's."""
+    each = len(pieces) // share.processes
+    return range(share.rank * each, (share.rank + 1) * each)
 
 
 def _measured_apart(
@@ -266,15 +274,17 @@ def step_loss(
     share: Share,
     device: torch.device,
     step: int,
+    pieces: Sequence[Groups] | None = None,
 ) -> Gradient:
     """The step's terms and what was measured, without a gradient: the forward half of `step_gradient`."""
     objective = objective.at(step)
-    pieces = cut(groups, share.pieces)
-    own = range(share.rank * share.accumulate, (share.rank + 1) * share.accumulate)
+    pieces = pieces or cut(groups, share.pieces)
+    own = _own(pieces, share)
     _, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
     with torch.no_grad():
         found = leaves_of(everything, device)
-        terms = {**objective.terms(found, groups), **{name: value(step) for name, value in objective.penalties.items()}}
+        terms = dict(objective.terms(found, in_order(pieces)))
+        terms |= {name: penalty(step) for name, penalty in objective.penalties.items()}
     return Gradient(_floats(terms), _means(found))
 
 
@@ -294,8 +304,7 @@ def _beside(
         lambda batches: objective.measure(network, batches), [batches_of(encoder, piece, device) for piece in pieces]
     )
     leaves = leaves_of(everything, device)
-    ordered = {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in groups}
-    terms = objective.terms(leaves, ordered)
+    terms = objective.terms(leaves, in_order(pieces))
     pulls = pulls_of(torch.stack(list(terms.values())).sum(), leaves, everything)
     found = lanes.each(
         lambda part: torch.autograd.grad(pulled(*part), list(weights.values()), materialize_grads=True),

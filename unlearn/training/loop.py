@@ -15,7 +15,6 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
-from unlearn.models.memory_estimate import memory_advice
 from unlearn.training.checkpoints import (
     RunState,
     latest_checkpoint,
@@ -27,6 +26,7 @@ from unlearn.training.checkpoints import (
     trainable,
 )
 from unlearn.training.combiners import norm
+from unlearn.training.cutting import Cutting, planned, within_memory
 from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, sharded_layers
 from unlearn.training.gradients import Gradient, Objective, check_mask, step_gradient, step_loss
 from unlearn.training.lanes import Groups, Lanes, lanes_of
@@ -34,14 +34,17 @@ from unlearn.training.log import Numbers, StepCount, log_file, write_line
 from unlearn.training.optimisers import (
     DecayRule,
     Optimisation,
+    advance,
+    ended,
     estimate,
+    expected_end,
     is_estimated,
     learning_rate,
     move,
     optimiser_of,
     step_scale,
 )
-from unlearn.training.pieces import Share
+from unlearn.training.pieces import Share, random_state, set_random_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -109,8 +112,10 @@ def train(
     a mask that does not fit, a checkpoint of another run, a folder in use, and where memory runs out.
     """
     _check_plan(plan, samples)
-    whole = _set_up(network, objective, optimisation)
-    with whole as parts, _kept_in(folder, parts) as kept_in, torch.random.fork_rng():
+    steps = [_groups(step, samples) for step in plan]
+    whole = _set_up(network, encoder, steps, objective, optimisation)
+    forked = torch.random.fork_rng()
+    with whole as parts, network.keeping_pictures(), _kept_in(folder, parts) as kept_in, forked:
         torch.manual_seed(optimisation.seed)
         state = _starting_state(folder if resume else None, parts, identity)
         if state.finished:
@@ -120,7 +125,7 @@ def train(
         with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
-                groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
+                groups = steps[step]
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 estimated = is_estimated(step, len(plan), optimisation)
                 gradient, length = (_estimate if estimated else _gradient)(parts, encoder, groups, objective, step)
@@ -133,8 +138,9 @@ def train(
                 moment = Moment(step, gradient.loss, gradient.terms, gradient.measured, network)
                 numbers, reason = _call(callbacks, moment)
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": length, **numbers})
-                state = _advance(state, gradient.loss, stop_rule)
-                reason = reason or _ended(state, len(plan), stop_rule)
+                state = advance(state, gradient.loss, stop_rule)
+                state = replace(state, pieces=parts.cutting.least if parts.cutting else 1)
+                reason = reason or ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
                     if reason or (checkpoint_every and state.step % checkpoint_every == 0):
@@ -162,10 +168,14 @@ class _Parts:
     accelerator: "Accelerator"
     share: Share
     lanes: Lanes | None
+    cutting: Cutting | None
+    """None where several processes, or a fixed number of pieces, say how a step is cut."""
 
 
 @contextmanager
-def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisation) -> Iterator[_Parts]:
+def _set_up(
+    network: AnswerModel, encoder: Encoder, steps: Sequence[Groups], objective: Objective, optimisation: Optimisation
+) -> Iterator[_Parts]:
     """The parts of a run. With FSDP the model is cut up while they are in use."""
     from accelerate import Accelerator
 
@@ -181,7 +191,14 @@ def _set_up(network: AnswerModel, objective: Objective, optimisation: Optimisati
         weights = trainable(model)
         check_mask(objective, weights)
         optimiser = optimiser_of(weights, optimisation)
-        yield _Parts(model, network, weights, optimiser, optimisation, accelerator, share, lanes)
+        cutting = None
+        if share.pieces == 1:
+            with accelerator.autocast():
+                cutting = planned(
+                    network, encoder, steps, budget=optimisation.memory, lanes=optimisation.lanes > 1,
+                    looks=optimisation.says_memory,
+                )  # fmt: skip
+        yield _Parts(model, network, weights, optimiser, optimisation, accelerator, share, lanes, cutting)
 
 
 @contextmanager
@@ -204,6 +221,8 @@ def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunSta
     if state.seed not in (None, seed):
         raise BadInput(str(checkpoint), f"was drawn with seed {state.seed}, not {seed}", "resume with the same seed")
     log.info("resuming after step %d", state.step)
+    if parts.cutting is not None:
+        parts.cutting.least = max(parts.cutting.least, state.pieces)
     return state
 
 
@@ -212,10 +231,10 @@ def _gradient(
 ) -> tuple[Gradient, float]:
     """The step's gradient, clipped for AdamW, and its norm before that."""
     parts.network.train()
-    parts.optimiser.zero_grad()
     scaled = objective.combiner is not None and objective.combiner.uses_scale
-    with memory_advice(f"step {step}"), parts.accelerator.autocast():
-        gradient = step_gradient(
+
+    def work(pieces: Sequence[Groups] | None) -> Gradient:
+        return step_gradient(
             parts.network,
             parts.weights,
             encoder,
@@ -225,9 +244,15 @@ def _gradient(
             device=parts.accelerator.device,
             backward=parts.accelerator.backward,
             lanes=parts.lanes,
+            pieces=pieces,
             step=step,
             scale=step_scale(parts.optimiser, parts.weights) if scaled else None,
         )
+
+    begin = _beginning(parts)
+    begin()
+    with parts.accelerator.autocast():
+        gradient = within_memory(parts.cutting, groups, work, step=step, again=begin)
         clips = isinstance(parts.optimiser, torch.optim.AdamW)
         limit = parts.optimisation.clip_norm if clips else math.inf
         if any(is_cut(weight) for weight in parts.weights.values()):
@@ -237,23 +262,36 @@ def _gradient(
     return gradient, float(length)
 
 
+def _beginning(parts: _Parts) -> Callable[[], None]:
+    """What puts gradients and random numbers back to where they are now, without gradients."""
+    state = random_state(parts.accelerator.device)
+
+    def begin() -> None:
+        parts.optimiser.zero_grad()
+        set_random_state(state, parts.accelerator.device)
+
+    return begin
+
+
 def _estimate(
     parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int
 ) -> tuple[Gradient, float]:
     """The step's gradient estimated from losses alone, and its norm; every loss has the same random numbers."""
     parts.network.train()
     seen: list[Gradient] = []
-    state = torch.get_rng_state()
+    begin = _beginning(parts)
+
+    def work(pieces: Sequence[Groups] | None) -> Gradient:
+        return step_loss(
+            parts.network, encoder, groups, objective, share=parts.share, device=parts.accelerator.device, step=step,
+            pieces=pieces,
+        )  # fmt: skip
 
     def loss() -> float:
-        torch.set_rng_state(state)
-        with memory_advice(f"step {step}"), parts.accelerator.autocast():
-            device = parts.accelerator.device
-            found = step_loss(
-                parts.network, encoder, groups, objective, share=parts.share, device=device, step=step
-            )  # fmt: skip
-        seen.append(found)
-        return found.loss
+        begin()
+        with parts.accelerator.autocast():
+            seen.append(within_memory(parts.cutting, groups, work, step=step, again=begin))
+        return seen[-1].loss
 
     numbers = parts.optimisation
     estimate(
@@ -291,6 +329,10 @@ def _check_plan(plan: Sequence[Step], samples: Mapping[str, TrainingSample]) -> 
                 raise BadInput(f"step {number} of the plan", found, "plan with the ids of the samples that are given")
 
 
+def _groups(step: Step, samples: Mapping[str, TrainingSample]) -> Groups:
+    return {name: tuple(samples[key] for key in keys) for name, keys in step.groups.items()}
+
+
 def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:
     """Numbers and the first reason to stop. Callbacks cannot disturb the loop's random state."""
     numbers: dict[str, float | tuple[int, ...]] = {}
@@ -303,36 +345,6 @@ def _call(callbacks: Sequence[Callback], moment: Moment) -> tuple[Numbers, str]:
         elif said is not None:
             numbers.update(said)
     return numbers, reason
-
-
-def _advance(state: RunState, loss: float, rule: DecayRule | None) -> RunState:
-    """The state after a step."""
-    step = state.step + 1
-    if rule is None:
-        return replace(state, step=step)
-    before = loss if state.running_loss is None else state.running_loss
-    running = rule.smoothing * before + (1 - rule.smoothing) * loss
-    starts_decay = state.decay_from is None and running < rule.threshold
-    return replace(state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from)
-
-
-def expected_end(first: RunState, now: RunState, total: int, rule: DecayRule | None) -> int:
-    """How many steps there will be: with a stop rule as many as if the loss went on falling as since `first`."""
-    if rule is None:
-        return total
-    if now.decay_from is not None:
-        return min(total, now.decay_from + rule.decay_steps)
-    before, running = first.running_loss, now.running_loss
-    if before is None or running is None or running >= before or rule.threshold <= 0:
-        return total
-    shares = math.log(running / rule.threshold) / math.log(before / running)
-    return min(total, now.step + round((now.step - first.step) * shares) + rule.decay_steps)
-
-
-def _ended(state: RunState, total: int, rule: DecayRule | None) -> str:
-    if rule is not None and state.decay_from is not None and state.step >= state.decay_from + rule.decay_steps:
-        return "converged"
-    return "finished" if state.step >= total else ""
 
 
 def _keep_best(folder: Path | None, parts: _Parts, state: RunState, numbers: Numbers, best_by: str | None) -> RunState:

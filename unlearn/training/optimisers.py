@@ -1,18 +1,20 @@
-"""Optimisers: AdamW, the sign of a gradient, estimates without a gradient, and the learning rate of each step.
+"""Optimisers: AdamW, the sign of a gradient, estimates without a gradient; each step's learning rate, and the end.
 
 Coarser optimisers are said to make forgetting outlast quantisation and relearning (Downgrade to Upgrade, arXiv
 2510.00761): one bit of each coordinate, or the loss at two points along a random direction.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from unlearn.presets import Optimiser
+from unlearn.training.checkpoints import RunState
 from unlearn.training.fsdp import parameter_groups
 
 
@@ -32,6 +34,10 @@ class Optimisation:
     accumulate: int = 1
     lanes: int = 1
     """Threads of the CPU over which a step is spread, for a model without dropout and an objective without a mask."""
+    memory: int | None = None
+    """Bytes that all of the run may take: steps are cut into as many pieces as that needs, with the same result."""
+    says_memory: bool = False
+    """Say before the first step how much memory the steps will take."""
     seed: int = 0
     optimiser: Optimiser = "adamw"
     zeroth_radius: float = 1e-3
@@ -188,3 +194,34 @@ def move(
             group["lr"] = rate
         optimiser.step()
     optimiser.zero_grad()
+
+
+def advance(state: RunState, loss: float, rule: DecayRule | None) -> RunState:
+    """The state after a step."""
+    step = state.step + 1
+    if rule is None:
+        return replace(state, step=step)
+    before = loss if state.running_loss is None else state.running_loss
+    running = rule.smoothing * before + (1 - rule.smoothing) * loss
+    starts_decay = state.decay_from is None and running < rule.threshold
+    return replace(state, step=step, running_loss=running, decay_from=step if starts_decay else state.decay_from)
+
+
+def expected_end(first: RunState, now: RunState, total: int, rule: DecayRule | None) -> int:
+    """How many steps there will be: with a stop rule as many as if the loss went on falling as since `first`."""
+    if rule is None:
+        return total
+    if now.decay_from is not None:
+        return min(total, now.decay_from + rule.decay_steps)
+    before, running = first.running_loss, now.running_loss
+    if before is None or running is None or running >= before or rule.threshold <= 0:
+        return total
+    shares = math.log(running / rule.threshold) / math.log(before / running)
+    return min(total, now.step + round((now.step - first.step) * shares) + rule.decay_steps)
+
+
+def ended(state: RunState, total: int, rule: DecayRule | None) -> str:
+    """Why a run is over: "converged" or "finished"; "" while it is not."""
+    if rule is not None and state.decay_from is not None and state.step >= state.decay_from + rule.decay_steps:
+        return "converged"
+    return "finished" if state.step >= total else ""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from schemas.dataset.samples import TrainingSample
-from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
 from unlearn.training.lanes import Groups
 
@@ -26,21 +24,10 @@ class Share:
         return self.accumulate * self.processes
 
 
-def cut(groups: Groups, pieces: int) -> list[Groups]:
-    """Cut every group into `pieces` runs of rows as even as can be; a group may be absent from a piece.
-
-    Raises BadInput where a piece would be empty.
-    """
-    cuts: list[dict[str, tuple[TrainingSample, ...]]] = [{} for _ in range(pieces)]
-    for name, rows in groups.items():
-        for index in range(pieces):
-            part = rows[index * len(rows) // pieces : (index + 1) * len(rows) // pieces]
-            if part:
-                cuts[index][name] = part
-    if not all(cuts):
-        rows_found = max(len(rows) for rows in groups.values())
-        raise BadInput("a step", f"has {rows_found} samples a group for {pieces} pieces", "accumulate over fewer")
-    return list(cuts)
+def in_order(pieces: Sequence[Groups]) -> Groups:
+    """All samples, by group in the order of the pieces, as their numbers stand."""
+    names = dict.fromkeys(name for piece in pieces for name in piece)
+    return {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in names}
 
 
 def batches_of(encoder: Encoder, piece: Groups, device: torch.device) -> dict[str, Batch]:

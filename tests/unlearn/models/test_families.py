@@ -26,7 +26,8 @@ from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.models.processors import missing_package
 from unlearn.presets import numbers_for
-from unlearn.training.loop import Optimisation, Step, train
+from unlearn.training.loop import Step, train
+from unlearn.training.optimisers import Optimisation
 
 SERVED = sorted(set(FAMILIES) - set(REFUSED))
 NUMBERS, _ = numbers_for("kl", preset="default", parameters=1, family="", overrides={})

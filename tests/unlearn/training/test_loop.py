@@ -28,11 +28,11 @@ from unlearn.models.encoding import Batch, Encoded, Encoder, join
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.training.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
+from unlearn.training.cutting import cut
 from unlearn.training.gradients import Objective
 from unlearn.training.lanes import PICTURE_COST, in_pieces, lanes_of
-from unlearn.training.loop import Moment, Outcome, Step, expected_end, train
-from unlearn.training.optimisers import DecayRule, Optimisation, learning_rate
-from unlearn.training.pieces import cut
+from unlearn.training.loop import Moment, Outcome, Step, train
+from unlearn.training.optimisers import DecayRule, Optimisation, expected_end, learning_rate
 
 SAMPLES = {
     f"s{number:02d}": TrainingSample(
@@ -56,7 +56,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measure(network: nn.Module, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
     """One forward pass for all groups, as FSDP needs it: every process makes as many."""
     whole = join(list(batches.values()))
-    logits, labels = network(whole.inputs, whole.labels)
+    logits, labels = network(whole.inputs, whole.labels, whole.pictures)
     losses = cross_entropy(logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
     nll = (losses.sum(1) / labels[:, 1:].ne(-100).sum(1)).split([len(batch) for batch in batches.values()])
     return {f"{group}.nll": part for group, part in zip(batches, nll, strict=True)}
@@ -359,7 +359,7 @@ def test_where_memory_runs_out_the_error_says_what_to_lower(base: Path, error: E
     def breaks(network: nn.Module, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
         raise error
 
-    with pytest.raises(BadInput, match=r"step 0: memory ran out.*accumulate over more pieces.*smaller batches.*rank"):
+    with pytest.raises(BadInput, match=r"step 0: memory ran out.*smaller batches.*rank"):
         train(
             network, Encoder(loaded.processor, loaded.family), SAMPLES, plan(1), Objective(breaks, descend),
             optimisation=Optimisation(lr=1e-2), folder=None, identity="x",
