@@ -6,7 +6,7 @@ from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord, Prediction
 from schemas.storage.artifacts import digest
 
-ASKED = ("tasks", "modalities", "prompts", "max_new_tokens", "target")
+ASKED = ("tasks", "modalities", "prompts", "max_new_tokens", "thinking", "target")
 """Keys of a record that must agree, and that say more than the digest of the questions, which follows from some."""
 
 
@@ -95,7 +95,7 @@ def check_attacked(found: Sequence[EvaluationRecord], plain: Sequence[Evaluation
         else:
             _same(before, record, (*ASKED, "dataset"))
         if plain:
-            _same(plain[0], record, ("prompts", "max_new_tokens"))
+            _same(plain[0], record, ("prompts", "max_new_tokens", "thinking"))
 
 
 def _same(one: EvaluationRecord, other: EvaluationRecord, keys: Sequence[str]) -> None:

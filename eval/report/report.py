@@ -19,6 +19,7 @@ from eval.report.result_tables import (
     attack_table,
     duel_table,
     failure_table,
+    load_table,
     matched_table,
     other_numbers_table,
     ranking_table,
@@ -125,7 +126,7 @@ def _section(condition: Condition, findings: Findings) -> Section:
     first = (
         ranking_table(condition), duel_table(condition), matched_table(condition), pair_table(condition, arms),
     )  # fmt: skip
-    folded = (other_numbers_table(condition), pair_table_of_all(condition))
+    folded = (other_numbers_table(condition), pair_table_of_all(condition), load_table(condition))
     of_all: list[Table] = []
     if len(arms) < len(every):
         of_all += [replace(table, caption=f"{table.caption} (all numbers)") for table in figure_tables(every)]

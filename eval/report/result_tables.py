@@ -1,6 +1,8 @@
 """The tables of a report about arms and runs: who is better, what is behind each chart, how runs ended."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from pydantic import JsonValue
 
 from eval.comparison.arm_labels import TARGET
 from eval.comparison.attack_recovery import AttackRow
@@ -136,6 +138,31 @@ def failure_table(condition: Condition) -> Table:
     columns = ("method", "seed", "attack", "without an answer", "asked", "share")
     note = "They count as neither forgotten nor kept. Run the same command again to ask them once more."
     return Table("Questions that failed", columns, tuple(rows), note)
+
+
+def load_table(condition: Condition) -> Table:
+    """What the checks at load found of each arm's model: how it is asked, and what is to be known of it."""
+    rows: list[tuple[str, ...]] = []
+    for label, record in dict(condition.records).items():
+        if record.checks:
+            form = record.checks.get("form")
+            how: Mapping[str, JsonValue] = form if isinstance(form, dict) else {}
+            thinking = "on" if record.thinking else str(how.get("thinking", "none"))
+            notes = record.checks.get("notes")
+            said = ". ".join(map(str, notes)) if isinstance(notes, list) else ""
+            template = "its chat template" if how.get("chat") == "template" else "none: the question and a line break"
+            kind = str(record.checks.get("model_type", ""))
+            rows.append((label, kind, template, thinking, _yes(how, "stacked"), _yes(how, "shares"), said))
+        else:
+            served = record.model.startswith("openai:")
+            rows.append((label, *[""] * 5, "behind a server: not loaded here" if served else "not recorded"))
+    columns = ("method", "model type", "prompts by", "thoughts", "rows in batches", "openings shared", "said")
+    known = any(record.checks for _, record in condition.records)
+    return Table("What was checked when the models were loaded", columns, tuple(rows) if known else ())
+
+
+def _yes(found: Mapping[str, JsonValue], name: str) -> str:
+    return "yes" if found.get(name) else "no"
 
 
 def run_table(found: Sequence[Condition]) -> Table:

@@ -52,11 +52,14 @@ class Dialect:
     """It answers in events only."""
     least: int = 0
     """Fewest tokens of an answer that it can be asked for."""
+    quiet: bool = False
+    """Its model thinks unless it is told not to, which it is."""
 
     @property
     def said(self) -> str:
-        """What is left out, for an identity; "" for nothing."""
-        return f" without {','.join(self.left_out)}" if self.left_out else ""
+        """What is left out and told besides, for an identity; "" for nothing."""
+        without = f" without {','.join(self.left_out)}" if self.left_out else ""
+        return without + (" not thinking" if self.quiet else "")
 
 
 class NoAnswer(ValueError):
@@ -85,6 +88,8 @@ def request_body(
         body["top_p"] = decoding.top_p
     if decoding.temperature > 0 or decoding.seed:
         body["seed"] = decoding.seed
+    if decoding.thinking or dialect.quiet:  # vLLM, SGLang and llama.cpp hand this on to the model's template
+        body["chat_template_kwargs"] = dict.fromkeys(("enable_thinking", "thinking"), decoding.thinking)
     for name in dialect.left_out:
         body.pop(name, None)
     if dialect.stream:

@@ -11,7 +11,7 @@ from eval.responders.greedy import decode_greedily
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
-from schemas.matching.thoughts import is_frame, opens_thought
+from schemas.matching.thoughts import is_frame
 from schemas.protocols.prompt_form import PromptForm, written_form
 from schemas.protocols.responder import Ask, Decoding, Reply
 
@@ -58,26 +58,27 @@ class LocalResponder:
         """One Reply per Ask, batch by batch, longest prompts first. An ask without a readable picture gets an error.
 
         Greedy prompts that begin alike (one picture, one first line) share that beginning. Sampled ones do not, so that
-        a batch's samples go on depending on its size alone.
+        a batch's samples go on depending on its size alone. Raises BadInput where `decoding` lets a model think that
+        cannot.
         """
-        given = list(asks)
+        given, encoder = list(asks), self._thinking_encoder if decoding.thinking else self._encoder
         order = self._order(given)
         shares = decoding.temperature == 0 and self._form.shares
         sets, others = alike([_beginning(ask) for ask in given], order) if shares else ([], order)
         prepared: list[tuple[Begun, list[Ask]]] = []
         for members in sets:
-            rows, failed = self._rows([given[index] for index in members])
+            rows, failed = self._rows([given[index] for index in members], encoder)
             yield from failed
             if rows:
                 shared = begun([row for _, row in rows], leave=[1] * len(rows))
                 prepared.append((shared, [ask for ask, _ in rows]))
         for batch, opening in self._shared_batches(prepared, more=decoding.max_new_tokens):
-            yield from self._generate(batch, opening, decoding)
+            yield from self._generate(batch, opening, decoding, opens_thought=encoder.opens_thought)
         for chunk in _cut([(given[index].image is None, index) for index in others], self._batch):
-            rows, failed = self._rows([given[index] for index in chunk])
+            rows, failed = self._rows([given[index] for index in chunk], encoder)
             yield from failed
             if rows:
-                yield from self._generate(rows, None, decoding)
+                yield from self._generate(rows, None, decoding, opens_thought=encoder.opens_thought)
 
     def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
         """(ask_id, mean log-probability in nats per token) of each continuation as the whole answer so far.
@@ -138,14 +139,14 @@ class LocalResponder:
         tokens = self._processor.tokenizer([ask.text for ask in asks])["input_ids"]
         return sorted(range(len(asks)), key=lambda index: (asks[index].image is None, -len(tokens[index]), index))
 
-    def _rows(self, asks: Sequence[Ask]) -> tuple[list[tuple[Ask, Row]], list[Reply]]:
+    def _rows(self, asks: Sequence[Ask], encoder: PromptEncoder) -> tuple[list[tuple[Ask, Row]], list[Reply]]:
         """The asks as tensors, and a failed Reply for each whose picture does not decode."""
         rows: list[tuple[Ask, Row]] = []
         failed = []
         for ask in asks:
-            text = self._encoder.render(ask.text, shows=ask.image is not None)
+            text = encoder.render(ask.text, shows=ask.image is not None)
             try:
-                rows.append((ask, self._encoder.row(text, ask.image)))
+                rows.append((ask, encoder.row(text, ask.image)))
             except UnreadablePicture as error:
                 failed.append(Reply(ask_id=ask.ask_id, text="", error=str(error)))
         return rows, failed
@@ -171,7 +172,12 @@ class LocalResponder:
         return {"input_ids": self._place(ids), "attention_mask": self._place(mask), "past_key_values": cache}
 
     def _generate(
-        self, rows: Sequence[tuple[Ask, Row]], opening: Opening | None, decoding: Decoding
+        self,
+        rows: Sequence[tuple[Ask, Row]],
+        opening: Opening | None,
+        decoding: Decoding,
+        *,
+        opens_thought: bool,
     ) -> Iterator[Reply]:
         import torch
 
@@ -188,13 +194,15 @@ class LocalResponder:
                 output = generate(**inputs, do_sample=sampled, max_new_tokens=decoding.max_new_tokens, **options)
                 # output: [batch, prompt + answer]
                 answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
-        for ask, text in zip(asks, self._texts(answers), strict=True):
+        for ask, text in zip(asks, self._texts(answers, opened="<think>" if opens_thought else ""), strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.strip())
 
-    def _texts(self, answers: "Tensor") -> list[str]:
-        """Answers without special tokens, but with the marks of thoughts, which tell an answer from them."""
+    def _texts(self, answers: "Tensor", *, opened: str) -> list[str]:
+        """Answers without special tokens, but with the marks of thoughts, which tell an answer from them.
+
+        `opened` marks a thought that began in the prompt.
+        """
         tokenizer = self._processor.tokenizer
-        opened = "<think>" if self._thinks else ""
         if not any(is_frame(content) for content in self._special.values()):
             return [opened + text for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
         left_out = {number for number, content in self._special.items() if not is_frame(content)}
@@ -208,9 +216,11 @@ class LocalResponder:
         return {number: token.content for number, token in added.items() if token.special}
 
     @cached_property
-    def _thinks(self) -> bool:
-        """Whether the template ends a prompt inside a thought, so that answers begin there."""
-        return opens_thought(self._encoder.render("Who?", shows=False))
+    def _thinking_encoder(self) -> PromptEncoder:
+        """Writes prompts after which the model may think; raises BadInput where its template knows no thinking."""
+        told = written_form(self._processor, where=self._identity, thinking=True)
+        texts = told.model_dump(include={"thinking", "opener", "after_prompt", "gap"})
+        return PromptEncoder(self._processor, self._form.model_copy(update=texts))
 
     def _scored_row(self, ask: Ask, continuation: str) -> tuple[Row, int]:
         """Prompt and continuation as one row, and how many tokens the continuation takes."""

@@ -6,11 +6,13 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
+from schemas.matching.thoughts import opens_thought
 from schemas.protocols.frames import Frame, frame_of
 from schemas.protocols.prompt_form import PromptForm, adds_special, answered_text, prompt_text, written_form
 
@@ -63,6 +65,11 @@ class PromptEncoder:
         """
         prompt = prompt_text(self._processor, self._form, text, shows=shows)
         return answered_text(self._form, prompt, answer, closed=False) if answer else prompt
+
+    @cached_property
+    def opens_thought(self) -> bool:
+        """Whether the template ends a prompt inside a thought, so that answers begin there."""
+        return opens_thought(self.render("Who?", shows=False))
 
     def written(self, text: str) -> list[int]:
         """Tokens of a rendered text, a picture's placeholder being one of them."""

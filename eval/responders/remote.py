@@ -93,6 +93,7 @@ class RemoteResponder:
         self._image_side, self._uris = image_side, DataUris(side=image_side)
         self._dialect = Dialect()
         self._checked: set[str] = set()
+        self._answered_as = ""
 
     @property
     def identity(self) -> str:
@@ -113,9 +114,16 @@ class RemoteResponder:
         BadInput for a server that cannot be used, and where none answers. One that is down while another
         answers is passed over.
         """
-        sampled = decoding is not None and (decoding.temperature > 0 or decoding.top_p < 1)
-        further = {"images": images, "schemas": schemas, "sampled": sampled}
-        wanted = {"text", *(name for name, asked in further.items() if asked)}
+        told = decoding or Decoding()
+        further = {
+            "images": images,
+            "schemas": schemas,
+            "sampled" if told.temperature > 0 else "greedy": True,
+            "top_p": told.top_p < 1,
+            "seed": told.temperature > 0 or told.seed != 0,
+            "thinking": told.thinking,
+        }
+        wanted = {name for name, asked in further.items() if asked}
         if wanted <= self._checked:
             return
         found: list[Dialect] = []
@@ -127,7 +135,7 @@ class RemoteResponder:
                 schemas=schemas,
                 timeout_s=min(self._timeout_s, CHECK_TIMEOUT_S),
                 required=number == len(self._base_urls) and not found,
-                decoding=decoding if decoding is not None and sampled else None,
+                decoding=decoding,
             )
             found += [dialect] if dialect is not None else []
         if found:
@@ -137,6 +145,7 @@ class RemoteResponder:
                 left_out=tuple(sorted({*self._dialect.left_out, *(name for one in found for name in one.left_out)})),
                 stream=any(one.stream for one in (*found, self._dialect)),
                 least=max(one.least for one in (*found, self._dialect)),
+                quiet=any(one.quiet for one in (*found, self._dialect)),
             )
         self._checked |= wanted
 
@@ -146,9 +155,14 @@ class RemoteResponder:
         Raises BadInput if the check finds a server that cannot be used, or a server refuses the key later on.
         429 makes a server be asked less at once, after its Retry-After; connections that fail take it out until it
         answers again; 408, 409, 5xx and answers that cannot be used are asked again. What stays refused becomes a
-        reply with an error.
+        reply with an error, and so does what another model answered than the first answer's, by the servers' words.
         """
         for found in self.complete(asks, decoding):
+            self._answered_as = self._answered_as or found.model
+            if found.model and found.model != self._answered_as:
+                said = f"the server answered as {found.model}, and before as {self._answered_as}"
+                yield Reply(ask_id=found.ask_id, text="", error=said)
+                continue
             yield Reply(ask_id=found.ask_id, text=found.text, error=found.error, finish=found.finish)
 
     def complete(self, asks: Iterable[Ask], decoding: Decoding, *, schema: JsonValue = None) -> Iterator[Completion]:

@@ -24,6 +24,7 @@ from eval.responders.chat import without_credentials as shown
 from eval.responders.openai_client import PATH, blocking_client, reason, request_options
 from eval.responders.request_pool import refused_key
 from schemas.errors import BadInput
+from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Ask, Completion, Decoding
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 QUESTION = Ask(ask_id="check", text="Reply with the word yes.")
 TINY = Decoding(max_new_tokens=4)
-PARAMETERS = ("temperature", "top_p", "seed")
+PARAMETERS = ("temperature", "top_p", "seed", "chat_template_kwargs")
 """What is left out where a server refuses it."""
 GREY = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAYElEQVR4nO3PQQ0AIBDAMED5SUcEj4ZkVbDtmVk/OzrgVQNaA1oDWgNaA1oD"
@@ -88,7 +89,7 @@ class _Visit:
 
     def __init__(self, client: "OpenAI", base_url: str, model: str, decoding: Decoding) -> None:
         self.client, self.base_url, self.model, self.dialect = client, base_url, model, Dialect()
-        self._decoding = decoding.model_copy(update={"max_new_tokens": TINY.max_new_tokens})
+        self.decoding = decoding.model_copy(update={"max_new_tokens": TINY.max_new_tokens})
 
     @property
     def place(self) -> str:
@@ -99,7 +100,7 @@ class _Visit:
         from openai.types.chat import ChatCompletion
 
         uri = f"data:image/png;base64,{base64.b64encode(GREY).decode()}" if image else None
-        body = request_body(QUESTION, self._decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
+        body = request_body(QUESTION, self.decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
         try:
             found = self.client.post(PATH, cast_to=ChatCompletion, content=body, options=request_options())
         except (JSONDecodeError, UnicodeDecodeError):
@@ -121,7 +122,9 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
         raise BadInput(visit.place, f"refuses a plain question ({error})", _advice(visit, str(error))) from None
     except NoAnswer as error:
         raise BadInput(visit.place, f"is no OpenAI-compatible server ({error})", PLACE) from None
-    if plain.error:
+    if not visit.decoding.thinking and _thought(plain):
+        plain = _quietened(visit, plain)
+    if plain.error and not (visit.decoding.thinking and plain.finish == "length"):
         told = "%s: model %s gives no answer to a plain question (%s)"
         log.warning(told, visit.place, visit.model, plain.error)
     if images:
@@ -129,6 +132,27 @@ def _check(visit: _Visit, *, images: bool, schemas: bool) -> Dialect | None:
     if schemas:
         _check_schemas(visit)
     return visit.dialect
+
+
+def _thought(found: Completion) -> bool:
+    """Whether an answer of a few tokens never left its thought."""
+    return (bool(found.error) and found.finish == "length") or answer_of(found.text).cut
+
+
+def _quietened(visit: _Visit, plain: Completion) -> Completion:
+    """The answer of a model that is told not to think, if that helps; else the answer as it was."""
+    import openai
+
+    before, visit.dialect = visit.dialect, replace(visit.dialect, quiet=True)
+    try:
+        found = visit.ask()
+    except (openai.APIStatusError, NoAnswer):
+        found = plain
+    if _thought(found):
+        visit.dialect = before
+        return plain
+    log.warning("%s: model %s thinks first; it is told not to (--thinking lets it)", visit.place, visit.model)
+    return found
 
 
 def _plain(visit: _Visit) -> Completion:

@@ -1,21 +1,14 @@
-"""The commands about models: methods, attacks, unlearn, evaluate, study, report."""
+"""The commands about models: methods, attacks, unlearn, merge, study, report."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
 from schemas.errors import BadInput
-from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES, AttackName
-from schemas.vocabulary import TASKS, Task
-
-if TYPE_CHECKING:
-    from schemas.records.evaluation import EvaluationRecord
-
-FAILED_SHARE = 0.05
-"""Of the questions of an evaluation, which may fail without the command failing."""
+from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES
 
 Dataset = Annotated[
     str,
@@ -114,122 +107,19 @@ def unlearn_command(asked: UnlearnOptions) -> None:
         raise typer.Exit(1)
 
 
-def _tasks(value: str) -> tuple[Task, ...]:
-    found: list[Task] = []
-    for word in value.split(","):
-        match = [task for task in TASKS if task == word.strip()]
-        if not match:
-            raise BadInput(f"task {word!r}", "is not a task", f"choose of {', '.join(TASKS)}, with commas between")
-        found += match
-    return tuple(found)
-
-
-def _attack(value: str | None) -> AttackName | None:
-    if value is None:
-        return None
-    for name in ATTACK_NAMES:
-        if name == value:
-            return name
-    raise BadInput(f"attack {value!r}", "is not an attack", f"choose one of {', '.join(ATTACK_NAMES)}")
-
-
-@app.command("evaluate", short_help="Measure what a model forgot, and what it lost.")
-def evaluate_command(
-    dataset: Dataset,
-    model: Annotated[str, typer.Option(help="Model folder, Hub id, or openai:<base-url>#<model>.")],
-    setting: SettingName,
-    out: Annotated[Path, typer.Option(help="Folder of evaluations; each model has its own folder in it.")],
-    adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None,
-    ratio: Ratio = None,
-    attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None,
-    tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS),
-    metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None,
-    identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0,
-    label: Annotated[
-        str,
-        typer.Option(
-            help="Your name for a model that was unlearned elsewhere: it becomes an arm of the report beside the runs. "
-            "Also for a server that was restarted with other weights, which cannot be seen from here."
-        ),
-    ] = "",
-    lmms_eval: Annotated[
-        str | None,
-        typer.Option("--lmms-eval", help="General benchmarks by lmms-eval, if it is installed; commas between."),
-    ] = None,
-    prompts: Annotated[str, typer.Option(help="probe (as the facts were probed), or published.")] = "probe",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer; evaluations compare only if equal.")] = 48,
-    batch: Annotated[int, typer.Option(help="Prompts a batch of a local model.")] = 64,
-    target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None,
-    device: Device = "cpu",
+@app.command("merge", short_help="Write a run's model as a plain folder.")
+def merge_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of `ppubench unlearn`, or an adapter's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model; new or empty.")],
+    model: Annotated[str | None, typer.Option(help="Its base, if that is not where it was or a run pruned it.")] = None,
     trust_remote_code: RemoteCode = False,
-    allow_missing: AllowMissing = False,
-    revision: Revision = None,
-    splits: Splits = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a model everything about a setting: what is forgotten, what is lost, in which modality, and how surely."""
-    if prompts not in ("probe", "published"):
-        raise BadInput(f"prompts {prompts!r}", "are not a prompt set", "choose probe or published")
-    chosen, asked, under = setting_named(setting), _tasks(tasks), _attack(attack)
-    from flows.evaluation.evaluate import run_evaluation
+    """Write what a run left as a model folder of its own, adapter merged or neurons pruned, that any server loads."""
+    from flows.evaluation.merge import merge_run
 
-    with showing_progress("evaluate") as progress:
-        record = run_evaluation(
-            dataset=dataset,
-            model=model,
-            setting=chosen,
-            out=out,
-            ratio=ratio,
-            adapter=adapter,
-            attack=under,
-            tasks=asked,
-            metrics=metric or (),
-            identity=identity,
-            label=label.strip(),
-            lmms_eval=_words(lmms_eval),
-            prompts="published" if prompts == "published" else "probe",
-            max_new_tokens=max_new_tokens,
-            batch=batch,
-            target=target,
-            device=device,
-            trust_remote_code=trust_remote_code,
-            allow_missing=allow_missing,
-            revision=revision,
-            splits=splits,
-            progress=progress,
-        )
-    from flows.commands.printing import print_evaluation
-
-    print_json(record.model_dump(mode="json")) if as_json else print_evaluation(record, out)
-    _warn_of_setting(record)
-    _warn_of_failures(record)
-
-
-def _words(value: str | None) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in (value or "").split(",") if word.strip())
-    if value is not None and not words:
-        raise BadInput("--lmms-eval", "names no task", "name tasks of lmms-eval with commas between")
-    return words
-
-
-def _warn_of_setting(record: "EvaluationRecord") -> None:
-    """Say it where a run is asked about another forget set than it unlearned."""
-    trained, asked = (record.trained_setting, record.trained_ratio), (record.setting, record.ratio)
-    if record.trained_setting is not None and trained != asked:
-        named = [
-            " ".join([setting or "", f"{ratio} %" if ratio else ""]).strip() for setting, ratio in (trained, asked)
-        ]
-        typer.echo(f"ppubench: {record.name} unlearned {named[0]} and was asked about {named[1]}", err=True)
-
-
-def _warn_of_failures(record: "EvaluationRecord") -> None:
-    """Say how many questions had no answer, and end with status 1 if they are more than FAILED_SHARE."""
-    for failed, which in ((record.failed, "questions"), (record.failed_plain, "questions without the attack")):
-        if failed:
-            said = f"{failed:,} of {record.questions:,} {which} failed (first: {record.first_error})"
-            typer.echo(f"ppubench: {said}; the same command asks them again", err=True)
-    if max(record.failed, record.failed_plain) > FAILED_SHARE * record.questions:
-        raise typer.Exit(1)
+    merged = merge_run(run, out, model=model, trust_remote_code=trust_remote_code)
+    print_json(merged.model_dump(mode="json")) if as_json else print(f"{out}: {merged.said}")
 
 
 @app.command("study", short_help="Run a matrix of methods, settings and seeds.")

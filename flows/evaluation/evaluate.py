@@ -8,15 +8,26 @@ from pathlib import Path
 from filelock import FileLock
 
 from eval.evaluation_folder import standing, write_evaluation
-from eval.metrics.aggregate import Place, all_metrics, attack_effects
+from eval.metrics.aggregate import Metric, Place, all_metrics, attack_effects
 from eval.metrics.authors_metrics import authors_metrics, authors_pair_metrics
 from eval.scores.outcome import values_of
 from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.inference import Asking, ask_all
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
-from flows.evaluation.model import as_served, check_attack, check_named, identify, open_evaluated
+from flows.evaluation.model import (
+    CHECKS,
+    Evaluated,
+    as_served,
+    check_attack,
+    check_named,
+    check_thinks,
+    identify,
+    open_evaluated,
+    with_checks,
+)
 from flows.evaluation.request import Request, modalities_under, tasks_under, with_extras, with_questions
 from flows.evaluation.weight_attacks import attack_key, weight_attack
 from flows.resources.datasets import open_dataset
@@ -31,108 +42,82 @@ from schemas.records.evaluation import (
     MODEL_ATTACKS,
     PROMPT_ATTACKS,
     VIEW_ATTACKS,
-    AttackName,
     EvaluationRecord,
     Prediction,
-    PromptSet,
 )
 from schemas.storage.artifacts import digest
-from schemas.vocabulary import MODALITIES, TASKS, Modality, Setting, Task
 
 GROUPED_BATCHES = 4
 """Batches of a local model that are asked, and after an interruption asked again, as one."""
 
 
-@dataclass(frozen=True)
-class Manner:
-    """How a model is run; nothing that figures are meant to depend on."""
-
-    batch: int
-    device: str
-    trust_remote_code: bool
-    progress: Progress
-
-
-def run_evaluation(
-    *,
-    dataset: str | Path,
-    model: str,
-    setting: Setting,
-    out: Path,
-    ratio: int | None = None,
-    adapter: Path | None = None,
-    attack: AttackName | None = None,
-    tasks: Sequence[Task] = TASKS,
-    modalities: Sequence[Modality] = MODALITIES,
-    prompts: PromptSet = "probe",
-    batch: int = 64,
-    max_new_tokens: int = 48,
-    target: str | None = None,
-    likelihood: bool = True,
-    utility: int = 200,
-    identity: int = 0,
-    metrics: Sequence[str] = (),
-    label: str = "",
-    lmms_eval: Sequence[str] = (),
-    device: str = "cpu",
-    trust_remote_code: bool = False,
-    allow_missing: bool = False,
-    revision: str | None = None,
-    splits: Path | None = None,
-    progress: Progress = silent,
-) -> EvaluationRecord:
+def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = silent) -> EvaluationRecord:
     """Evaluate a model under `out` and return the record; the same call again asks only what failed.
 
-    `model` is a folder, a Hub id or `openai:<base-url>#<model>`; `adapter` a run folder of `ppubench unlearn` or an
-    adapter's folder; `label` names a model that was unlearned elsewhere, or tells apart which weights a server has.
-    `utility` is the number of general questions, asked only of the embedded world's target and of what was made of it;
-    of `identity` people it is asked who is shown; `metrics` are figures of a user's own, each FILE.py:NAME; `lmms_eval`
-    names tasks of that tool. Replies are kept as they come, for all evaluations of one model in one file. Raises
-    BadInput before anything is asked for wrong use, and for a dataset without the setting, ratio, task or attack.
+    Replies are kept as they come, for all evaluations of one model in one file. Raises BadInput before anything is
+    asked for wrong use, and for a dataset without the setting, ratio, task or attack.
     """
     # Names and folders are looked at first, and only then torch is imported.
     from unlearn.training.processes import check_device
 
-    check_named(model, adapter, label=label)
-    if lmms_eval and attack is not None:
-        raise BadInput("lmms-eval", f"is not run under attack {attack}", "leave out one of the two")
+    check_named(wanted.model, wanted.adapter, label=wanted.label)
+    if wanted.lmms_eval and wanted.attack is not None:
+        raise BadInput("lmms-eval", f"is not run under attack {wanted.attack}", "leave out one of the two")
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
-    hub = open_dataset(dataset, revision=revision, splits=splits)
-    cut = Slice(setting, ratio, read_roles(hub, setting, ratio))
+    hub = open_dataset(wanted.dataset, revision=wanted.revision, splits=wanted.splits)
+    cut = Slice(wanted.setting, wanted.ratio, read_roles(hub, wanted.setting, wanted.ratio))
     adopted = read_adopted(hub)
-    own = (*(find_metric(word) for word in metrics), *(authors_metrics(adopted.kind) if adopted else ()))
-    check_device(device)
-    evaluated = identify(model, adapter, label=label, trust_remote_code=trust_remote_code)
-    check_attack(evaluated, attack)
-    evaluated = as_served(evaluated)
-    if lmms_eval:
+    own = (*(find_metric(word) for word in wanted.metrics), *(authors_metrics(adopted.kind) if adopted else ()))
+    check_device(wanted.device)
+    evaluated = identify(wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code)
+    check_attack(evaluated, wanted.attack)
+    if wanted.thinking:
+        check_thinks(evaluated, trust_remote_code=wanted.trust_remote_code)
+    evaluated = as_served(evaluated, thinking=wanted.thinking)
+    if wanted.lmms_eval:
         check_lmms_eval(evaluated)
+    plain, request = _requests(wanted, hub, evaluated, cut, own)
+    return _evaluate(request, plain if wanted.attack else None, out, Running(wanted, progress))
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a model is run; of `wanted` only what figures are not meant to depend on is read."""
+
+    wanted: EvaluateRequest
+    progress: Progress
+
+
+def _requests(
+    wanted: EvaluateRequest, hub: Path, evaluated: Evaluated, cut: Slice, own: tuple[Metric, ...]
+) -> tuple[Request, Request]:
+    """What is asked without the attack, and what is asked under it: the same where there is none."""
+    attack = wanted.attack
     request = Request(
         hub=hub,
         evaluated=evaluated,
         cut=cut,
         attack=attack,
-        tasks=tasks_under(attack, tasks),
-        modalities=modalities_under(attack, modalities),
-        prompts=prompts,
-        max_new_tokens=max_new_tokens,
-        target=training_target(hub, target),
-        likelihood=likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
+        tasks=tasks_under(attack, wanted.tasks),
+        modalities=modalities_under(attack, wanted.modalities),
+        prompts=wanted.prompts,
+        max_new_tokens=wanted.longest,
+        thinking=wanted.thinking,
+        target=training_target(hub, wanted.target),
+        likelihood=wanted.likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
         facts=read_facts(hub),
         metrics=own,
-        lmms_eval=tuple(lmms_eval),
+        lmms_eval=wanted.lmms_eval,
     )
-    plain = with_questions(replace(request, attack=None), allow_missing=allow_missing)
+    plain = with_questions(replace(request, attack=None), allow_missing=wanted.allow_missing)
     if attack is None or attack in MODEL_ATTACKS:
-        request = with_extras(replace(plain, attack=attack), utility=utility, identity=identity)
-    else:
-        request = with_questions(request, allow_missing=allow_missing)
-    manner = Manner(batch, device, trust_remote_code, progress)
-    return _evaluate(request, plain if attack else None, out, manner)
+        extras = {"utility": wanted.utility, "identity": wanted.identity}
+        return plain, with_extras(replace(plain, attack=attack), **extras)
+    return plain, with_questions(request, allow_missing=wanted.allow_missing)
 
 
-def _evaluate(request: Request, plain: Request | None, out: Path, manner: Manner) -> EvaluationRecord:
+def _evaluate(request: Request, plain: Request | None, out: Path, running: Running) -> EvaluationRecord:
     """Answer, score and write, unless that has been done and is whole; questions that failed are asked again."""
     dataset = questions_digest(request.questions)
     identity = request.identity(dataset)
@@ -144,44 +129,46 @@ def _evaluate(request: Request, plain: Request | None, out: Path, manner: Manner
         found = standing(folder)
         if found is not None and found.identity == identity and not found.failed and not found.failed_plain:
             return found
-        before = _answered(replace(plain, likelihood=False), folder.parent, manner) if plain else []
-        rows = _answered(request, folder.parent, manner)
+        before = _answered(replace(plain, likelihood=False), folder.parent, running) if plain else []
+        rows = _answered(request, folder.parent, running)
         record = _record(request, rows, before, identity=identity, dataset=dataset, place=place)
+        record = with_checks(record, folder.parent / CHECKS)
         if request.lmms_eval:
             scores = lmms_eval_scores(
                 request.evaluated,
                 tasks=request.lmms_eval,
-                device=manner.device,
-                trust_remote_code=manner.trust_remote_code,
+                device=running.wanted.device,
+                trust_remote_code=running.wanted.trust_remote_code,
             )
             record = record.model_copy(update={"lmms_eval": scores})
         write_evaluation(folder, record, rows)
     return record
 
 
-def _answered(request: Request, home: Path, manner: Manner) -> list[Prediction]:
+def _answered(request: Request, home: Path, running: Running) -> list[Prediction]:
     """Scored rows in the order of the questions; what the logs in `home` hold is not asked again."""
-    evaluated, attack = request.evaluated, request.attack
+    evaluated, attack, wanted = request.evaluated, request.attack, running.wanted
     dataset = questions_digest(request.questions)
     overlay = weight_attack(attack, request.hub, request.cut.setting, request.cut.ratio, request.target)
     opening = partial(
         open_evaluated,
         evaluated,
-        batch=manner.batch,
-        device=manner.device,
+        batch=wanted.batch,
+        device=wanted.device,
         attack=overlay,
-        trust_remote_code=manner.trust_remote_code,
+        trust_remote_code=wanted.trust_remote_code,
+        checks=home / CHECKS,
     )
     asking = Asking(
         open=cache(opening),
         scores=request.likelihood,
         prompts=request.prompts,
-        decoding=Decoding(max_new_tokens=request.max_new_tokens),
-        together=GROUPED_BATCHES * manner.batch if evaluated.local else 0,
-        progress=manner.progress,
+        decoding=Decoding(max_new_tokens=request.max_new_tokens, thinking=request.thinking),
+        together=GROUPED_BATCHES * wanted.batch if evaluated.local else 0,
+        progress=running.progress,
     )
     weights = digest([evaluated.identity, attack_key(attack, dataset)])
-    key = digest([weights, request.max_new_tokens])
+    key = digest([weights, request.max_new_tokens, *(["thinking"] if request.thinking else [])])
     training = training_answers(request.hub, request.target) if request.target else {}
     with (
         AnswerLog(home / f"answers-{key[:8]}.jsonl", key=key) as replies,
@@ -240,6 +227,7 @@ def _record(
         modalities=request.modalities,
         prompts=request.prompts,
         max_new_tokens=request.max_new_tokens,
+        thinking=request.thinking,
         target=request.target,
         questions=len(rows),
         failed=len(failed),

@@ -4,14 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from flows.evaluation.model import Evaluated, load_evaluated
 from schemas.errors import BadInput
-
-if TYPE_CHECKING:
-    from torch import nn
-    from transformers import PreTrainedModel
 
 NAMES = {"qwen3_vl": "qwen3_vl", "qwen2_5_vl": "qwen2_5_vl", "gemma3": "gemma3", "llava": "llava_hf"}
 """lmms-eval's adapters by model type; any other goes to the one that loads what transformers loads."""
@@ -83,16 +79,12 @@ def checkpoint_of(evaluated: Evaluated, *, trust_remote_code: bool = False) -> I
     if evaluated.run is not None and evaluated.run.outcome == "weights":
         yield str(evaluated.overlay / WEIGHTS)
         return
-    from peft import PeftModel
+    from unlearn.models.adapters import save_plain
 
     loaded = load_evaluated(evaluated, device="cpu", trust_remote_code=trust_remote_code)
-    model = cast("nn.Module", loaded.model)
-    if isinstance(model, PeftModel):
-        model = cast("nn.Module", model.merge_and_unload())
     with TemporaryDirectory(prefix="ppubench-") as folder:
-        cast("PreTrainedModel", model).save_pretrained(folder)
-        loaded.processor.save_pretrained(folder)
-        yield str(Path(folder))
+        save_plain(loaded, Path(folder))
+        yield folder
 
 
 def _name(place: str, *, trust_remote_code: bool) -> str:

@@ -1,21 +1,26 @@
 """Which model is evaluated, and what is laid over it: an adapter, a run of unlearning, an attack on its weights."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from pydantic import JsonValue
 
 from schemas.errors import BadInput
-from schemas.protocols.responder import ChoiceScorer, Responder
-from schemas.records.evaluation import MODEL_ATTACKS, AttackName
-from schemas.storage.artifacts import digest
+from schemas.protocols.responder import ChoiceScorer, Decoding, Responder
+from schemas.records.evaluation import MODEL_ATTACKS, AttackName, EvaluationRecord
+from schemas.storage.artifacts import digest, write_json
 from schemas.storage.tables import file_sha256
 
 if TYPE_CHECKING:
     from unlearn.models.loading import LoadedModel
     from unlearn.runs.record import RunRecord
 
+CHECKS = "checks.json"
+"""In the folder of a model's evaluations: what the checks at load found of it."""
 LONGEST_LABEL = 60
 """Characters."""
 Overlay = Callable[["LoadedModel"], "LoadedModel"]
@@ -130,7 +135,17 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
     return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
 
 
-def as_served(evaluated: Evaluated) -> Evaluated:
+def check_thinks(evaluated: Evaluated, *, trust_remote_code: bool = False) -> None:
+    """Raise BadInput for a local model whose template knows no thinking; of servers the check asks that."""
+    from schemas.protocols.prompt_form import written_form
+    from unlearn.models.processors import load_processor
+
+    if evaluated.local:
+        processor = load_processor(evaluated.spec, trust_remote_code=trust_remote_code)
+        written_form(processor, where=evaluated.spec, thinking=True)
+
+
+def as_served(evaluated: Evaluated, *, thinking: bool = False) -> Evaluated:
     """A model behind servers with what they refuse to be told in its identity, since its answers depend on it.
 
     A server that does not answer is passed over: what was asked before stands, and asking says what is wrong.
@@ -142,7 +157,7 @@ def as_served(evaluated: Evaluated) -> Evaluated:
 
     responder = open_servers(parse_spec(evaluated.spec), ServersConfig())
     try:
-        responder.check(images=False)
+        responder.check(images=False, decoding=Decoding(thinking=thinking))
     except BadInput:
         return evaluated
     return replace(evaluated, identity=evaluated.identity + responder.dialect.said)
@@ -155,8 +170,12 @@ def open_evaluated(
     device: str,
     attack: Overlay | None = None,
     trust_remote_code: bool = False,
+    checks: Path | None = None,
 ) -> tuple[Responder, ChoiceScorer | None]:
-    """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read."""
+    """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read.
+
+    What was found at load is written to the file `checks`.
+    """
     if not evaluated.local:
         from flows.resources.responders import open_responder
 
@@ -166,11 +185,23 @@ def open_evaluated(
 
     loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
     local = as_local(loaded, evaluated.identity)
+    if checks is not None:
+        found = loaded.family.model_copy(update={"form": local.form or loaded.family.form})
+        write_json(checks, found.model_dump(mode="json"))
     if attack is not None:
         loaded = attack(loaded)
         local = replace(local, model=loaded.model, processor=loaded.processor)
     responder = LocalResponder(local, batch=batch)
     return responder, responder
+
+
+def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:
+    """The record with what was found when its model was loaded, and the sentences of it among the notes."""
+    if not checks.is_file():
+        return record
+    found: dict[str, JsonValue] = json.loads(checks.read_text())
+    said = [f"At load: {note}." for note in cast("list[str]", found.get("notes", []))]
+    return record.model_copy(update={"checks": found, "notes": (*record.notes, *said)})
 
 
 def load_evaluated(evaluated: Evaluated, *, device: str, trust_remote_code: bool = False) -> "LoadedModel":

@@ -36,6 +36,8 @@ class Request:
     max_new_tokens: int
     target: str
     likelihood: bool
+    thinking: bool
+    """A reasoning model may think before it answers."""
     facts: Mapping[str, AskedFact]
     questions: tuple[EvalQuestion, ...] = ()
     notes: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class Request:
         """
         own: dict[str, JsonValue] = {"metrics": [each.code for each in self.metrics]} if self.metrics else {}
         own |= {"lmms_eval": list(self.lmms_eval)} if self.lmms_eval else {}
+        own |= {"thinking": True} if self.thinking else {}
         run = self.evaluated.run.identity if self.evaluated.run else ""
         return digest(
             own

@@ -277,16 +277,16 @@ def _record(work: Work) -> UnitRecord:
 def _evaluate(work: Work, cut: Slice) -> str:
     """The folder of one evaluation of the unit, done unless it stands."""
     from flows.evaluation.evaluate import run_evaluation
+    from flows.evaluation.evaluate_request import EvaluateRequest
 
     recipe, asked = work.recipe, work.recipe.evaluate
-    found = run_evaluation(
+    wanted = EvaluateRequest(
         dataset=recipe.dataset,
         model=recipe.model,
         adapter=work.out / RUNS / work.unit.name if work.unit.method else None,
         setting=cut.setting,
         ratio=cut.ratio,
         attack=cut.attack,
-        out=work.out / EVALUATIONS,
         tasks=asked.tasks,
         modalities=asked.modalities,
         batch=asked.batch,
@@ -298,8 +298,8 @@ def _evaluate(work: Work, cut: Slice) -> str:
         metrics=asked.metrics,
         device=recipe.device,
         allow_missing=recipe.allow_missing,
-        progress=report,
     )
+    found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
     return found.folder
 
 

@@ -1,5 +1,6 @@
 """What a build needs besides its folder: its source, its target and its responders, opened when first asked for."""
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ from filelock import FileLock
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.protocols.annotator import Worker
-from schemas.protocols.responder import Responder
+from schemas.protocols.responder import Decoding, Responder
 from schemas.protocols.source import Source
 from schemas.recipes.build_recipe import BuildRecipe
 from schemas.recipes.source_recipe import DumpExtract, RecordedSource, SandboxSource, WikimediaEndpoints
-from schemas.storage.artifacts import cache_folder
+from schemas.storage.artifacts import cache_folder, write_json
 from sources.http_client.client import PoliteClient, Retries
 from sources.http_client.rate_limits import Limit
 from sources.sandbox.world import World, make_world
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SANDBOX = "hf:sandbox"
 TARGET = "target"
+REFUSED = Path("answers", "refused.json")
+"""In a build folder: what the target's servers refuse to be told."""
 
 
 def without_location(spec: str) -> str:
@@ -182,12 +185,23 @@ class Resources(AbstractContextManager["Resources"]):
             return self._responders[spec]
 
     def check_target(self) -> None:
-        """Where the target is behind servers, ask them one small question and show them a picture; see their check."""
+        """Where the target is behind servers, ask them one small question and show them a picture; see their check.
+
+        What they refuse to be told is kept in the build folder, for its artifacts are called by it.
+        """
         from eval.responders.remote import RemoteResponder
 
-        spec = self.recipe.probe.responder
-        if spec.startswith("openai:") and isinstance(responder := self.responder(spec), RemoteResponder):
-            responder.check(images=True)
+        spec, config = self.recipe.probe.responder, self.recipe.probe
+        if not spec.startswith("openai:") or not isinstance(responder := self.responder(spec), RemoteResponder):
+            return
+        responder.check(images=True, decoding=Decoding(seed=self.recipe.seed))
+        if config.sampled:
+            responder.check(images=True, decoding=Decoding(temperature=config.temperature, seed=self.recipe.seed + 1))
+        with self._lock:
+            kept = self._refused()
+            if kept.get(spec_key := self._place_of(spec), "") != responder.dialect.said:
+                (self.folder / REFUSED).parent.mkdir(parents=True, exist_ok=True)
+                write_json(self.folder / REFUSED, {**kept, spec_key: responder.dialect.said})
 
     def language_model(self, spec: str) -> "RemoteResponder":
         """The language model of an `openai:` spec as a worker uses it, opened once."""
@@ -234,8 +248,21 @@ class Resources(AbstractContextManager["Resources"]):
             from unlearn.models.digests import folder_digest
 
             return f"hf:{folder_digest(Path(name))}"
+        place = self._place_of(spec)
+        return place + (self._refused().get(place, "") if kind == "openai" else "")
+
+    def _place_of(self, spec: str) -> str:
+        """A spec without places, with what is made of pictures for a server."""
         side = self.recipe.servers.image_side
-        return without_location(spec) + (f"@{side}px" if kind == "openai" and side else "")
+        return without_location(spec) + (f"@{side}px" if spec.startswith("openai:") and side else "")
+
+    def _refused(self) -> dict[str, str]:
+        """By target behind servers: which parameters they were last found to refuse."""
+        try:
+            found = json.loads((self.folder / REFUSED).read_text())
+        except FileNotFoundError:
+            return {}
+        return {str(name): str(said) for name, said in found.items()}
 
     def _target_key(self) -> str:
         from flows.resources.sandbox_target import Teaching, target_key

@@ -49,14 +49,10 @@ def load_local(
     return as_local(loaded, identity)
 
 
-def as_local(loaded: "LoadedModel", identity: str, *, thinking: bool = False) -> "LocalModel":
-    """A loaded model as a responder wants it, its prompts written and batched as the checks at load found.
-
-    With `thinking` a reasoning model thinks before it answers; raises BadInput for one that cannot.
-    """
+def as_local(loaded: "LoadedModel", identity: str) -> "LocalModel":
+    """A loaded model as a responder wants it, its prompts written and batched as the checks at load found."""
     from eval.responders.local import LocalModel
     from eval.responders.prefix_check import VERSION, openings_agree
-    from schemas.protocols.prompt_form import written_form
     from unlearn.models.settled import recall, remember
 
     form, name = loaded.family.form, f"openings {VERSION}"
@@ -66,8 +62,4 @@ def as_local(loaded: "LoadedModel", identity: str, *, thinking: bool = False) ->
         agree = openings_agree(local)
         if loaded.key:
             remember(loaded.key, {name: agree})
-    form = form.model_copy(update={"shares": agree})
-    if thinking:
-        told = written_form(loaded.processor, where=loaded.path, thinking=True)
-        form = form.model_copy(update=told.model_dump(include={"thinking", "opener", "after_prompt", "gap"}))
-    return LocalModel(loaded.model, loaded.processor, identity, form)
+    return LocalModel(loaded.model, loaded.processor, identity, form.model_copy(update={"shares": agree}))

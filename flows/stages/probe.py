@@ -27,6 +27,7 @@ def probe(run: StageRun, resources: Resources) -> None:
     """Ask the target about every fact, with controls; keep every answer; judge what it knows."""
     config, seed = run.recipe.probe, run.recipe.seed
     responder = resources.responder(config.responder)
+    resources.check_target()  # what its servers refuse to be told is part of the key
     key = log_key(responder.identity, temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=seed)
     # A local model's rounding depends on its batch; what a server does with a batch is not ours to fix.
     together = GROUPED_BATCHES * config.batch if config.responder.startswith("hf:") else 0

@@ -15,6 +15,8 @@ class Decoding(Record):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     max_new_tokens: Annotated[int, Field(ge=1)] = 48
     seed: int = 0
+    thinking: bool = False
+    """A reasoning model thinks before it answers; its thought counts among the new tokens."""
 
 
 class Ask(Record):

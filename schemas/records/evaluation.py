@@ -175,6 +175,8 @@ class EvaluationRecord(Record):
     modalities: tuple[Modality, ...]
     prompts: PromptSet
     max_new_tokens: int
+    thinking: bool = False
+    """A reasoning model was let think before it answered; else thoughts are off, wherever its template can think."""
     target: str
     """Whose answers the NLL is of: the `<target>` of `train_pair_<target>`, or "" where there are none."""
     questions: int
@@ -185,6 +187,10 @@ class EvaluationRecord(Record):
     first_error: str = ""
     """Why the first of the failed questions failed."""
     metrics: tuple[MetricRow, ...]
+    checks: dict[str, JsonValue] = {}
+    """What the checks at load found of the model (unlearn.models.families.Family); empty for servers, whose model is
+    not loaded here, and in records of earlier versions.
+    """
     lmms_eval: dict[str, float] = {}
     """Scores of general benchmarks, `<task>/<metric>` in lmms-eval's own scale; empty unless they were asked for."""
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""LoRA adapters on the language half of a model: added, saved, and held to the base they were trained on."""
+"""LoRA adapters on the language half of a model: added, saved, held to the base they were trained on, and merged."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from torch import nn
 
+from schemas.errors import BadInput
 from schemas.storage.artifacts import write_json
+from unlearn.models.adapter_loading import check_finite
 from unlearn.models.anatomy import language_linears
 from unlearn.models.families import Family
 from unlearn.models.forward import bare
-from unlearn.models.loading import check_reach
+from unlearn.models.loading import LoadedModel, check_reach
 from unlearn.models.model_folder import BASE_FILE
 
 if TYPE_CHECKING:
@@ -52,3 +54,45 @@ def save_adapter(model: nn.Module, folder: Path, *, base_digest: str) -> None:
     """Write the adapter of a PeftModel, with the digest of the weights that it was trained on."""
     cast("PreTrainedModel", bare(model)).save_pretrained(folder)
     write_json(folder / BASE_FILE, {"weights": base_digest})
+
+
+def merged(loaded: LoadedModel) -> "PreTrainedModel":
+    """The model with its adapter added to its weights; the same model where there is no adapter.
+
+    Raises BadInput for an adapter of a kind that is no change of weights.
+    """
+    from peft import PeftModel
+
+    model = cast("nn.Module", loaded.model)
+    if not isinstance(model, PeftModel):
+        return loaded.model
+    merge = getattr(model.base_model, "merge_and_unload", None)
+    if merge is None:
+        kind = model.peft_config["default"].peft_type
+        raise BadInput(loaded.path, f"its adapter ({kind}) is no change of weights", "serve it with its adapter")
+    whole = cast("PreTrainedModel", merge())
+    check_finite(whole.named_parameters(), where=loaded.path)
+    return whole
+
+
+def save_plain(loaded: LoadedModel, folder: Path, *, precision: torch.dtype | None = None) -> tuple[str, int]:
+    """Write the merged model with processor and template; returns its precision and how many tensors it has.
+
+    `precision` None is that in which it was loaded. Of the generation configuration tokens alone are kept, with the end
+    of turn among the ends, so that what serves the folder decodes as an evaluation does.
+    """
+    from transformers import GenerationConfig
+
+    model = merged(loaded)
+    nn.Module.to(model, precision or model.dtype)
+    end = loaded.processor.tokenizer.convert_tokens_to_ids(loaded.family.form.end_of_turn)
+    found = model.generation_config
+    known = found.eos_token_id if isinstance(found.eos_token_id, list) else [found.eos_token_id]
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        bos_token_id=found.bos_token_id,
+        eos_token_id=list(dict.fromkeys(each for each in (*known, end) if each is not None)),
+        pad_token_id=found.pad_token_id,
+    )
+    model.save_pretrained(folder)
+    loaded.processor.save_pretrained(folder)
+    return str(model.dtype).removeprefix("torch."), len(model.state_dict())

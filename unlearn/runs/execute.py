@@ -103,7 +103,12 @@ def _rehearse(
         groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}
         with torch.no_grad():
             batches = {name: ready.encoder.batch(rows).to(device) for name, rows in groups.items()}
-            objective.terms(objective.measure(ready.network, batches), groups)
+            measured = objective.measure(ready.network, batches)
+        leaves = {name: value.detach().requires_grad_() for name, value in measured.items()}
+        for name, value in objective.terms(leaves, groups).items():
+            if name in ready.method.own and not value.requires_grad:
+                where = f"{ready.method.where or ready.method.name}, term {name!r}"
+                raise BadInput(where, "has no gradient: nothing in it follows from what is measured", "mend the file")
 
 
 def _optimisation(ready: Prepared) -> Optimisation:

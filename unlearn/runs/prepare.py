@@ -229,6 +229,7 @@ def start_record(
         seed=ready.seed,
         model=Path(ready.model).name if Path(ready.model).is_dir() else ready.model,
         base=ready.base,
+        family=ready.loaded.family,
         data=data.digest,
         forget_samples=len(data.forget),
         retain_samples=len(data.retain),
@@ -242,7 +243,6 @@ def start_record(
         best_rule=FRONTIER_RULE,
         asked=asked,
         start=start,
-        notes=ready.loaded.family.notes,
     )
 
 

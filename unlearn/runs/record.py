@@ -11,6 +11,7 @@ from schemas.errors import BadInput
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
 from schemas.vocabulary import Setting
+from unlearn.models.families import Family
 from unlearn.models.model_folder import base_digest
 from unlearn.training.checkpoints import latest_checkpoint
 from unlearn.training.log import LOG_FILE
@@ -53,6 +54,8 @@ class RunRecord(Record):
     """Name of the base model's folder, or its Hub id."""
     base: str
     """Digest of the base weights."""
+    family: Family | None = None
+    """What the checks at load found of the base; None in records of earlier versions."""
     data: str
     """Digest of the samples and their roles."""
     forget_samples: int
@@ -71,8 +74,6 @@ class RunRecord(Record):
     steps: int = 0
     seconds: float = 0.0
     """Of this process; a resumed run counts from its resumption."""
-    notes: tuple[str, ...] = ()
-    """What the checks at load found of the model's family, such as why its samples do not share rows."""
     best_rule: str
     best_step: int | None = None
     best_score: float | None = None
@@ -98,6 +99,11 @@ class RunRecord(Record):
         """All that decides the run but method and seed: runs that agree in it are seeds of one arm."""
         terms = {"terms": " ".join(self.terms), "masked terms": " ".join(self.masked_terms), "code": self.code}
         return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the base's family, such as why its samples do not share rows."""
+        return () if self.family is None else self.family.notes
 
     @property
     def broke_down(self) -> bool:

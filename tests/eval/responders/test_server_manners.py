@@ -287,11 +287,55 @@ def test_a_parameter_that_is_left_out_is_part_of_the_identity() -> None:
     assert responder.identity == "openai:127.0.0.1#m without seed"
 
 
+def thinker(body: Body) -> Handled:
+    """A server whose model thinks, and uses up its tokens by it, unless its template is told otherwise."""
+    told = body.get("chat_template_kwargs")
+    if isinstance(told, dict) and not told["enable_thinking"]:
+        return answer("Oslo")
+    return said({"content": None, "reasoning_content": THOUGHT}, finish="length")
+
+
+def test_a_model_that_thinks_first_is_told_not_to_and_called_so() -> None:
+    server = ChatServer(lambda body, number: thinker(body), check=thinker)
+    with serving(server) as url:
+        responder = RemoteResponder([url], "m")
+        replies = list(responder.answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    assert replies == [Reply(ask_id="a", text="Oslo")]
+    assert responder.identity == "openai:127.0.0.1#m not thinking"
+
+
+def test_a_model_that_may_think_is_let() -> None:
+    server = ChatServer(lambda body, number: said({"content": "Oslo", "reasoning": THOUGHT}), check=thinker)
+    with serving(server) as url:
+        responder = RemoteResponder([url], "m")
+        list(responder.answer([Ask(ask_id="a", text="Who?")], GREEDY.model_copy(update={"thinking": True})))
+    assert server.requests[0]["chat_template_kwargs"] == {"enable_thinking": True, "thinking": True}
+    assert responder.identity == "openai:127.0.0.1#m"
+
+
+def test_a_server_that_cannot_be_told_to_think_is_asked_without_and_called_so() -> None:
+    with serving(refusing("chat_template_kwargs", "Unrecognized request argument: chat_template_kwargs")) as url:
+        responder = RemoteResponder([url], "m")
+        list(responder.answer([Ask(ask_id="a", text="Who?")], GREEDY.model_copy(update={"thinking": True})))
+    assert responder.identity == "openai:127.0.0.1#m without chat_template_kwargs"
+
+
+def test_what_another_model_answered_is_no_answer_of_this_one() -> None:
+    server = ChatServer(lambda body, number: answer("Oslo", model="m" if number == 1 else "a-smaller-m"))
+    with serving(server) as url:
+        responder = RemoteResponder([url], "m", concurrency=1)
+        replies = list(responder.answer([Ask(ask_id=name, text=name) for name in "ab"], GREEDY))
+    assert [(reply.text, reply.error) for reply in replies] == [
+        ("Oslo", ""),
+        ("", "the server answered as a-smaller-m, and before as m"),
+    ]
+
+
 def test_what_says_nothing_is_not_sent() -> None:
     server = ChatServer(lambda body, number: answer("Oslo"))
     with serving(server) as url:
         list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
-    assert not {"top_p", "seed"} & set(server.requests[0])
+    assert not {"top_p", "seed", "chat_template_kwargs"} & set(server.requests[0])
 
 
 def test_a_server_that_wants_more_tokens_is_asked_for_them() -> None:

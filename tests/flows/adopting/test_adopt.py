@@ -12,6 +12,7 @@ from eval.tasks.dataset_rows import EvalRow, config_rows
 from flows.adopting.adopt import adopt
 from flows.cli import main
 from flows.evaluation.evaluate import run_evaluation
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
@@ -99,10 +100,11 @@ def test_it_is_unlearned_and_evaluated_like_a_dataset_of_ours(
 
 def evaluated(hub: Path, model: Path, home: Path, *, ratio: int, **more: object) -> EvaluationRecord:
     has = [name.removeprefix("ppu_eval_") for name in config_names(hub) if name.startswith("ppu_eval_")]
-    return run_evaluation(
-        dataset=hub, model=str(model), setting="complete", ratio=ratio, out=home / "evaluations", max_new_tokens=2,
+    wanted = EvaluateRequest(
+        dataset=hub, model=str(model), setting="complete", ratio=ratio, max_new_tokens=2,
         tasks=[task for task in ("generation", "cloze", "classification") if task in has], utility=0, **more,
     )  # type: ignore[arg-type]  # fmt: skip
+    return run_evaluation(wanted, home / "evaluations")
 
 
 def test_a_question_of_mllmu_bench_keeps_its_task_modality_and_answer(adopted: dict[str, Path]) -> None:

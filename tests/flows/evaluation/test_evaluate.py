@@ -17,7 +17,9 @@ from pytest_httpserver import HTTPServer
 import flows.evaluation.evaluate
 from eval.evaluation_folder import find_evaluations, read_evaluation
 from flows.evaluation.evaluate import run_evaluation
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.lmms_eval import check_lmms_eval
+from flows.evaluation.merge import merge_run
 from flows.evaluation.model import identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise, relearn
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
@@ -74,7 +76,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scripted], Scripted]:
 
 def evaluate(hub: Path, base: Path, out: Path, **options: Any) -> EvaluationRecord:
     usual: dict[str, Any] = {"setting": "selective", "tasks": ["generation"], "max_new_tokens": 6, "utility": 0}
-    return run_evaluation(dataset=hub, out=out, **{"model": str(base), **usual, **options})
+    return run_evaluation(EvaluateRequest(dataset=hub, **{"model": str(base), **usual, **options}), out)
 
 
 def rows_of(out: Path, record: EvaluationRecord) -> list[Prediction]:
@@ -325,9 +327,9 @@ def test_a_folder_without_a_run_is_refused(hub: Path, base: Path, tmp_path: Path
 def test_weights_behind_a_server_cannot_be_attacked(hub: Path, tmp_path: Path) -> None:
     server = "openai:http://localhost:1/v1#m"
     with pytest.raises(BadInput, match="changes weights"):
-        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, attack="quantised")
+        run_evaluation(EvaluateRequest(dataset=hub, model=server, setting="selective", attack="quantised"), tmp_path)
     with pytest.raises(BadInput, match="laid over a model behind a server"):
-        run_evaluation(dataset=hub, model=server, setting="selective", out=tmp_path, adapter=tmp_path)
+        run_evaluation(EvaluateRequest(dataset=hub, model=server, setting="selective", adapter=tmp_path), tmp_path)
 
 
 def test_an_attack_on_words_needs_generation(hub: Path, base: Path, tmp_path: Path) -> None:
@@ -396,14 +398,8 @@ def test_a_model_behind_a_server_is_evaluated_without_likelihoods(
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: (c)"}}
     completion = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     httpserver.expect_request("/v1/chat/completions").respond_with_json(completion)
-    record = run_evaluation(
-        dataset=hub,
-        model=f"openai:{httpserver.url_for('/v1')}#some/model",
-        setting="selective",
-        out=tmp_path,
-        tasks=["classification"],
-        modalities=["qa"],
-    )
+    served = f"openai:{httpserver.url_for('/v1')}#some/model"
+    record = evaluate(hub, Path(), tmp_path, model=served, tasks=["classification"], modalities=["qa"])
     rows = rows_of(tmp_path, record)
     assert {row.choice for row in rows} == {"C"}
     assert {row.likely_choice for row in rows} == {""}
@@ -720,3 +716,137 @@ def test_lmms_eval_gets_a_checkpoint_with_all_that_a_run_laid_over_its_base(
     assert laid.lmms_eval == {"a/acc,none": pytest.approx(wanted, rel=1e-6)}
     assert abs(laid.lmms_eval["a/acc,none"] - plain.lmms_eval["a/acc,none"]) > 1e-4
     assert evaluate(hub, base, tmp_path / "out", likelihood=False).lmms_eval == {}
+
+
+# --- thinking ----------------------------------------------------------------
+
+
+def test_a_model_that_knows_no_thinking_is_refused_before_its_weights_are_read(
+    hub: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.evaluation.evaluate, "open_evaluated", lambda *_, **__: pytest.fail("it is loaded"))
+    with pytest.raises(BadInput, match="its chat template knows no thinking; leave out --thinking"):
+        evaluate(hub, base, tmp_path, thinking=True)
+
+
+def test_a_thinking_model_is_another_evaluation_with_longer_answers_of_which_the_thought_is_not_judged(
+    hub: Path, base: Path, tmp_path: Path, scripted: Callable[[Scripted], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.evaluation.evaluate, "check_thinks", lambda *_, **__: None)
+    said = knows(hub)
+    scripted(Scripted(lambda ask: f"<think>Bergen? Bergen!</think>{said(ask)}"))
+    thought = evaluate(hub, base, tmp_path, thinking=True, max_new_tokens=None)
+    assert (thought.thinking, thought.max_new_tokens) == (True, 2048)
+    assert value(thought, "accuracy", "forget", "qa") == 1.0
+    scripted(Scripted(knows(hub)))
+    plain = evaluate(hub, base, tmp_path, max_new_tokens=2048)
+    assert not plain.thinking
+    assert plain.folder != thought.folder
+    assert len(list(tmp_path.glob("*/answers-*.jsonl"))) == 2
+
+
+def test_what_was_found_at_load_stands_in_the_record(hub: Path, base: Path, tmp_path: Path) -> None:
+    record = evaluate(hub, base, tmp_path, modalities=["qa"], likelihood=False)
+    form = record.checks["form"]
+    assert isinstance(form, dict)
+    assert (record.checks["model_type"], form["thinking"], form["end_of_turn"]) == ("qwen3_vl", "none", "<|im_end|>")
+
+
+# --- merged models -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pruned(hub: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "manu"
+    numbers: dict[str, JsonValue] = {"batch": 4, "probe_samples": 2, "prune_shares": [0.3]}
+    asked = UnlearnRequest(
+        dataset=hub, method="manu", setting="selective", model=str(base), modality="qa", overrides=numbers
+    )
+    run_unlearning(asked, out)
+    return out
+
+
+@pytest.mark.parametrize("left", ["run", "pruned"])
+def test_a_merged_model_answers_and_scores_as_the_run_does(
+    hub: Path, base: Path, tmp_path: Path, left: str, request: pytest.FixtureRequest
+) -> None:
+    source: Path = request.getfixturevalue(left)
+    done = merge_run(source, tmp_path / "plain", model=str(base))
+    asked: dict[str, Any] = {"modalities": ["qa"], "tasks": ["generation", "classification"]}
+    of_run = evaluate(hub, base, tmp_path / "out", adapter=source, **asked)
+    of_plain = evaluate(hub, tmp_path / "plain", tmp_path / "out", **asked)
+    rows = {row.key: row for row in rows_of(tmp_path / "out", of_run)}
+    for row in rows_of(tmp_path / "out", of_plain):
+        assert row.reply == rows[row.key].reply
+        assert row.likely_choice == rows[row.key].likely_choice
+        assert row.nll == pytest.approx(rows[row.key].nll, abs=1e-4)
+    assert done.model == of_run.model
+    assert of_plain.model != of_run.model
+
+
+def test_a_merged_folder_holds_all_that_a_server_loads(run: Path, tmp_path: Path) -> None:
+    merge_run(run, tmp_path / "plain")
+    names = {path.name for path in (tmp_path / "plain").iterdir()}
+    assert names >= {
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "processor_config.json",
+        "chat_template.jinja",
+    }  # fmt: skip
+    assert not names & {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_a_merged_folder_says_nothing_of_how_its_base_would_sample(base: Path, run: Path, tmp_path: Path) -> None:
+    merge_run(run, tmp_path / "plain")
+    kept = json.loads((tmp_path / "plain" / "generation_config.json").read_text())
+    assert set(kept) <= {"bos_token_id", "eos_token_id", "pad_token_id", "transformers_version", "_from_model_config"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("full", "is not empty; choose another --out"),
+        ("file", "is a file; choose another --out"),
+        ("unfinished", "holds a run that has not finished"),
+        ("moved", "was made of .*, which is not there; name the base's folder as --model"),
+        ("other", "belongs to weights"),
+        ("nothing", "no such folder"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_in_a_line(run: Path, tmp_path: Path, spoil: str, said: str) -> None:
+    out, source, model = tmp_path / "plain", Path(shutil.copytree(run, tmp_path / "run")), None
+    if spoil == "full":
+        out.mkdir()
+        (out / "notes.txt").touch()
+    elif spoil == "file":
+        out.touch()
+    elif spoil == "unfinished":
+        change(source / "run.json", status="running", outcome="")
+    elif spoil == "moved":
+        change(source / "adapter" / "adapter_config.json", base_model_name_or_path=str(tmp_path / "gone"))
+    elif spoil == "other":
+        model = str(make_tiny_model(TEXTS, tmp_path / "other", seed=2, hidden=32, layers=2))
+    else:
+        source = tmp_path / "nowhere"
+    with pytest.raises(BadInput, match=said) as refused:
+        merge_run(source, out, model=model)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.glob(".plain*"))
+
+
+def test_a_run_that_left_whole_weights_is_copied_without_its_base(base: Path, run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "run"
+    source.mkdir()
+    shutil.copy(run / "run.json", source)
+    change(source / "run.json", outcome="weights")
+    shutil.copytree(base, source / "weights")
+    assert merge_run(source, tmp_path / "plain").precision == "float32"
+    whole, plain = (load_model(each).model.state_dict() for each in (base, tmp_path / "plain"))
+    assert all(torch.equal(value, plain[name]) for name, value in whole.items())
+
+
+def test_a_pruned_run_is_merged_with_its_base_named(pruned: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="does not say where its base is; name the base's folder as --model"):
+        merge_run(pruned, tmp_path / "plain")
+
+
+def change(file: Path, **values: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))

@@ -8,7 +8,7 @@ import torch
 from pydantic import JsonValue
 from safetensors.torch import load_file
 
-from flows.experiments.unlearn_run import run_unlearning
+from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
@@ -46,11 +46,12 @@ def run(
     seed: int = 0,
     stop_after: int | None = None,
 ) -> RunRecord:
-    return run_unlearning(
-        dataset=world, method=method, setting=setting, model=str(base), out=out, modality="both", seed=seed,  # type: ignore[arg-type]
-        ratio=5 if setting == "complete" else None, overrides={**SMALL, **(numbers or {})}, resume=resume,
-        boundary=boundary, steps=STEPS, stop_after=stop_after,
+    request = UnlearnRequest(
+        dataset=world, method=method, setting=setting, model=str(base), seed=seed,  # type: ignore[arg-type]
+        ratio=5 if setting == "complete" else None, overrides={**SMALL, **(numbers or {})}, boundary=boundary,
+        steps=STEPS,
     )  # fmt: skip
+    return run_unlearning(request, out, resume=resume, stop_after=stop_after)
 
 
 def left(out: Path) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from filelock import FileLock
 import flows.evaluation.evaluate
 from eval.evaluation_folder import read_evaluation
 from eval.tasks.dataset_rows import attack_configs
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.report import read_curve, write_report
 from flows.experiments.study import Work, _failed, _results, do_unit, run_study
 from flows.experiments.study_plan import Slice, plan_units, slices_of
@@ -288,10 +289,10 @@ def test_a_unit_that_fails_keeps_the_evaluations_that_had_finished(
 ) -> None:
     evaluate = flows.evaluation.evaluate.run_evaluation
 
-    def breaks(**options: Any) -> EvaluationRecord:
-        if options["attack"] and options["adapter"]:
+    def breaks(wanted: EvaluateRequest, out: Path, **options: Any) -> EvaluationRecord:
+        if wanted.attack and wanted.adapter:
             raise OSError("the disk is full")
-        return evaluate(**options)
+        return evaluate(wanted, out, **options)
 
     monkeypatch.setattr(flows.evaluation.evaluate, "run_evaluation", breaks)
     recipe, out = one_run(tmp_path, dataset, model), tmp_path / "out"
@@ -308,10 +309,10 @@ def test_a_unit_whose_process_died_keeps_the_evaluations_that_had_finished(
 ) -> None:
     evaluate = flows.evaluation.evaluate.run_evaluation
 
-    def dies(**options: Any) -> EvaluationRecord:
-        if options["attack"]:
+    def dies(wanted: EvaluateRequest, out: Path, **options: Any) -> EvaluationRecord:
+        if wanted.attack:
             raise KeyboardInterrupt
-        return evaluate(**options)
+        return evaluate(wanted, out, **options)
 
     monkeypatch.setattr(flows.evaluation.evaluate, "run_evaluation", dies)
     recipe = read_recipe(one_run(tmp_path, dataset, model), StudyRecipe)

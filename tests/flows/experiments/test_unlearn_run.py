@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from flows.cli import main
 from flows.evaluation.evaluate import run_evaluation
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
@@ -222,7 +223,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(
             UnlearnRequest(dataset=world, method="gd", setting="selective", model=str(base), device=device), out
         )
     with pytest.raises(BadInput, match="is not on this machine"):
-        run_evaluation(dataset=world, model=str(base), setting="selective", out=out, device=device)
+        run_evaluation(EvaluateRequest(dataset=world, model=str(base), setting="selective", device=device), out)
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from flows.evaluation.evaluate import run_evaluation
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.report import _read_evaluations
 from flows.experiments.study import run_study
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
@@ -113,6 +114,7 @@ def test_an_edited_file_is_another_method(dataset: Path, base: Path, method_file
             "asks for 'forget.likelihood', .* measured are forget.nll, forget.nll_sum",
         ),
         ((".mean()", ""), r"gives a tensor of shape \[2\], not a scalar tensor"),
+        ((".mean()", ".mean().detach()"), "has no gradient"),
     ],
 )
 def test_a_fault_in_a_term_names_file_and_term_and_the_folder_takes_the_mended_file(
@@ -148,12 +150,14 @@ def test_a_study_compares_methods_and_figures_of_ones_own(
 def test_measuring_once_more_with_a_figure_of_ones_own_asks_nothing_and_is_one_evaluation(
     dataset: Path, base: Path, metric_file: Path, tmp_path: Path
 ) -> None:
-    shared = {"dataset": dataset, "model": str(base), "setting": "personalized", "out": tmp_path / "evaluations",
-              "tasks": ["generation"], "utility": 0, "likelihood": False, "max_new_tokens": 2}  # fmt: skip
-    first = run_evaluation(**shared)  # type: ignore[arg-type]
+    wanted = EvaluateRequest(
+        dataset=dataset, model=str(base), setting="personalized", tasks=("generation",), utility=0, likelihood=False,
+        max_new_tokens=2,
+    )  # fmt: skip
+    first = run_evaluation(wanted, tmp_path / "evaluations")
     answers = next((tmp_path / "evaluations").rglob("answers-*.jsonl"))
     before = answers.read_bytes()
-    second = run_evaluation(**shared, metrics=[f"{metric_file}:METRIC"])  # type: ignore[arg-type]
+    second = run_evaluation(wanted.model_copy(update={"metrics": (f"{metric_file}:METRIC",)}), tmp_path / "evaluations")
     assert answers.read_bytes() == before
     assert {row.metric for row in second.metrics} - {row.metric for row in first.metrics} == {"reply_words"}
     plain, _ = _read_evaluations(sorted(path.parent for path in tmp_path.rglob("evaluation.json")))

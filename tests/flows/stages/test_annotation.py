@@ -239,6 +239,22 @@ def test_the_size_of_pictures_is_part_of_what_is_asked(tmp_path: Path) -> None:
         assert resources.responder(TARGET).identity == "openai:127.0.0.1#instant@512px"
 
 
+def cold(body: Body) -> Handled:
+    """A server that takes no temperature."""
+    return refuse(400, "Unsupported parameter: 'temperature'") if "temperature" in body else answer("yes")
+
+
+def test_what_a_target_refuses_to_be_told_is_part_of_what_its_answers_are_called_and_kept(tmp_path: Path) -> None:
+    with serving(ChatServer(lambda body, number: cold(body), check=cold)) as url:
+        recipe = BuildRecipe.model_validate({**BASE, "probe": {"responder": f"openai:{url}#m"}})
+        with Resources(tmp_path, recipe) as resources:
+            assert resources.responder_identity(recipe.probe.responder) == "openai:127.0.0.1#m"
+            resources.check_target()
+            assert resources.responder(recipe.probe.responder).identity == "openai:127.0.0.1#m without temperature"
+    with Resources(tmp_path, recipe) as resources:  # the server is down by now
+        assert resources.responder_identity(recipe.probe.responder) == "openai:127.0.0.1#m without temperature"
+
+
 def test_a_spec_of_several_servers_is_named_by_its_hosts() -> None:
     assert without_location("openai:http://b:1/v1,http://a:2/v1,http://a:3/v1#org/m") == "openai:a,b#org/m"
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import ByT5Tokenizer
 
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS, picture
-from unlearn.models.encoding import Batch, Encoder, join
+from unlearn.models.encoding import Batch, Encoder, _answer_start, join
 from unlearn.models.loading import LoadedModel, load_model
 
 FAMILIES = sorted(BUILDERS)
@@ -235,3 +236,10 @@ def test_a_picture_that_does_not_decode_is_refused(loaded: dict[str, LoadedModel
     broken = sample("Who?", "Ada").model_copy(update={"image": b"no picture"})
     with pytest.raises(BadInput, match="does not decode"):
         Encoder(model.processor, model.family).batch([broken])
+
+
+def test_a_tokenizer_without_offsets_tells_where_the_answer_starts() -> None:
+    tokenizer = ByT5Tokenizer()  # it has no fast version, and ends every text with a token of its own
+    prompt, full = tokenizer("Who?")["input_ids"], tokenizer("Who?Ada")["input_ids"]
+    assert not tokenizer.is_fast
+    assert _answer_start(tokenizer, "Who?", "Who?Ada", prompt, full, special=True) == 4

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.utils.import_utils import BACKENDS_MAPPING
 
 from eval.responders.local import LocalResponder
 from eval.responders.prefix_cache import LEAST
@@ -23,6 +24,7 @@ from unlearn.models.anatomy import language_linears
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
+from unlearn.models.processors import missing_package
 from unlearn.presets import numbers_for
 from unlearn.training.loop import Step, train
 from unlearn.training.optimisers import Optimisation
@@ -179,6 +181,45 @@ def test_what_was_found_is_kept_and_not_tried_again(home: Path, monkeypatch: pyt
     first = load_model(folder(home, "ovis2")).family
     monkeypatch.setattr("unlearn.models.settled.settle", lambda *_, **__: pytest.fail("it is tried again"))
     assert load_model(folder(home, "ovis2")).family == first
+
+
+THINKS = Decoding(max_new_tokens=4, thinking=True)
+
+
+def test_a_thinking_template_closes_its_thought_unless_the_model_may_think(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen3_5")), "m"), batch=2)
+    assert responder._encoder.render("Who?", shows=False).endswith("</think>\n\n")
+    assert responder._thinking_encoder.render("Who?", shows=False).endswith("<think>\n")
+
+
+def test_a_reply_of_a_model_that_may_think_begins_inside_its_thought(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen3_5")), "m"), batch=2)
+    given = asks(1)
+    assert all(reply.text.startswith("<think>") for reply in responder.answer(given, THINKS))
+    assert not any(reply.text.startswith("<think>") for reply in responder.answer(given, Decoding(max_new_tokens=4)))
+
+
+def test_a_model_whose_template_knows_no_thinking_cannot_be_let_think(home: Path) -> None:
+    responder = LocalResponder(as_local(load_model(folder(home, "qwen2_vl")), "the model"), batch=2)
+    with pytest.raises(BadInput, match="the model: its chat template knows no thinking; leave out --thinking"):
+        list(responder.answer(asks(1), THINKS))
+
+
+@pytest.mark.parametrize(
+    ("said", "package"),
+    [
+        (BACKENDS_MAPPING["torchvision"][1].format("A processor"), "torchvision"),
+        (BACKENDS_MAPPING["timm"][1].format("A processor"), "timm"),
+        (
+            "Package `num2words` is required to run SmolVLM processor. Install it with `pip install num2words`.",
+            "num2words",
+        ),
+        ("No module named 'einops'", "einops"),
+        ("the file is cut off", ""),
+    ],
+)
+def test_the_package_that_a_processor_wants_is_named(said: str, package: str) -> None:
+    assert missing_package(ImportError(said)) == package
 
 
 # --- planted faults ----------------------------------------------------------
