@@ -24,6 +24,7 @@ from benchmarks.train_step import NUMBERS, head_objective, seconds_each
 from schemas.dataset.samples import TrainingSample
 from sources.sandbox.file_bytes import jpeg_bytes
 from sources.sandbox.tiny_model import make_tiny_model
+from unlearn.memory.step_memory import StepMemory
 from unlearn.methods.objective import objective_for
 from unlearn.methods.table import METHODS
 from unlearn.models.adapters import add_lora
@@ -31,7 +32,6 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.training.gradients import Share, step_gradient
-from unlearn.training.step_memory import StepMemory
 
 Way = Literal["published", "apart", "packed"]
 WAYS: tuple[Way, ...] = ("published", "apart", "packed")
