@@ -8,6 +8,7 @@ import io
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,7 @@ from eval.tasks.questions import AskedFact, EvalQuestion, Slice, read_facts, rea
 from flows.evaluation.inference import prompt_of
 from flows.resources.responders import load_local
 from schemas.dataset.split_files import read_roles
+from schemas.protocols.prompt_form import written_form
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.vocabulary import MODALITIES, TASKS
 
@@ -93,6 +95,37 @@ def generation(target: Path, questions: Sequence[EvalQuestion]) -> None:
         print(f"| batches of {batch} ({same} of {ALONE} answers the same) | {together:.1f} | {together / alone:.1f} |")
 
 
+def sharing(target: Path, questions: Sequence[EvalQuestion]) -> None:
+    """What is saved where prompts share their opening and rows that have ended are taken out, in batches of 64."""
+    torch.set_num_threads(1)
+    local = load_local(str(target), None)
+    form = local.form or written_form(local.processor)
+    ways = {
+        name: replace(local, form=form.model_copy(update={"shares": shares}))
+        for name, shares in (("each prompt by itself", False), ("openings shared, ended rows out", True))
+    }
+    asks = asks_of(questions, ASKS)
+    chosen = [each for each in questions if each.task == "classification"][: ASKS // 4]
+    scored = [
+        (Ask(ask_id=each.key, text=prompt_of(each, "probe"), image=each.picture), option)
+        for each in chosen
+        for option in each.options
+    ]
+    print("\n| in batches of 64 | answers a second | options scored a second |\n|---|---|---|")
+    said: dict[str, dict[str, str]] = {}
+    values: dict[str, list[float]] = {}
+    for name, way in ways.items():
+        rate(way, asks[:16], batch=64)
+        answered, said[name] = rate(way, asks, batch=64)
+        began = clock(way)
+        values[name] = [value for _, value in LocalResponder(way, batch=64).log_likelihood(scored)]
+        print(f"| {name} | {answered:.1f} | {len(scored) / (clock(way) - began):.1f} |", flush=True)
+    alone, shared = said.values()
+    same = sum(shared[key] == text for key, text in alone.items())
+    apart = max(abs(one - other) for one, other in zip(*values.values(), strict=True))
+    print(f"\n{same} of {len(alone)} answers the same; likelihoods differ by at most {apart:.1e} nats a token")
+
+
 def scoring(questions: Sequence[EvalQuestion], facts: dict[str, AskedFact]) -> None:
     """Seconds to score 24,000 replies of all kinds, and to make all figures of them with their intervals."""
     rng = random.Random(7)
@@ -132,6 +165,7 @@ def main() -> None:
     cut = Slice("personalized", None, read_roles(hub, "personalized", None))
     questions, _ = read_questions(hub, facts, cut, tasks=TASKS, modalities=MODALITIES)
     generation(build / "target", questions)
+    sharing(build / "target", questions)
     scoring(questions, facts)
 
 

@@ -200,8 +200,8 @@ def _full(network: nn.Module, batches: Mapping[str, object]) -> dict[str, torch.
 
 
 def _difference(found: Measured) -> dict[str, torch.Tensor]:
-    descent = token_mean(found, "retain") + token_mean(found, "matched")
-    return {"ascent": -token_mean(found, "forget"), "descent": descent}
+    kept = [token_mean(found, name) for name in ("retain", "matched") if f"{name}.nll_sum" in found]
+    return {"ascent": -token_mean(found, "forget"), "descent": torch.stack(kept).sum()}
 
 
 def _with_peak(step: Callable[[], float], *, samples: int, rounds: int) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
     python -m benchmarks.train_step_gpu --size 2b --each 12
     python -m benchmarks.train_step_gpu --size 8b --each 4
+    python -m benchmarks.train_step_gpu --size tiny --device cpu --each 2     # that it runs, without a GPU
 
 Baselines in the same run: the GD step; logits at every position, as the published loop computes them; one plain
-`generate` a prompt. Times are the clock's, the device idle before and after, each the median of its rounds; memory is
-the allocator's peak, weights included. Weights are random, so only costs are measured, not answers.
+`generate` a prompt; and, of people with many questions each, samples apart and the published way against packed rows
+(benchmarks/packed_rows.py). Times are the clock's, the device idle before and after, each the median of its rounds;
+memory is the allocator's peak, weights included. Weights are random, so only costs are measured, not answers.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import torch
 
 from benchmarks.evaluate import rate, rate_alone
 from benchmarks.large_model import PICTURE_SIDE, Size, make_large_model
+from benchmarks.packed_rows import costs, person_step, print_costs
 from benchmarks.train_step import CASES, groups, head_objective, lengthened, objective_of, samples, stepper
 from eval.responders.local import LocalModel
 from schemas.dataset.samples import TrainingSample
@@ -41,16 +44,19 @@ def step_rows(each: int) -> dict[str, tuple[TrainingSample, ...]]:
 
 def measured(step: Callable[[], object]) -> tuple[float, float]:
     """Median seconds of a step, and the peak GB that it takes."""
+    gpu = torch.cuda.is_available()
+    wait: Callable[[], None] = torch.cuda.synchronize if gpu else lambda: None
     step()
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
+    wait()
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
     seconds = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
         step()
-        torch.cuda.synchronize()
+        wait()
         seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds), torch.cuda.max_memory_allocated() / 1e9
+    return statistics.median(seconds), torch.cuda.max_memory_allocated() / 1e9 if gpu else float("nan")
 
 
 def print_steps(found: Mapping[str, tuple[float, float]], *, rows: int, baseline: str) -> None:
@@ -70,13 +76,13 @@ def training(loaded: LoadedModel, rows: Mapping[str, tuple[TrainingSample, ...]]
     found = {}
     for name in CASES:
         objective = objective_of(name, network, encoder, rows)
-        found[name] = measured(stepper(network, encoder, rows, objective, device="cuda"))
+        found[name] = measured(stepper(network, encoder, rows, objective, device=loaded.model.device.type))
     print_steps(found, rows=number, baseline="gd")
     heads = {}
     for name, everywhere in (("logits everywhere", True), ("logits at answers", False)):
         try:
-            step = stepper(network, encoder, rows, head_objective(everywhere=everywhere), device="cuda")
-            heads[name] = measured(step)
+            objective = head_objective(everywhere=everywhere)
+            heads[name] = measured(stepper(network, encoder, rows, objective, device=loaded.model.device.type))
         except torch.cuda.OutOfMemoryError:
             network.zero_grad()
             torch.cuda.empty_cache()
@@ -105,24 +111,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=get_args(Size), default="2b")
     parser.add_argument("--each", type=int, default=12, help="forget, matched and retain samples a step, at most 12")
+    parser.add_argument("--people", type=int, default=4, help="people of a packed step, with 24 questions each")
+    parser.add_argument("--device", default="cuda")
     parser.add_argument("--steps-only", action="store_true", help="measure no answers")
     arguments = parser.parse_args()
     rows = step_rows(arguments.each)
-    texts = [text for part in rows.values() for row in part for text in (row.prompt, row.answer)]
+    people = person_step(arguments.people, 12, side=PICTURE_SIDE)
+    texts = [text for part in (*rows.values(), *people.values()) for row in part for text in (row.prompt, row.answer)]
     with tempfile.TemporaryDirectory() as home:
         began = time.perf_counter()
-        folder = make_large_model(texts, Path(home) / "model", size=arguments.size, seed=1, device="cuda")
+        folder = make_large_model(texts, Path(home) / "model", size=arguments.size, seed=1, device=arguments.device)
         made = time.perf_counter()
-        loaded = load_model(folder, device="cuda")
+        loaded = load_model(folder, device=arguments.device)
         ready = time.perf_counter()
         weights = sum(weight.numel() for weight in loaded.model.parameters())
         seconds = f"made in {made - began:.0f} s, loaded in {ready - made:.0f} s"
-        name = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+        card = torch.cuda.get_device_name() if arguments.device != "cpu" else "CPU"
+        name = f"{card}, torch {torch.__version__}"
         print(f"{name}, {weights / 1e9:.2f} B weights in {loaded.model.dtype}; {seconds}\n", flush=True)
         if not arguments.steps_only:
             answering(loaded)
             print()
-        training(loaded, rows)
+        print_costs(costs(loaded, people), title=f"{arguments.people} people")
+        training(load_model(folder, device=arguments.device), rows)
 
 
 if __name__ == "__main__":

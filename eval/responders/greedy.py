@@ -36,7 +36,8 @@ def decode_greedily(
         found = generate(
             **given, do_sample=False, max_new_tokens=min(STRETCH, most - done), return_dict_in_generate=True
         )
-        whole, new = found.sequences, found.sequences[:, ids.shape[1] :]
+        whole = cast("Tensor", found.sequences)
+        new = whole[:, ids.shape[1] :]
         answers[rows[going], done : done + new.shape[1]] = new[going]
         done += new.shape[1]
         going &= ~torch.isin(new, ends).any(dim=1)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from unlearn.losses.likelihood import align
-from unlearn.models.encoding import Batch, Encoder
+from unlearn.models.encoding import Batch, Encoder, near
 from unlearn.models.families import Family
 from unlearn.models.forward import AnswerModel, adapter_off, bare, core_model
 
@@ -121,6 +121,6 @@ def _fixed_weight(head: nn.Module) -> Tensor:
 
 
 def _shards(samples: Mapping[str, TrainingSample]) -> list[Sequence[str]]:
-    """Keys in batches of similar length, in an order that depends on the samples alone."""
-    order = sorted(samples, key=lambda key: (samples[key].modality, len(samples[key].prompt), key))
+    """Keys in batches that share what they can, in an order that depends on the samples alone."""
+    order = sorted(samples, key=lambda key: (*near(samples[key]), key))
     return [order[start : start + REFERENCE_BATCH] for start in range(0, len(order), REFERENCE_BATCH)]

@@ -199,6 +199,11 @@ class Encoder:
         return prompt, answered_text(self._form, prompt, answer, closed=True)
 
 
+def near(sample: TrainingSample) -> tuple[str, bytes, int]:
+    """By which samples are sorted so that neighbours share a picture, and texts are about as long as each other."""
+    return sample.modality, sample.image or b"", len(sample.prompt)
+
+
 def processed(processor: "ProcessorMixin", form: PromptForm, text: str, picture: "Image | None") -> dict[str, Tensor]:
     """The processor's tensors for one rendered text and its picture, as a batch of one."""
     special = adds_special(processor, text)

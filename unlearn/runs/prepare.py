@@ -15,6 +15,7 @@ from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
+from unlearn.memory.estimate import memory_estimate
 from unlearn.methods.mmunlearner import freeze_first_matrices
 from unlearn.methods.phases import check_phases
 from unlearn.methods.rows.method import Method
@@ -22,7 +23,6 @@ from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
-from unlearn.models.memory_estimate import memory_estimate
 from unlearn.presets import Numbers, Preset, numbers_for
 from unlearn.runs.record import MASK, RunRecord, base_for, has_begun
 from unlearn.schedules import epochs_for, turns

@@ -9,11 +9,11 @@ import torch
 
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
+from unlearn.memory.estimate import MemoryEstimate
+from unlearn.memory.step_memory import StepMemory
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
-from unlearn.models.memory_estimate import MemoryEstimate
 from unlearn.training.lanes import Groups, in_pieces
-from unlearn.training.step_memory import StepMemory
 
 log = logging.getLogger(__name__)
 

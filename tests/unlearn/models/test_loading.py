@@ -11,13 +11,13 @@ from torch.nn.functional import cross_entropy
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import BUILDERS, picture, tiny_qwen
+from unlearn.memory.estimate import MemoryEstimate, memory_estimate
 from unlearn.models.adapters import add_lora, save_adapter
 from unlearn.models.anatomy import language_linears
 from unlearn.models.digests import folder_digest
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, adapter_off, answer_window
 from unlearn.models.loading import grow_embeddings, load_model
-from unlearn.models.memory_estimate import MemoryEstimate, memory_estimate
 
 FAMILIES = sorted(BUILDERS)
 SAMPLES = [

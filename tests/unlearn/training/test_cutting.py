@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import picture, tiny_qwen
+from unlearn.memory.step_memory import StepMemory
 from unlearn.methods.objective import objective_for
 from unlearn.methods.table import METHODS
 from unlearn.models.adapters import add_lora
@@ -26,7 +27,6 @@ from unlearn.training.lanes import Groups
 from unlearn.training.loop import Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.pieces import Share
-from unlearn.training.step_memory import StepMemory
 
 NUMBERS = Numbers(lr=1e-3, epochs=1, batch=6, retain_batch=6, dropout=0.0)
 Cramped = Callable[[int], tuple[AnswerModel, Encoder, list[int]]]

@@ -1,6 +1,6 @@
 """Memory of a training step: measured on single samples, reckoned for any step from its rows, tokens and pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from schemas.dataset.samples import TrainingSample
 from unlearn.losses.likelihood import VOCABULARY_CHUNK
+from unlearn.memory.estimate import MemoryEstimate
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare, core_model
-from unlearn.models.memory_estimate import MemoryEstimate
 from unlearn.rows.layout import Extent
-from unlearn.training.lanes import Groups
+
+Groups = Mapping[str, tuple[TrainingSample, ...]]
+"""The samples of one step, or of a piece of it, by group name."""
 
 
 @dataclass(frozen=True)
