@@ -7,9 +7,12 @@ from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.answer_rows import ANSWER_ROWS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.method import Method
+from unlearn.methods.rows.teacher_rows import TEACHER_ROWS
 from unlearn.methods.rows.token_rows import TOKEN_ROWS
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS) for method in rows}
+METHODS: dict[str, Method] = {
+    method.name: method for rows in (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS, TEACHER_ROWS) for method in rows
+}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:

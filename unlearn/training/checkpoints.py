@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class RunState:
     best_score: float | None = None
     finished: str = ""
     """Why the run ended; "" while it has not."""
+    memory: Mapping[str, float] = field(default_factory=dict)
+    """What the objective carries from step to step."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One step's gradient: of the whole batch at once, or piece by piece with exactly the same result."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from schemas.errors import BadInput
 from unlearn.models.encoding import Batch, Encoder
 from unlearn.models.fsdp import cut_like, is_cut, whole
 from unlearn.training.lanes import Groups, Lanes, in_pieces
+from unlearn.training.memory import Held, Memory, Terms
 
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]
-Terms = Callable[[Mapping[str, Tensor], Groups], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,21 @@ class Objective:
     terms: Terms
     mask: Mapping[str, Tensor] | None = None
     masked_terms: frozenset[str] = frozenset()
+    memory: Memory | None = None
+    """What the terms carry from step to step, where they do."""
+    held: Held = field(default_factory=dict)
+    """That of the step at hand."""
+
+    def remembering(self, held: Held) -> "Objective":
+        """The objective of a step that comes with these numbers; with none, of the first step."""
+        if self.memory is None:
+            return self
+        held = held or self.memory.start
+        return replace(self, held=held, terms=self.memory.recalled(held))
+
+    def remembered(self, measured: Mapping[str, float]) -> Held:
+        """What the next step is given, after a step that measured these means."""
+        return self.memory.after(self.held, measured) if self.memory is not None else {}
 
 
 @dataclass(frozen=True)

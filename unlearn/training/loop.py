@@ -133,6 +133,7 @@ def train(
         with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
+                objective = objective.remembering(state.memory)
                 groups = {name: tuple(samples[key] for key in keys) for name, keys in plan[step].groups.items()}
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 gradient, norm = _gradient(parts, encoder, groups, objective, step, clip_norm=optimisation.clip_norm)
@@ -145,6 +146,7 @@ def train(
                 numbers, reason = _call(callbacks, moment)
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": norm, **numbers})
                 state = _advance(state, gradient.loss, stop_rule)
+                state = replace(state, memory=objective.remembered(gradient.measured))
                 reason = reason or _ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)
