@@ -68,6 +68,11 @@ class Numbers(BaseModel):
     rest_power: Weight = 1.0
     teacher_strength: Weight = 0.0
     teacher_epochs: Positive = 10
+    words_weight: Weight = 1.0
+    dual_start: Weight = 50.0
+    dual_step: Weight = 1.0
+    dual_slack: Weight = 0.05
+    dual_warmup: Annotated[int, Field(ge=0)] = 0
     # answers beside the trained ones, and what samples count
     refusals: tuple[str, ...] = ()
     refusal_weight: Weight = 1.0

@@ -4,7 +4,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from unlearn.losses.term import FORGET, Measured, Samples, Term, token_mean, weighed
+from unlearn.losses.term import FORGET, Measured, Samples, Term, token_mean, union_share, weighed
 from unlearn.presets import Numbers
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ def _paired(measured: Measured, samples: Samples, group: str, base: str, quantit
 
 
 def _refuse(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
-    """Cross-entropy of refusals, a token mean of its own; published PO takes one mean over refusals and retain."""
-    if numbers.refusal_mean == "own" or "retain.nll_sum" not in measured:
-        return numbers.refusal_weight * token_mean(measured, "refusal")
-    total = measured["refusal.nll_sum"].sum() + measured["retain.nll_sum"].sum()
-    return numbers.refusal_weight * total / (measured["refusal.tokens"].sum() + measured["retain.tokens"].sum())
+    """Cross-entropy of refusals, a token mean of its own, or its part of one mean with retain (published PO)."""
+    return numbers.refusal_weight * token_mean(measured, "refusal") * union_share(measured, numbers, "refusal")
 
 
 def _dpo(measured: Measured, samples: Samples, numbers: Numbers, *, group: str) -> "Tensor":

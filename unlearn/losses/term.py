@@ -34,6 +34,14 @@ class Term:
     """Whose logits at forget answers it compares with: the old model's, or those and a second teacher's."""
 
 
+def union_share(measured: Measured, numbers: Numbers, group: str) -> "Tensor | float":
+    """What a group's token mean is multiplied by: its share of the tokens, where refusals and retain have one mean."""
+    if numbers.refusal_mean == "own" or not {"refusal.tokens", "retain.tokens"} <= measured.keys():
+        return 1.0
+    whole = [measured[name].sum() for name in ("refusal.tokens", "retain.tokens", "matched.tokens") if name in measured]
+    return measured[f"{group}.tokens"].sum() / sum(whole[1:], start=whole[0])
+
+
 def weighed(measured: Measured, group: str, values: "Tensor") -> "Tensor":
     """Values of a group's samples times the samples' factors, where samples have factors."""
     factor = measured.get(f"{group}.factor")

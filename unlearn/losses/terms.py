@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from unlearn.losses.answer_terms import ANSWER_TERMS
-from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean, weighed
+from unlearn.losses.teacher_terms import TEACHER_TERMS
+from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean, union_share, weighed
 from unlearn.losses.token_terms import TOKEN_TERMS
 from unlearn.presets import Numbers
 
@@ -35,7 +36,7 @@ def _ascent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
 
 def _descent(measured: Measured, samples: Samples, numbers: Numbers) -> "Tensor":
     parts = [
-        weight * token_mean(measured, group)
+        weight * token_mean(measured, group) * union_share(measured, numbers, group)
         for group, weight in (("retain", numbers.retain_weight), ("matched", numbers.matched_weight))
         if f"{group}.nll_sum" in measured
     ]
@@ -82,5 +83,5 @@ _FIRST_TERMS: dict[str, Term] = {
     "boundary": Term((FORGET, MATCHED), _boundary),
 }
 
-TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS, **ANSWER_TERMS}
+TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS, **ANSWER_TERMS, **TEACHER_TERMS}
 """All terms by name, from the files of this folder."""

@@ -17,6 +17,7 @@ from unlearn.models.encoding import Batch, join
 from unlearn.models.forward import adapter_off, bare
 from unlearn.presets import Numbers
 from unlearn.training.gradients import Objective
+from unlearn.training.memory import Held, Memory, Terms
 
 GROUPS = (
     "forget", "refusal", "alternate", "decoupled", "mixed_forget_first", "mixed_retain_first", "retain_refusal",
@@ -177,15 +178,37 @@ def objective_for(
     reference: Reference | None,
     keep: Mapping[str, Tensor] | None,
     aids: Aids = NO_AIDS,
+    retain_bound: float | None = None,
 ) -> Objective:
-    """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight."""
+    """The method as the loop takes it. `keep` are the factors of the gradient of masked terms, by trained weight;
+    `retain_bound` is what a method with a constraint holds the retain loss under, in nats per token.
+    """
     if method.masked and keep is None:
         raise BadInput(
             f"method {method.name}", "needs a saliency mask", "take one with unlearn.methods.mmunlearner.take_mask"
         )
+    terms = partial(loss_terms, method, numbers)
     return Objective(
         measure=partial(measure, method=method, numbers=numbers, reference=reference, aids=aids),
-        terms=partial(loss_terms, method, numbers),
+        terms=terms,
         mask=keep,
         masked_terms=method.masked,
+        memory=None if retain_bound is None else constraint(numbers, terms, bound=retain_bound),
     )
+
+
+def constraint(numbers: Numbers, terms: Terms, *, bound: float) -> Memory:
+    """The weight of PDU's retain loss: m := max(0, m + step (loss - bound)) after each step that has a retain batch.
+
+    It stands still in the warm-up. `bound` is in nats per token.
+    """
+
+    def after(held: Held, measured: Mapping[str, float]) -> Held:
+        done = held["done"] + 1
+        groups = [name for name in ("retain", "matched") if f"{name}.nll_sum" in measured]
+        if done <= numbers.dual_warmup or not groups:
+            return {"dual": held["dual"], "done": done}
+        loss = sum(measured[f"{name}.nll_sum"] / measured[f"{name}.tokens"] for name in groups) / len(groups)
+        return {"dual": max(0.0, held["dual"] + numbers.dual_step * (loss - bound)), "done": done}
+
+    return Memory({"dual": numbers.dual_start, "done": 0.0}, after, terms)

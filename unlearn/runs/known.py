@@ -79,7 +79,8 @@ def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None) -> O
         second=_second_teacher(ready) if method.teacher == "second" else None,
     )
     keep = None if mask is None else mask.for_weights(bare(ready.network))
-    objective = objective_for(method, numbers, reference=reference, keep=keep, aids=aids)
+    bound = _retain_bound(ready) if "dual" in method.terms else None
+    objective = objective_for(method, numbers, reference=reference, keep=keep, aids=aids, retain_bound=bound)
     return replace(objective, combiner=combiner_of(method, numbers))
 
 
@@ -103,6 +104,12 @@ def _reference(ready: Prepared, answers: AnswerGroups) -> Reference | None:
         also = measure_reference(ready.network, ready.encoder, samples, keep_hidden=bool(method.teacher))
         found = also if found is None else found.joined(also)
     return found
+
+
+def _retain_bound(ready: Prepared) -> float:
+    """Nats per token: the old model's retain loss and the slack above it."""
+    before = measure_reference(ready.network, ready.encoder, ready.data.retain, keep_hidden=False)
+    return sum(before.nll_sum.values()) / sum(before.tokens.values()) + ready.numbers.dual_slack
 
 
 def _banned(ready: Prepared) -> Tensor:

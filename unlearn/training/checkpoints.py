@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ class RunState:
     """Why the run ended; "" while it has not."""
     seed: int | None = None
     """Of the run's random numbers; None in checkpoints that do not say."""
+    memory: Mapping[str, float] = field(default_factory=dict)
+    """What the objective carries from step to step."""
 
 
 @contextmanager

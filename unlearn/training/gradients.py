@@ -12,6 +12,7 @@ from unlearn.training.combiners import Combiner, Weighted, cosine, norm
 from unlearn.training.cutting import cut
 from unlearn.training.fsdp import cut_like, is_cut
 from unlearn.training.lanes import Groups, Lanes, in_pieces
+from unlearn.training.memory import Held, Memory, Terms
 from unlearn.training.pieces import (
     Share,
     batches_of,
@@ -25,7 +26,6 @@ from unlearn.training.pieces import (
 )
 
 Measure = Callable[[nn.Module, Mapping[str, Batch]], Mapping[str, Tensor]]
-Terms = Callable[[Mapping[str, Tensor], Groups], Mapping[str, Tensor]]
 Penalty = Callable[[int], Tensor]
 """A scalar of the trained weights alone, at a step: no sample enters."""
 MASKED, REST = "masked", "rest"
@@ -52,6 +52,10 @@ class Objective:
     penalties: Mapping[str, Penalty] = field(default_factory=dict)
     measure_at: Callable[[int], Measure] | None = None
     """The measurement of a step, where it draws numbers of its own; it takes the place of `measure`."""
+    memory: Memory | None = None
+    """What the terms carry from step to step, where they do."""
+    held: Held = field(default_factory=dict)
+    """That of the step at hand."""
 
     def at(self, step: int) -> "Objective":
         """The objective of that step."""
@@ -62,6 +66,17 @@ class Objective:
         if self.combiner is not None:
             return self.combiner.phase_of[term]
         return MASKED if self.mask is not None and term in self.masked_terms else REST
+
+    def remembering(self, held: Held) -> "Objective":
+        """The objective of a step that comes with these numbers; with none, of the first step."""
+        if self.memory is None:
+            return self
+        held = held or self.memory.start
+        return replace(self, held=held, terms=self.memory.recalled(held))
+
+    def remembered(self, measured: Mapping[str, float]) -> Held:
+        """What the next step is given, after a step that measured these means."""
+        return self.memory.after(self.held, measured) if self.memory is not None else {}
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ def train(
         with log_file(kept_in, state.step) as lines, StepCount(len(plan), state.step, shown=bool(kept_in)) as bar:
             while state.step < end:
                 step = state.step
+                objective = objective.remembering(state.memory)
                 groups = steps[step]
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 estimated = is_estimated(step, len(plan), optimisation)
@@ -139,7 +140,8 @@ def train(
                 numbers, reason = _call(callbacks, moment)
                 write_line(lines, step, gradient, {"lr": rate, "grad_norm": length, **numbers})
                 state = advance(state, gradient.loss, stop_rule)
-                state = replace(state, pieces=parts.cutting.least if parts.cutting else 1)
+                pieces = parts.cutting.least if parts.cutting else 1
+                state = replace(state, pieces=pieces, memory=objective.remembered(gradient.measured))
                 reason = reason or ended(state, len(plan), stop_rule)
                 if folder is not None:  # in every process, for one that writes may not hold all weights
                     state = _keep_best(kept_in, parts, state, numbers, best_by)

@@ -54,8 +54,15 @@ def test_po_has_a_mean_for_refusals_and_one_for_retain() -> None:
 
 
 def test_published_po_takes_one_mean_over_refusals_and_retain() -> None:
-    found = terms("po", refusal_mean="union", retain_weight=0.0)
-    assert found == {"refuse": pytest.approx(18 / 8), "descent": 0.0}
+    assert sum(terms("po", refusal_mean="union").values()) == pytest.approx(18 / 8)
+
+
+def test_a_step_of_retain_alone_has_its_plain_mean_in_published_po() -> None:
+    values = loss_terms(
+        METHODS["po"], PLAIN.model_copy(update={"refusal_mean": "union"}),
+        {name: value for name, value in FOUND.items() if name.startswith("retain.")}, {"retain": SAMPLES["retain"]},
+    )  # fmt: skip
+    assert {name: value.item() for name, value in values.items()} == {"descent": pytest.approx(8 / 3)}
 
 
 @pytest.mark.parametrize(("method", "term"), [("dpo", "dpo"), ("altpo", "dpo-alternate")])
