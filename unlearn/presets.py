@@ -70,6 +70,13 @@ class Numbers(BaseModel):
     zeroth_directions: Positive = 1
     zeroth_block: Positive = 20
     zeroth_lr: Annotated[float, Field(gt=0)] | None = None
+    # hidden states
+    layer: Annotated[int, Field(ge=0)] | None = None
+    steer_to: Literal["random", "refusal"] = "random"
+    steering: Annotated[float, Field(gt=0)] = 2.0
+    steering_by: Literal["fixed", "norm"] = "norm"
+    hold_weight: Weight = 1.0
+    noise: Weight = 0.0
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16

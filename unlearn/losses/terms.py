@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean
 from unlearn.presets import Numbers
 
@@ -80,5 +81,5 @@ _FIRST_TERMS: dict[str, Term] = {
     "boundary": Term((FORGET, MATCHED), _boundary),
 }
 
-TERMS: dict[str, Term] = {**_FIRST_TERMS}
+TERMS: dict[str, Term] = {**_FIRST_TERMS, **HIDDEN_TERMS}
 """All terms by name, from the files of this folder."""

@@ -6,9 +6,12 @@ from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
+from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.method import Method
 
-METHODS: dict[str, Method] = {method.name: method for rows in (FIRST_ROWS, GEOMETRY_ROWS) for method in rows}
+METHODS: dict[str, Method] = {
+    method.name: method for rows in (FIRST_ROWS, GEOMETRY_ROWS, HIDDEN_ROWS) for method in rows
+}
 
 
 def method_named(name: str, *, boundary: bool = False) -> Method:

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -13,6 +16,33 @@ from unlearn.models.packing import Picture, pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a layer of the language model gave out in each forward pass while it was watched."""
+
+    layer: int
+    """Counted from 0."""
+    states: list[Tensor] = field(default_factory=list)
+    """[batch, width, hidden] each, laid out as the labels that the pass returned."""
+
+
+_WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watching(layer: int) -> Iterator[Watched]:
+    """Keep what a layer of the language model gives out at answers, in this thread, with its graph.
+
+    The first place of each sample is the last token of its prompt, the others are its answer tokens themselves.
+    """
+    watched = Watched(layer)
+    token = _WATCHED.set(watched)
+    try:
+        yield watched
+    finally:
+        _WATCHED.reset(token)
 
 
 class AnswerModel(nn.Module):
@@ -37,18 +67,43 @@ class AnswerModel(nn.Module):
         """
         positions, kept = answer_window(labels)
         core = core_model(self.model)
-        if not self.family.plain_head:
-            full = core(**inputs, use_cache=False).logits  # [batch, length, vocab]
-            return _take(full, positions), kept
-        if pictures is not None and self.family.packs and self._may_pack():
-            starts = labels.ne(-100).int().argmax(dim=1).tolist()
-            packed = pack(inputs, starts, pictures, token_positions(core, inputs))
-            rows = core.model(**packed.inputs, use_cache=False).last_hidden_state  # [rows, long, hidden]
-            hidden = rows.flatten(0, 1)[packed.places.gather(1, positions)]  # [batch, width, hidden]
-        else:
-            hidden = _take(core.model(**inputs, use_cache=False).last_hidden_state, positions)
-        head = cast(nn.Linear, core.get_output_embeddings())  # type: ignore[no-untyped-call]
-        return head(hidden), kept
+        take = partial(_take, positions=positions)
+        with self._layer_output() as given:
+            if not self.family.plain_head:
+                logits = take(core(**inputs, use_cache=False).logits)  # [batch, width, vocab]
+            else:
+                if pictures is not None and self.family.packs and self._may_pack():
+                    starts = labels.ne(-100).int().argmax(dim=1).tolist()
+                    packed = pack(inputs, starts, pictures, token_positions(core, inputs))
+                    take = partial(_unpacked, places=packed.places.gather(1, positions))
+                    inputs = packed.inputs
+                hidden = take(core.model(**inputs, use_cache=False).last_hidden_state)  # [batch, width, hidden]
+                logits = cast(nn.Linear, core.get_output_embeddings())(hidden)  # type: ignore[no-untyped-call]
+        if (watched := _WATCHED.get()) is not None:
+            watched.states.append(take(given[0]))
+        return logits, kept
+
+    @contextmanager
+    def _layer_output(self) -> Iterator[list[Tensor]]:
+        """What the watched layer gives out, [rows, length, hidden], once the forward pass is done."""
+        given: list[Tensor] = []
+        watched = _WATCHED.get()
+        if watched is None:
+            yield given
+            return
+        layers = language_layers(core_model(self.model), self.family)
+        if not 0 <= watched.layer < len(layers):
+            raise BadInput(f"layer {watched.layer}", f"the language model has {len(layers)}, from 0", "choose another")
+
+        def keep(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            if _WATCHED.get() is watched:  # a layer is shared by threads
+                given.append(output if isinstance(output, Tensor) else output[0])
+
+        hook = layers[watched.layer].register_forward_hook(keep)
+        try:
+            yield given
+        finally:
+            hook.remove()
 
     def _may_pack(self) -> bool:
         """A dropout would draw once for what samples share and not once for each."""
@@ -74,6 +129,21 @@ def token_positions(core: "PreTrainedModel", inputs: Mapping[str, Tensor]) -> Te
 def _take(values: Tensor, positions: Tensor) -> Tensor:
     """values[b, positions[b]]: [batch, length, n] and [batch, width] to [batch, width, n]."""
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def _unpacked(values: Tensor, places: Tensor) -> Tensor:
+    """What stands at some places of the flattened rows: [rows, long, n] and [batch, width] to [batch, width, n]."""
+    return values.flatten(0, 1)[places]
+
+
+def language_layers(model: nn.Module, family: Family) -> nn.ModuleList:
+    """The layers of the language model, without an adapter around it; raises BadInput where there is no such list."""
+    found = dict(model.named_modules()).get(f"{family.language}.layers")
+    if not isinstance(found, nn.ModuleList) or not len(found):
+        raise BadInput(
+            f"{family.language}.layers", "is no list of layers", "mend the row in unlearn/models/families.py"
+        )
+    return found
 
 
 def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:

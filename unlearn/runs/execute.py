@@ -11,6 +11,7 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.storage.tables import Record
 from unlearn.methods.activations import record_activity
+from unlearn.methods.hidden_states import layer_of, reads_states, take_old_states, with_states
 from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
 from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.methods.objective import objective_for
@@ -107,6 +108,13 @@ def _objective(ready: Prepared, mask: Mask | None) -> Objective:
             reference = measure_reference(ready.network, ready.encoder, compared, keep_hidden=diverges)
     keep = None if mask is None else mask.for_weights(bare(ready.network))
     objective = objective_for(method, numbers, reference=reference, keep=keep)
+    if reads_states(method):
+        layer = layer_of(numbers, ready.loaded.model, ready.loaded.family)
+        data = ready.data
+        old = take_old_states(
+            ready.network, ready.encoder, data.forget, data.retain, numbers, layer=layer, seed=ready.seed
+        )
+        objective = with_states(objective, old)
     return replace(objective, combiner=combiner_of(method, numbers))
 
 

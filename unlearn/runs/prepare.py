@@ -13,6 +13,8 @@ from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
+from unlearn.losses.hidden_terms import HIDDEN_TERMS
+from unlearn.methods.hidden_states import freeze_beyond, layer_of
 from unlearn.methods.mmunlearner import freeze_first_matrices
 from unlearn.methods.phases import check_phases
 from unlearn.methods.rows.method import Method
@@ -89,6 +91,8 @@ def prepare(
         )  # fmt: skip
         if method.masked and numbers.fisher == "sample":
             freeze_first_matrices(inner)
+        if all(name in HIDDEN_TERMS for name in method.terms):
+            freeze_beyond(inner, loaded.family, layer_of(numbers, inner, loaded.family))
     return Prepared(
         out=out,
         data=reword(data, ask) if numbers.wording == "probe" else data,

@@ -14,13 +14,14 @@ from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
+from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.runs.record import RunRecord
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4, "retain_batch": 6, "probe_every": 2, "probe_samples": 8, "rank": 4, "lr": 1e-3, "zeroth_block": 1,
 }  # fmt: skip
 STEPS, CUT = 4, 3
-ROWS = [method.name for rows in (GEOMETRY_ROWS,) for method in rows]
+ROWS = [method.name for rows in (GEOMETRY_ROWS, HIDDEN_ROWS) for method in rows]
 
 
 @pytest.fixture(scope="module")
