@@ -8,9 +8,10 @@ from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.method import Method
+from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
 
 METHODS: dict[str, Method] = {
-    method.name: method for rows in (FIRST_ROWS, GEOMETRY_ROWS, HIDDEN_ROWS) for method in rows
+    method.name: method for rows in (FIRST_ROWS, GEOMETRY_ROWS, HIDDEN_ROWS, WEIGHT_ROWS) for method in rows
 }
 
 

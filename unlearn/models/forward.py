@@ -190,5 +190,10 @@ def adapter_off(network: nn.Module) -> Iterator[None]:
     model = bare(network)
     if not isinstance(model, PeftModel):
         raise BadInput("the reference model", "there is no adapter to switch off", "cache reference values beforehand")
-    with model.disable_adapter(), torch.no_grad():
-        yield
+    moving = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    try:
+        with model.disable_adapter(), torch.no_grad():
+            yield
+    finally:
+        for name, weight in model.named_parameters():  # peft would set every matrix free that it switches on again
+            weight.requires_grad_(moving[name])

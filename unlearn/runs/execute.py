@@ -23,7 +23,7 @@ from unlearn.models.forward import bare, core_model
 from unlearn.models.fsdp import fsdp_wanted
 from unlearn.presets import Numbers
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
-from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
+from unlearn.runs.record import ADAPTER, MASK, PRUNED, START, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
 from unlearn.training.combiners import Combiner
@@ -32,6 +32,8 @@ from unlearn.training.loop import Outcome, Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
 from unlearn.training.processes import processes, wait_for_all, writes
+from unlearn.weights.penalties import penalties_of
+from unlearn.weights.starts import Start, apply_start, load_start, save_start, take_start
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,8 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
         retain_share=numbers.stop_retain_share,
         repetition=numbers.stop_repetition,
     )
-    objective = _objective(ready, mask)
+    start_of_adapter = _start(ready) if numbers.adapter_start != "zero" else None
+    objective = _objective(ready, mask, start_of_adapter)
     if ready.method.own:
         _rehearse(ready, plan, objective)
     outcome = train(
@@ -95,7 +98,7 @@ def probed(ready: Prepared) -> tuple[list[TrainingSample], list[TrainingSample]]
     return forget, [data.retain[key] for key in probe_keys(data.retain, limit=limit, seed=ready.seed)]
 
 
-def _objective(ready: Prepared, mask: Mask | None) -> Objective:
+def _objective(ready: Prepared, mask: Mask | None, start: Start | None) -> Objective:
     method, numbers = ready.method, ready.numbers
     if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
         found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
@@ -115,7 +118,10 @@ def _objective(ready: Prepared, mask: Mask | None) -> Objective:
             ready.network, ready.encoder, data.forget, data.retain, numbers, layer=layer, seed=ready.seed
         )
         objective = with_states(objective, old)
-    return replace(objective, combiner=combiner_of(method, numbers))
+    penalties = penalties_of(
+        bare(ready.network), numbers, basis={} if start is None else start.basis, seed=ready.seed
+    )  # fmt: skip
+    return replace(objective, combiner=combiner_of(method, numbers), penalties=penalties)
 
 
 def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:
@@ -165,6 +171,19 @@ def _mask(ready: Prepared) -> Mask:
             save_mask(path, mask)
     check_mask(mask, bare(ready.network), allow_full=ready.numbers.fisher == "batch")
     return mask
+
+
+def _start(ready: Prepared) -> Start:
+    """Where the run's adapter starts: read from its folder, or taken now and written there; and applied."""
+    path = ready.out / START
+    if path.is_file():
+        start = load_start(path, base=ready.base, data=ready.data.digest)
+    else:
+        start = take_start(ready.network, ready.encoder, ready.data, ready.numbers, seed=ready.seed)
+        if writes():
+            save_start(path, start, base=ready.base, data=ready.data.digest)
+    apply_start(bare(ready.network), start)
+    return start
 
 
 def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: float) -> RunRecord:

@@ -25,7 +25,7 @@ from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.models.memory_estimate import memory_estimate
 from unlearn.models.model_folder import base_digest
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, RunRecord, has_begun
+from unlearn.runs.record import MASK, START, RunRecord, has_begun
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -89,7 +89,7 @@ def prepare(
             inner, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=numbers.dropout, seed=seed,
             initial=numbers.adapter_initial,
         )  # fmt: skip
-        if method.masked and numbers.fisher == "sample":
+        if (method.masked and numbers.fisher == "sample") or numbers.adapter_start == "null-space":
             freeze_first_matrices(inner)
         if all(name in HIDDEN_TERMS for name in method.terms):
             freeze_beyond(inner, loaded.family, layer_of(numbers, inner, loaded.family))
@@ -222,7 +222,8 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
         return
     if processes() == 1 and not has_begun(out):
         log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
-        (out / MASK).unlink(missing_ok=True)
+        for left in (MASK, START):
+            (out / left).unlink(missing_ok=True)
         return
     for name in ("method", "code", "terms", "base", "data", "seed", "numbers"):
         before, now = getattr(found, name), getattr(record, name)

@@ -15,13 +15,15 @@ from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
+from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
 from unlearn.runs.record import RunRecord
 
 SMALL: dict[str, JsonValue] = {
-    "batch": 4, "retain_batch": 6, "probe_every": 2, "probe_samples": 8, "rank": 4, "lr": 1e-3, "zeroth_block": 1,
+    "batch": 4, "retain_batch": 6, "probe_every": 2, "probe_samples": 8, "rank": 2, "lr": 1e-3, "zeroth_block": 1,
+    "overlap_rank": 4, "null_share": 0.2,
 }  # fmt: skip
 STEPS, CUT = 4, 3
-ROWS = [method.name for rows in (GEOMETRY_ROWS, HIDDEN_ROWS) for method in rows]
+ROWS = [method.name for rows in (GEOMETRY_ROWS, HIDDEN_ROWS, WEIGHT_ROWS) for method in rows]
 
 
 @pytest.fixture(scope="module")
