@@ -125,7 +125,7 @@ def take_old_states(
 def random_direction(size: int, *, seed: int) -> Tensor:
     """[size], of length 1: r / |r|, r uniform on [0, 1) as in the authors' code, neither normal nor of mean zero."""
     drawn = torch.rand(size, generator=torch.Generator().manual_seed(seed))
-    return drawn / drawn.norm()
+    return drawn / drawn.square().sum().sqrt()
 
 
 def unanswerable() -> dict[str, TrainingSample]:
@@ -186,4 +186,5 @@ def _wanted(group: str, key: str, old: OldStates, step: int) -> Tensor:
 def noise(shape: Sequence[int], variance: float, draws: str) -> Tensor:
     """Normal numbers of that variance; the same name, the same numbers."""
     draw = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(draws.encode()).digest()[:7]))
-    return torch.randn(tuple(shape), generator=draw) * variance**0.5
+    drawn = torch.randn(tuple(shape), generator=draw)
+    return drawn.mul(variance**0.5)

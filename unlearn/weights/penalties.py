@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unlearn.presets import Numbers
 from unlearn.training.gradients import Penalty
-from unlearn.weights.starts import adapted_linears
+from unlearn.weights.starts import adapted_linears, base_weight, matrices
 
 
 def penalties_of(model: nn.Module, numbers: Numbers, *, basis: Mapping[str, Tensor], seed: int) -> dict[str, Penalty]:
@@ -18,7 +18,7 @@ def penalties_of(model: nn.Module, numbers: Numbers, *, basis: Mapping[str, Tens
     layers = adapted_linears(model)
     found: dict[str, Penalty] = {}
     if numbers.overlap_weight and basis:
-        fixed = {name: each.to(layers[name].lora_B["default"].weight) for name, each in sorted(basis.items())}
+        fixed = {name: each.to(matrices(layers[name])[1]) for name, each in sorted(basis.items())}
         found["overlap"] = partial(_overlaps, layers, fixed, numbers.overlap_weight)
     if numbers.transport_weight:
         found["transport"] = partial(
@@ -33,7 +33,7 @@ def overlap(second: Tensor, basis: Tensor) -> Tensor:
 
 
 def _overlaps(layers: Mapping[str, LoraLinear], basis: Mapping[str, Tensor], weight: float, step: int) -> Tensor:
-    each = [overlap(layers[name].lora_B["default"].weight, fixed) for name, fixed in basis.items()]
+    each = [overlap(matrices(layers[name])[1], fixed) for name, fixed in basis.items()]
     return weight * torch.stack(each).sum()
 
 
@@ -50,10 +50,10 @@ def _transports(layers: Mapping[str, LoraLinear], weight: float, directions: int
     """Of every adapted weight from what it was; W P = W0 P + s B (A P), so W itself is never made."""
     each = []
     for name, layer in layers.items():
-        first, second = layer.lora_A["default"].weight, layer.lora_B["default"].weight
-        drawn = _directions(layer.in_features, directions, f"{seed}:{step}:{name}").to(first)
+        first, second = matrices(layer)
+        drawn = _directions(first.shape[1], directions, f"{seed}:{step}:{name}").to(first)
         with torch.no_grad():
-            old = layer.base_layer.weight.to(drawn.dtype) @ drawn  # [out, directions]
+            old = base_weight(layer).to(drawn.dtype) @ drawn  # [out, directions]
         each.append(transport(old, old + layer.scaling["default"] * (second @ (first @ drawn))))
     return weight * torch.stack(each).sum()
 
@@ -62,4 +62,4 @@ def _directions(size: int, count: int, draws: str) -> Tensor:
     """[size, count] of length 1 each; the same name, the same directions."""
     draw = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(draws.encode()).digest()[:7]))
     found = torch.randn(size, count, generator=draw)
-    return found / found.norm(dim=0)
+    return found / found.square().sum(0).sqrt()

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import LoraModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -54,16 +55,25 @@ def adapted_linears(model: nn.Module) -> dict[str, LoraLinear]:
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLinear)}
 
 
+def matrices(layer: LoraLinear, adapter: str = "default") -> tuple[Tensor, Tensor]:
+    """A [rank, in] and B [out, rank] of one adapter on a linear: the weights themselves."""
+    return cast(nn.Linear, layer.lora_A[adapter]).weight, cast(nn.Linear, layer.lora_B[adapter]).weight
+
+
+def base_weight(layer: LoraLinear) -> Tensor:
+    """[out, in]: the weight under the adapter."""
+    return cast(nn.Linear, layer.base_layer).weight
+
+
 def take_start(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, *, seed: int) -> Start:
     """The start that the numbers name; raises BadInput where the rank does not fit the weights or the null space."""
     starts: Mapping[str, Callable[..., Start]] = {
         "fila": _fila, "vila": _vila, "reglu": _reglu, "null-space": _null_space
     }  # fmt: skip
-    with torch.no_grad():
-        for name, layer in adapted_linears(bare(network)).items():
-            if numbers.rank > min(layer.in_features, layer.out_features):
-                found = f"is more than the {min(layer.in_features, layer.out_features)} that {name} has"
-                raise BadInput(f"rank {numbers.rank}", found, "take a lower rank")
+    for name, layer in adapted_linears(bare(network)).items():
+        most = min(base_weight(layer).shape)
+        if numbers.rank > most:
+            raise BadInput(f"rank {numbers.rank}", f"is more than the {most} that {name} has", "take a lower rank")
     return starts[numbers.adapter_start](network, encoder, data, numbers, seed)
 
 
@@ -77,15 +87,14 @@ def apply_start(model: nn.Module, start: Start) -> None:
     if any(bool(each.any()) for each in start.second.values()):
         adapted = cast(PeftModel, model)
         adapted.add_adapter(ORIGIN, adapted.peft_config["default"])
-        adapted.base_model.set_adapter(["default", ORIGIN])
+        cast(LoraModel, adapted.base_model).set_adapter(["default", ORIGIN])
     with torch.no_grad():
         for name, layer in layers.items():
-            first, second = layer.lora_A, layer.lora_B
-            first["default"].weight.copy_(start.first[name])
-            second["default"].weight.copy_(start.second[name])
-            if ORIGIN in first:
-                first[ORIGIN].weight.copy_(start.first[name])
-                second[ORIGIN].weight.copy_(-start.second[name])
+            for adapter, sign in (("default", 1), (ORIGIN, -1)):
+                if adapter in layer.lora_A:
+                    first, second = matrices(layer, adapter)
+                    first.copy_(start.first[name])
+                    second.copy_(sign * start.second[name])
     for name, weight in model.named_parameters():
         weight.requires_grad_(moving.get(name, False))
 
@@ -107,8 +116,8 @@ def row_weights(forget: Tensor, retain: Tensor) -> Tensor:
 
 def _fila(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, seed: int) -> Start:
     layers = adapted_linears(bare(network))
-    weights = {name: cast(nn.Linear, layer.base_layer).weight for name, layer in layers.items()}
-    forget, retain = _fishers(network, encoder, data, numbers, list(weights.values()), centred=False)
+    weights = [base_weight(layer) for layer in layers.values()]
+    forget, retain = _fishers(network, encoder, data, numbers, weights, centred=False)
     rows = {name: row_weights(*(f[f"{name}.base_layer.weight"] for f in (forget, retain))) for name in layers}
     return _from_rows(layers, rows)
 
@@ -116,7 +125,7 @@ def _fila(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers
 def _vila(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, seed: int) -> Start:
     """As FILA, with importances of the two factors, both random at first, in place of those of the weight."""
     layers = adapted_linears(bare(network))
-    factors = {name: (layer.lora_A["default"].weight, layer.lora_B["default"].weight) for name, layer in layers.items()}
+    factors = {name: matrices(layer) for name, layer in layers.items()}
     draw = torch.Generator().manual_seed(seed)
     before = {name: tuple(each.detach().clone() for each in pair) for name, pair in factors.items()}
     with torch.no_grad():
@@ -140,7 +149,7 @@ def _vila(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers
 def _from_rows(layers: Mapping[str, LoraLinear], rows: Mapping[str, Tensor]) -> Start:
     first, second = {}, {}
     for name, layer in layers.items():
-        weight = cast(nn.Linear, layer.base_layer).weight.detach().float()
+        weight = base_weight(layer).detach().float()
         scale, rank = layer.scaling["default"], layer.r["default"]
         first[name], second[name] = fila_matrices(weight, rows[name].float(), rank=rank, scale=scale)
     return Start(first, second, {})
@@ -168,7 +177,8 @@ def _fishers(
 
 def reglu_basis(forget: Tensor, retain: Tensor, *, balance: float, rank: int) -> Tensor:
     """[out, rank]: leading eigenvectors of (1 - balance) C_forget - balance C_retain, both [out, out]."""
-    return torch.linalg.eigh((1 - balance) * forget - balance * retain).eigenvectors.flip(1)[:, :rank]
+    vectors: Tensor = torch.linalg.eigh((1 - balance) * forget - balance * retain).eigenvectors
+    return vectors.flip(1)[:, :rank]
 
 
 def _reglu(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, seed: int) -> Start:
@@ -179,16 +189,16 @@ def _reglu(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Number
     )
     first, second, basis = {}, {}, {}
     for name, layer in layers.items():
-        ridge = RIDGE * torch.eye(layer.out_features, dtype=torch.float64)
+        ridge = RIDGE * torch.eye(len(base_weight(layer)), dtype=torch.float64)
         of_retain = retain[name] + ridge
         chosen = reglu_basis(
             forget[name] + ridge, of_retain, balance=numbers.start_balance, rank=layer.r["default"]
         ).float()
-        weight = cast(nn.Linear, layer.base_layer).weight.detach().float().cpu()
+        weight = base_weight(layer).detach().float().cpu()
         first[name], second[name] = chosen.T @ weight, chosen
         if numbers.overlap_weight:
-            if numbers.overlap_rank >= layer.out_features:
-                found = f"leaves none of the {layer.out_features} outputs of {name} free"
+            if numbers.overlap_rank >= len(weight):
+                found = f"leaves none of the {len(weight)} outputs of {name} free"
                 raise BadInput(f"overlap_rank {numbers.overlap_rank}", found, "take a lower one")
             basis[name] = torch.linalg.eigh(of_retain).eigenvectors.flip(1)[:, : numbers.overlap_rank].float()
     return Start(first, second, basis)
@@ -215,9 +225,9 @@ def _null_space(network: nn.Module, encoder: Encoder, data: Assigned, numbers: N
         if count < layer.r["default"]:
             found = f"is more than the {count} directions that retain inputs of {name} leave free"
             raise BadInput(f"rank {layer.r['default']}", found, "take a lower rank, or a larger null_share")
-        drawn = layer.lora_A["default"].weight.detach().double().cpu()
+        drawn = matrices(layer)[0].detach().double().cpu()
         first[name] = (drawn @ projection).float()
-        second[name] = torch.zeros_like(layer.lora_B["default"].weight)
+        second[name] = torch.zeros_like(matrices(layer)[1])
     return Start(first, second, {})
 
 

@@ -25,6 +25,7 @@ from unlearn.weights.starts import (
     apply_start,
     fila_matrices,
     load_start,
+    matrices,
     null_projection,
     reglu_basis,
     row_weights,
@@ -109,7 +110,7 @@ def test_centred_fisher_is_the_variance_over_samples(base: Path, data: Assigned)
     _, network, encoder = fresh(base)
     with torch.no_grad():
         for layer in adapted_linears(bare(network)).values():
-            layer.lora_B["default"].weight.normal_()
+            matrices(layer)[1].normal_()
     samples = {key: data.forget[key] for key in sorted(data.forget)[:3]}
     one = {key: sample_fisher(network, encoder, {key: samples[key]}, batch=4) for key in samples}
     found = sample_fisher(network, encoder, samples, batch=2, centred=True)
@@ -134,7 +135,7 @@ def test_a_start_changes_no_logit_and_is_saved_as_one_adapter_of_the_base(
     base: Path, data: Assigned, tmp_path: Path, name: str, numbers: dict[str, object]
 ) -> None:
     assert METHODS[name].kind == "weights"
-    loaded, network, encoder = fresh(base)
+    _, network, encoder = fresh(base)
     batch = encoder.batch([data.forget[key] for key in sorted(data.forget)[:3]])
     network.eval()
     with torch.no_grad():
@@ -149,7 +150,7 @@ def test_a_start_changes_no_logit_and_is_saved_as_one_adapter_of_the_base(
             old, _ = network(batch.inputs, batch.labels, batch.pictures)
         torch.testing.assert_close(old, before, rtol=0.0, atol=0.0)
         for layer in adapted_linears(bare(network)).values():  # as if it had been trained
-            layer.lora_B["default"].weight.add_(0.1)
+            matrices(layer)[1].add_(0.1)
         moved, _ = network(batch.inputs, batch.labels, batch.pictures)
     assert (moved - before).abs().max() > 1e-2
     save_adapter(network, tmp_path / "adapter", base_digest="b")
