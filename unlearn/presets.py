@@ -91,6 +91,22 @@ class Numbers(BaseModel):
     zeroth_directions: Positive = 1
     zeroth_block: Positive = 20
     zeroth_lr: Annotated[float, Field(gt=0)] | None = None
+    # where the adapter starts, and what holds weights
+    adapter_start: Literal["zero", "fila", "vila", "reglu", "null-space"] = "zero"
+    start_balance: Annotated[float, Field(ge=0, le=1)] = 0.5
+    start_samples: Positive = 256
+    null_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    overlap_weight: Weight = 0.0
+    overlap_rank: Positive = 128
+    transport_weight: Weight = 0.0
+    transport_directions: Positive = 100
+    # hidden states
+    layer: Annotated[int, Field(ge=0)] | None = None
+    steer_to: Literal["random", "refusal"] = "random"
+    steering: Annotated[float, Field(gt=0)] = 2.0
+    steering_by: Literal["fixed", "norm"] = "norm"
+    hold_weight: Weight = 1.0
+    noise: Weight = 0.0
     # MMUnlearner
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from unlearn.losses.answer_terms import ANSWER_TERMS
+from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.losses.teacher_terms import TEACHER_TERMS
 from unlearn.losses.term import FORGET, KEPT, MATCHED, Measured, Samples, Term, token_mean, union_share, weighed
 from unlearn.losses.token_terms import TOKEN_TERMS
@@ -83,5 +84,5 @@ _FIRST_TERMS: dict[str, Term] = {
     "boundary": Term((FORGET, MATCHED), _boundary),
 }
 
-TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS, **ANSWER_TERMS, **TEACHER_TERMS}
+TERMS: dict[str, Term] = {**_FIRST_TERMS, **TOKEN_TERMS, **ANSWER_TERMS, **TEACHER_TERMS, **HIDDEN_TERMS}
 """All terms by name, from the files of this folder."""

@@ -36,16 +36,23 @@ def erase_set(
 
 
 def sample_fisher(
-    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, batch: int
+    network: nn.Module,
+    encoder: Encoder,
+    samples: Mapping[str, TrainingSample],
+    *,
+    batch: int,
+    centred: bool = False,
 ) -> dict[str, Tensor]:
     """Mean over samples of the squared gradient of each sample's mean NLL, by name of trained linear weight, fp32.
 
+    With `centred` it is the variance over samples: the squared mean gradient is taken off.
     One backward pass serves a whole batch: a linear layer's gradient for one sample is the product of that sample's
     inputs and output gradients. Where the vision tower is trained too, its rows mix samples, so one is taken at a time.
     """
     model = bare(network)
     linears = trained_linears(model)
     fisher = {f"{name}.weight": torch.zeros_like(layer.weight, dtype=torch.float32) for name, layer in linears.items()}
+    mean = {name: torch.zeros_like(total) for name, total in fisher.items()} if centred else {}
     inputs: dict[str, Tensor] = {}
     of_outputs: dict[str, Tensor] = {}
     hooks = [layer.register_forward_hook(_remember(name, inputs, of_outputs)) for name, layer in linears.items()]
@@ -60,12 +67,16 @@ def sample_fisher(
             torch.autograd.backward([losses.sum()])
             for name in of_outputs:
                 fisher[f"{name}.weight"] += _squared_gradients(of_outputs[name], inputs[name], rows=len(keys))
+                if centred:
+                    together = of_outputs[name].flatten(0, -2).float().T @ inputs[name].flatten(0, -2).float()
+                    mean[f"{name}.weight"] += together / len(samples)
     finally:
         for hook in hooks:
             hook.remove()
         network.train(training)
         model.zero_grad(set_to_none=True)
-    return {name: total / len(samples) for name, total in fisher.items()}
+    found = {name: total / len(samples) for name, total in fisher.items()}
+    return {name: (total - mean[name].square()).clamp(min=0) for name, total in found.items()} if centred else found
 
 
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]

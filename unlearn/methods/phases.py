@@ -26,6 +26,13 @@ def check_phases(method: Method, numbers: Numbers) -> None:
         raise BadInput(where, f"there is one gradient and none to combine it with: {kind}", "choose one such as gd")
     if numbers.combine != "sum" and method.masked:
         raise BadInput(where, "the method's mask combines its gradients already", "choose a method without a mask")
+    if numbers.trained == "full" and (numbers.adapter_start != "zero" or numbers.transport_weight):
+        asked = "adapter_start" if numbers.adapter_start != "zero" else "transport_weight"
+        raise BadInput(f"{asked} with trained = full", "there is no adapter to start or hold", 'take trained = "lora"')
+    if numbers.overlap_weight and numbers.adapter_start != "reglu":
+        raise BadInput(
+            "overlap_weight", "needs the directions that a start finds", 'take adapter_start = "reglu", or leave it out'
+        )
     if numbers.optimiser in ("zeroth", "adam-zeroth"):
         where = f"optimiser = {numbers.optimiser} with {method.name}"
         if numbers.combine != "sum" or method.masked:

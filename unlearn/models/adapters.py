@@ -16,6 +16,7 @@ from unlearn.models.loading import LoadedModel, check_reach
 from unlearn.models.model_folder import BASE_FILE
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 
@@ -51,9 +52,37 @@ def add_lora(
 
 
 def save_adapter(model: nn.Module, folder: Path, *, base_digest: str) -> None:
-    """Write the adapter of a PeftModel, with the digest of the weights that it was trained on."""
-    cast("PreTrainedModel", bare(model)).save_pretrained(folder)
+    """Write the adapter of a PeftModel, with the digest of the weights that it was trained on.
+
+    Of a model with a second, frozen adapter the two are written as one, of the rank of both.
+    """
+    from peft import PeftModel
+
+    adapted = bare(model)
+    if isinstance(adapted, PeftModel) and len(adapted.peft_config) > 1:
+        _save_together(adapted, folder)
+    else:
+        cast("PreTrainedModel", adapted).save_pretrained(folder)
     write_json(folder / BASE_FILE, {"weights": base_digest})
+
+
+def _save_together(model: "PeftModel", folder: Path) -> None:
+    """s B A + s B' A' is the adapter [B B'], [A; A'] at the same scale s = alpha / rank."""
+    import copy
+
+    from peft import LoraConfig, get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    held = [get_peft_model_state_dict(model, adapter_name=name) for name in model.peft_config]
+    joined = {
+        key: torch.cat([each[key].cpu() for each in held], dim=0 if ".lora_A." in key else 1).contiguous()
+        for key in sorted(held[0])
+    }
+    config = copy.deepcopy(cast(LoraConfig, model.peft_config["default"]))
+    config.r, config.lora_alpha, config.inference_mode = config.r * len(held), config.lora_alpha * len(held), True
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(str(folder))
+    save_file(joined, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def merged(loaded: LoadedModel) -> "PreTrainedModel":

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +21,33 @@ from unlearn.rows.steering import Steering, positions_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a layer of the language model gave out in each forward pass while it was watched."""
+
+    layer: int
+    """Counted from 0."""
+    states: list[Tensor] = field(default_factory=list)
+    """[batch, width, hidden] each, laid out as the labels that the pass returned."""
+
+
+_WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watching(layer: int) -> Iterator[Watched]:
+    """Keep what a layer of the language model gives out at answers, in this thread, with its graph.
+
+    The first place of each sample is the last token of its prompt, the others are its answer tokens themselves.
+    """
+    watched = Watched(layer)
+    token = _WATCHED.set(watched)
+    try:
+        yield watched
+    finally:
+        _WATCHED.reset(token)
 
 
 class AnswerModel(nn.Module):
@@ -69,6 +98,28 @@ class AnswerModel(nn.Module):
         finally:
             self._features = None
 
+    @contextmanager
+    def _layer_output(self) -> Iterator[list[Tensor]]:
+        """What the watched layer gives out, [rows, length, hidden], once the forward pass is done."""
+        given: list[Tensor] = []
+        watched = _WATCHED.get()
+        if watched is None:
+            yield given
+            return
+        layers = language_layers(core_model(self.model), self.family)
+        if not 0 <= watched.layer < len(layers):
+            raise BadInput(f"layer {watched.layer}", f"the language model has {len(layers)}, from 0", "choose another")
+
+        def keep(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            if _WATCHED.get() is watched:  # a layer is shared by threads
+                given.append(output if isinstance(output, Tensor) else output[0])
+
+        hook = layers[watched.layer].register_forward_hook(keep)
+        try:
+            yield given
+        finally:
+            hook.remove()
+
     def extent(self, batch: Batch) -> Extent:
         """How much a pass over a batch computes."""
         labels = batch.labels
@@ -116,11 +167,15 @@ class AnswerModel(nn.Module):
     def _picked(self, inputs: Mapping[str, object], packed: Packed | None, pick: Callable[[Tensor], Tensor]) -> Tensor:
         """What `pick` takes of the logits: before the output layer where that can be."""
         core = core_model(self.model)
-        with nullcontext() if packed is None else self._steering.steered(packed):
+        with self._layer_output() as given, nullcontext() if packed is None else self._steering.steered(packed):
             if not self.family.narrow:
-                return pick(core(**inputs, use_cache=False).logits)
-            with narrowed(core.get_submodule(self.family.head), pick):
-                return cast(Tensor, core(**inputs, use_cache=False).logits)
+                logits = pick(core(**inputs, use_cache=False).logits)
+            else:
+                with narrowed(core.get_submodule(self.family.head), pick):
+                    logits = cast(Tensor, core(**inputs, use_cache=False).logits)
+        if (watched := _WATCHED.get()) is not None:
+            watched.states.append(pick(given[0]))
+        return logits
 
 
 def token_positions(
@@ -180,6 +235,21 @@ def _take(values: Tensor, positions: Tensor) -> Tensor:
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
+def _unpacked(values: Tensor, places: Tensor) -> Tensor:
+    """What stands at some places of the flattened rows: [rows, long, n] and [batch, width] to [batch, width, n]."""
+    return values.flatten(0, 1)[places]
+
+
+def language_layers(model: nn.Module, family: Family) -> nn.ModuleList:
+    """The layers of the language model, without an adapter around it; raises BadInput where there is no such list."""
+    found = dict(model.named_modules()).get(f"{family.language}.layers")
+    if not isinstance(found, nn.ModuleList) or not len(found):
+        raise BadInput(
+            f"{family.language}.layers", "is no list of layers", "mend the row in unlearn/models/families.py"
+        )
+    return found
+
+
 def answer_window(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Positions [batch, width] from the token before each answer to its last, and the labels there.
 
@@ -224,5 +294,10 @@ def adapter_off(network: nn.Module) -> Iterator[None]:
     model = bare(network)
     if not isinstance(model, PeftModel):
         raise BadInput("the reference model", "there is no adapter to switch off", "cache reference values beforehand")
-    with model.disable_adapter(), torch.no_grad():
-        yield
+    moving = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    try:
+        with model.disable_adapter(), torch.no_grad():
+            yield
+    finally:
+        for name, weight in model.named_parameters():  # peft would set every matrix free that it switches on again
+            weight.requires_grad_(moving[name])

@@ -17,7 +17,7 @@ from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
 from unlearn.runs.known import answers_of, known_digest, objective_of
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
-from unlearn.runs.record import ADAPTER, MASK, PRUNED, WEIGHTS, RunRecord, write_record
+from unlearn.runs.record import ADAPTER, MASK, PRUNED, START, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
 from unlearn.training.gradients import Objective
@@ -25,6 +25,7 @@ from unlearn.training.loop import Outcome, Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
 from unlearn.training.processes import wait_for_all, writes
+from unlearn.weights.starts import Start, apply_start, load_start, save_start, take_start
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
         retain_share=numbers.stop_retain_share,
         repetition=numbers.stop_repetition,
     )
-    objective = objective_of(ready, answers, mask)
+    start_of_adapter = _start(ready) if numbers.adapter_start != "zero" else None
+    objective = objective_of(ready, answers, mask, start_of_adapter)
     samples = {**ready.data.forget, **ready.data.retain, **answers.samples}
     if ready.method.own:
         _rehearse(ready, samples, plan, objective)
@@ -142,6 +144,19 @@ def _mask(ready: Prepared) -> Mask:
             save_mask(path, mask)
     check_mask(mask, bare(ready.network), allow_full=ready.numbers.fisher == "batch")
     return mask
+
+
+def _start(ready: Prepared) -> Start:
+    """Where the run's adapter starts: read from its folder, or taken now and written there; and applied."""
+    path = ready.out / START
+    if path.is_file():
+        start = load_start(path, base=ready.base, data=ready.data.digest)
+    else:
+        start = take_start(ready.network, ready.encoder, ready.data, ready.numbers, seed=ready.seed)
+        if writes():
+            save_start(path, start, base=ready.base, data=ready.data.digest)
+    apply_start(bare(ready.network), start)
+    return start
 
 
 def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: float) -> RunRecord:

@@ -14,6 +14,7 @@ from unlearn.answers.greedy import greedy_answers
 from unlearn.answers.groups import ANSWER_GROUPS, AnswerGroups, answer_groups
 from unlearn.answers.roles import banned_words, unwanted_tokens
 from unlearn.methods.aids import Aids
+from unlearn.methods.hidden_states import layer_of, reads_states, take_old_states, with_states
 from unlearn.methods.mmunlearner import Mask
 from unlearn.methods.objective import objective_for, wanted_values
 from unlearn.methods.phases import phase_of
@@ -30,6 +31,8 @@ from unlearn.training.gradients import Objective
 from unlearn.training.loop import Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.processes import processes
+from unlearn.weights.penalties import penalties_of
+from unlearn.weights.starts import Start
 
 TEACHER = "teacher"
 _DESCENT = Method("teacher", "Descent on the forget set, as the second teacher is made", ("descent",))
@@ -65,7 +68,7 @@ def _reads(method: Method, values: frozenset[str]) -> bool:
     return any(values.intersection(names) for names in wanted_values(method).values())
 
 
-def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None) -> Objective:
+def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None, start: Start | None) -> Objective:
     """The run's objective. The model is asked as it is now, so this comes before a checkpoint is restored."""
     method, numbers = ready.method, ready.numbers
     if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
@@ -81,7 +84,16 @@ def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None) -> O
     keep = None if mask is None else mask.for_weights(bare(ready.network))
     bound = _retain_bound(ready) if "dual" in method.terms else None
     objective = objective_for(method, numbers, reference=reference, keep=keep, aids=aids, retain_bound=bound)
-    return replace(objective, combiner=combiner_of(method, numbers))
+    if reads_states(method):
+        layer = layer_of(numbers, ready.loaded.model, ready.loaded.family)
+        data = ready.data
+        old = take_old_states(
+            ready.network, ready.encoder, data.forget, data.retain, numbers, layer=layer, seed=ready.seed
+        )
+        objective = with_states(objective, old)
+    basis = {} if start is None else start.basis
+    penalties = penalties_of(bare(ready.network), numbers, basis=basis, seed=ready.seed)
+    return replace(objective, combiner=combiner_of(method, numbers), penalties=penalties)
 
 
 def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:

@@ -15,7 +15,9 @@ from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, reword
 from unlearn.losses.bao import matched_subjects
+from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.memory.estimate import memory_estimate
+from unlearn.methods.hidden_states import freeze_beyond, layer_of
 from unlearn.methods.mmunlearner import freeze_first_matrices
 from unlearn.methods.phases import check_phases
 from unlearn.methods.rows.method import Method
@@ -24,7 +26,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, RunRecord, base_for, has_begun
+from unlearn.runs.record import MASK, START, RunRecord, base_for, has_begun
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -94,8 +96,10 @@ def prepare(
             inner, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=numbers.dropout, seed=seed,
             initial=numbers.adapter_initial,
         )  # fmt: skip
-        if method.masked and numbers.fisher == "sample":
+        if (method.masked and numbers.fisher == "sample") or numbers.adapter_start == "null-space":
             freeze_first_matrices(inner)
+        if all(name in HIDDEN_TERMS for name in method.terms):
+            freeze_beyond(inner, loaded.family, layer_of(numbers, inner, loaded.family))
     return Prepared(
         out=out,
         data=reword(data, ask) if numbers.wording == "probe" else data,
@@ -255,7 +259,8 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
         return
     if processes() == 1 and not has_begun(out):
         log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
-        (out / MASK).unlink(missing_ok=True)
+        for left in (MASK, START):
+            (out / left).unlink(missing_ok=True)
         return
     for name in ("method", "code", "terms", "base", "data", "seed", "numbers", "known"):
         before, now = getattr(found, name), getattr(record, name)

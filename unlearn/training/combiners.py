@@ -76,8 +76,8 @@ def gu(forget: Weighted, retain: Weighted, scale: Weighted, gamma: float, alpha:
 
     A step along f - c r, divided by the scale as the optimiser does, leaves the retain loss as it is to first order.
     """
-    share = inner(forget, retain, scale) / inner(retain, retain, scale).clamp(min=SMALLEST)
-    return {name: gamma * (forget[name] - share.to(own) * own) + alpha * own for name, own in retain.items()}
+    share = float(inner(forget, retain, scale) / inner(retain, retain, scale).clamp(min=SMALLEST))
+    return {name: gamma * (forget[name] - share * own) + alpha * own for name, own in retain.items()}
 
 
 def blur(forget: Weighted, retain: Weighted, scale: Weighted, gamma: float, alpha: float) -> dict[str, Tensor]:
@@ -85,8 +85,8 @@ def blur(forget: Weighted, retain: Weighted, scale: Weighted, gamma: float, alph
 
     A forget gradient that is zero is left out of the division, for the authors' code then divides by zero.
     """
-    share = inner(forget, retain, {}) / inner(forget, forget, {}).clamp(min=SMALLEST)
-    return {name: gamma * own + alpha * (retain[name] - share.to(own) * own) for name, own in forget.items()}
+    share = float(inner(forget, retain, {}) / inner(forget, forget, {}).clamp(min=SMALLEST))
+    return {name: gamma * own + alpha * (retain[name] - share * own) for name, own in forget.items()}
 
 
 def surgery(forget: Weighted, retain: Weighted, scale: Weighted, gamma: float, alpha: float) -> dict[str, Tensor]:

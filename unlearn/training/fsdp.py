@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from schemas.errors import BadInput
 from unlearn.models.families import Family
-from unlearn.models.forward import core_model
+from unlearn.models.forward import core_model, language_layers
 
 
 def fsdp_wanted(processes: int) -> bool:
@@ -37,7 +36,7 @@ def sharded_layers(model: nn.Module, family: Family, *, wanted: bool, device: to
     from torch.distributed.fsdp import FSDPModule, fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-    layers = _layers(core_model(model), family)
+    layers = language_layers(core_model(model), family)
     # What is once cut up does not come back as it was: its empty likeness will take its place.
     likenesses = [copy.deepcopy(layer).to("meta") for layer in layers]
     for layer in layers:
@@ -51,13 +50,6 @@ def sharded_layers(model: nn.Module, family: Family, *, wanted: bool, device: to
         held = {name: whole(value) for name, value in layers[place].state_dict().items()}
         likeness.load_state_dict(held, assign=True)
         layers[place] = likeness.train(layers[place].training)
-
-
-def _layers(model: nn.Module, family: Family) -> nn.ModuleList:
-    found = dict(model.named_modules()).get(f"{family.language}.layers")
-    if not isinstance(found, nn.ModuleList) or not len(found):
-        raise BadInput(f"FSDP, {family.language}.layers", "is no list of layers", "train without FSDP in the config")
-    return found
 
 
 def whole(tensor: Tensor) -> Tensor:

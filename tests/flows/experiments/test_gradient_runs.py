@@ -14,13 +14,16 @@ from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
-from unlearn.runs.record import RunRecord
+from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
+from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
+from unlearn.runs.record import RunRecord, open_run
 
 SMALL: dict[str, JsonValue] = {
-    "batch": 4, "retain_batch": 6, "probe_every": 2, "probe_samples": 8, "rank": 4, "lr": 1e-3, "zeroth_block": 1,
+    "batch": 4, "retain_batch": 6, "probe_every": 2, "probe_samples": 8, "rank": 2, "lr": 1e-3, "zeroth_block": 1,
+    "overlap_rank": 4, "null_share": 0.2,
 }  # fmt: skip
 STEPS, CUT = 4, 3
-ROWS = [method.name for rows in (GEOMETRY_ROWS,) for method in rows]
+ROWS = [method.name for rows in (GEOMETRY_ROWS, HIDDEN_ROWS, WEIGHT_ROWS) for method in rows]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,9 @@ def test_a_combiner_takes_any_two_phases(world: Path, base: Path, tmp_path: Path
         ("mmunlearner", {"combine": "gu"}, "the method's mask combines its gradients already"),
         ("gu", {"optimiser": "zeroth"}, "combine = gu needs gradients, and this has losses alone"),
         ("mmunlearner", {"optimiser": "adam-zeroth"}, "a saliency mask needs gradients"),
+        ("gd", {"adapter_start": "fila", "trained": "full"}, "adapter_start with trained = full: there is no adapter"),
+        ("opt-out", {"trained": "full"}, "transport_weight with trained = full: there is no adapter"),
+        ("gd", {"overlap_weight": 1.0}, "overlap_weight: needs the directions that a start finds"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_is_written(
@@ -117,3 +123,36 @@ def test_a_boundary_where_no_subject_has_both_kinds_of_samples_is_refused(
     with pytest.raises(BadInput, match="--boundary: no subject of the complete setting has forget and retain samples"):
         run(world, base, tmp_path / "run", "gd", setting="complete", boundary=True)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method", ["gu", "rmu", "opt-out"])
+def test_the_boundary_is_added_to_a_row_and_is_measured(world: Path, base: Path, tmp_path: Path, method: str) -> None:
+    record = run(world, base, tmp_path, method, boundary=True)
+    assert record.terms[-1] == "boundary"
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert any(line.get("term.boundary", 0.0) > 0 for line in lines)
+
+
+@pytest.mark.parametrize("method", ["null-space", "npo"])
+def test_a_boundary_on_a_method_without_retain_batches_is_refused(
+    world: Path, base: Path, tmp_path: Path, method: str
+) -> None:
+    with pytest.raises(BadInput, match="the method has no forget and retain batches"):
+        run(world, base, tmp_path / "run", method, boundary=True)
+
+
+def test_a_layer_that_is_not_there_is_refused_before_a_step(world: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="layer 7: the language model has 2, from 0"):
+        run(world, base, tmp_path, "rmu", numbers={"layer": 7})
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_an_adapter_that_started_elsewhere_opens_on_the_base_alone(world: Path, base: Path, tmp_path: Path) -> None:
+    record = run(world, base, tmp_path, "fila-gd", numbers={"lr": 1e-2})
+    assert record.outcome == "adapter"
+    opened = open_run(tmp_path, str(base))
+    assert any("lora_A" in name for name, _ in opened.model.named_parameters())
+    joined = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    assert {tensor.shape[0] for name, tensor in joined.items() if "lora_A" in name} == {
+        4
+    }  # rank 2 and what it takes off

@@ -27,7 +27,9 @@ from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Batch, Encoded, Encoder, join
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
+from unlearn.presets import Combination
 from unlearn.training.checkpoints import RunState, latest_checkpoint, load_weights, read_state, run_lock
+from unlearn.training.combiners import Combiner
 from unlearn.training.cutting import cut
 from unlearn.training.gradients import Objective
 from unlearn.training.lanes import PICTURE_COST, in_pieces, lanes_of
@@ -533,3 +535,63 @@ def test_two_processes_equal_one(base: Path, tmp_path: Path, masked: bool, fsdp:
         said = [worker.communicate()[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert distance(alone, torch.load(out, weights_only=True)) < 1e-4
+
+
+@pytest.mark.parametrize("rule", ["gu", "blur", "surgery"])
+@pytest.mark.parametrize("broken", ["forget", "retain"])
+def test_a_gradient_of_one_phase_that_is_not_finite_stops_the_run_and_is_named(
+    base: Path, rule: Combination, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded, network = network_of(base)
+
+    def halves(measured: Mapping[str, Tensor], groups: Mapping[str, Sequence[TrainingSample]]) -> dict[str, Tensor]:
+        # The root of zero is zero, and its gradient is not a number times zero.
+        found = {name: measured[f"{name}.nll"].mean() for name in ("forget", "retain")}
+        return found | {broken: found[broken] + (found[broken] * 0).sqrt() * 0}
+
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    outcome = train(
+        network, Encoder(loaded.processor, loaded.family), SAMPLES, plan(2),
+        Objective(measure, halves, combiner=Combiner(rule, {"forget": "forget", "retain": "retain"})),
+        optimisation=Optimisation(lr=1e-2), folder=None, identity="x",
+    )  # fmt: skip
+    assert (outcome.reason, outcome.steps) == ("nan", 0)
+    assert f"the gradient of {broken} is not finite" in caplog.text
+    assert all(torch.equal(before[name], weight) for name, weight in network.named_parameters())
+
+
+def test_a_combined_gradient_in_pieces_equals_that_of_the_whole_step(base: Path) -> None:
+    found = []
+    for accumulate in (1, 3):
+        loaded, network = network_of(base)
+        train(
+            network, Encoder(loaded.processor, loaded.family), SAMPLES, plan(3),
+            Objective(measure, terms, combiner=Combiner("gu", PHASES)),
+            optimisation=Optimisation(lr=1e-3, accumulate=accumulate, seed=3), folder=None, identity="x",
+        )  # fmt: skip
+        found.append({name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad})
+    assert distance(*found) < 1e-4
+
+
+PHASES = {"forget": "forget", "boundary": "forget", "retain": "retain"}
+
+
+def test_an_estimated_step_is_the_same_in_pieces_and_a_checkpoint_of_another_seed_is_refused(
+    base: Path, tmp_path: Path
+) -> None:
+    found = []
+    for accumulate in (1, 3):
+        loaded, network = network_of(base)
+        options = {"lr": 1e-4, "optimiser": "zeroth", "zeroth_radius": 1e-2, "accumulate": accumulate}
+        arguments = (network, Encoder(loaded.processor, loaded.family), SAMPLES, plan(3), Objective(measure, terms))
+        folder = tmp_path / str(accumulate)
+        train(
+            *arguments, optimisation=Optimisation(**options, seed=3), folder=folder, identity="x",  # type: ignore[arg-type]
+            checkpoint_every=1, stop_after=2,
+        )  # fmt: skip
+        found.append({name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad})
+    assert distance(*found) < 1e-4
+    with pytest.raises(BadInput, match="was drawn with seed 3, not 4"):
+        train(
+            *arguments, optimisation=Optimisation(**options, seed=4), folder=folder, identity="x", resume=True,  # type: ignore[arg-type]
+        )  # fmt: skip

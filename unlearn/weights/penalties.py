@@ -1,0 +1,65 @@
+"""Penalties on weights: no sample enters, so they are taken once a step, whatever pieces it is cut into."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+
+from unlearn.presets import Numbers
+from unlearn.training.gradients import Penalty
+from unlearn.weights.starts import adapted_linears, base_weight, matrices
+
+
+def penalties_of(model: nn.Module, numbers: Numbers, *, basis: Mapping[str, Tensor], seed: int) -> dict[str, Penalty]:
+    """The penalties that the numbers ask for, weighted; `basis` are directions of retain outputs by adapted linear."""
+    layers = adapted_linears(model)
+    found: dict[str, Penalty] = {}
+    if numbers.overlap_weight and basis:
+        fixed = {name: each.to(matrices(layers[name])[1]) for name, each in sorted(basis.items())}
+        found["overlap"] = partial(_overlaps, layers, fixed, numbers.overlap_weight)
+    if numbers.transport_weight:
+        found["transport"] = partial(
+            _transports, layers, numbers.transport_weight, numbers.transport_directions, seed
+        )  # fmt: skip
+    return found
+
+
+def overlap(second: Tensor, basis: Tensor) -> Tensor:
+    """||B^T Q||^2: how far B [out, rank] lies in the directions Q [out, directions] (ReGLU's ROL)."""
+    return (second.T @ basis).square().sum()
+
+
+def _overlaps(layers: Mapping[str, LoraLinear], basis: Mapping[str, Tensor], weight: float, step: int) -> Tensor:
+    each = [overlap(matrices(layers[name])[1], fixed) for name, fixed in basis.items()]
+    return weight * torch.stack(each).sum()
+
+
+def transport(old: Tensor, new: Tensor) -> Tensor:
+    """Sliced Wasserstein distance of the rows of two matrices, from their projections [rows, directions] each.
+
+    Sum over rows of the squared difference of sorted values, mean over directions: p = 2, no root (Opt-Out, arXiv
+    2406.12329). The order of the rows does not matter.
+    """
+    return (old.sort(dim=0).values - new.sort(dim=0).values).square().sum(0).mean()
+
+
+def _transports(layers: Mapping[str, LoraLinear], weight: float, directions: int, seed: int, step: int) -> Tensor:
+    """Of every adapted weight from what it was; W P = W0 P + s B (A P), so W itself is never made."""
+    each = []
+    for name, layer in layers.items():
+        first, second = matrices(layer)
+        drawn = _directions(first.shape[1], directions, f"{seed}:{step}:{name}").to(first)
+        with torch.no_grad():
+            old = base_weight(layer).to(drawn.dtype) @ drawn  # [out, directions]
+        each.append(transport(old, old + layer.scaling["default"] * (second @ (first @ drawn))))
+    return weight * torch.stack(each).sum()
+
+
+def _directions(size: int, count: int, draws: str) -> Tensor:
+    """[size, count] of length 1 each; the same name, the same directions."""
+    draw = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(draws.encode()).digest()[:7]))
+    found = torch.randn(size, count, generator=draw)
+    return found / found.square().sum(0).sqrt()
