@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -96,6 +97,16 @@ class RunRecord(Record):
         """All that decides the run but method and seed: runs that agree in it are seeds of one arm."""
         terms = {"terms": " ".join(self.terms), "masked terms": " ".join(self.masked_terms), "code": self.code}
         return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
+
+    @property
+    def refuses(self) -> bool:
+        """It was trained on refusals, which may hide an answer and leave it as likely as before."""
+        return any("refusal" in group or "mixed" in group for group in self.answers)
+
+    @property
+    def likelihood_left(self) -> float | None:
+        """Geometric mean of p(answer token) of forget answers, kept weights over start; None before the end."""
+        return None if self.best is None else math.exp(self.start.forget_nll - self.best.forget_nll)
 
     @property
     def broke_down(self) -> bool:
