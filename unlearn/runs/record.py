@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -105,6 +106,16 @@ class RunRecord(Record):
     def notes(self) -> tuple[str, ...]:
         """What is to be said of the base's family, such as why its samples do not share rows."""
         return () if self.family is None else self.family.notes
+
+    @property
+    def refuses(self) -> bool:
+        """It was trained on refusals, which may hide an answer and leave it as likely as before."""
+        return any("refusal" in group or "mixed" in group for group in self.answers)
+
+    @property
+    def likelihood_left(self) -> float | None:
+        """Geometric mean of p(answer token) of forget answers, kept weights over start; None before the end."""
+        return None if self.best is None else math.exp(self.start.forget_nll - self.best.forget_nll)
 
     @property
     def broke_down(self) -> bool:

@@ -1,5 +1,9 @@
 """Every row of the table on a tiny random model: it runs, resumes to the last bit, and adds up over pieces."""
 
+import json
+import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ from pydantic import JsonValue
 from safetensors.torch import load_file
 from torch import Tensor
 
+from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
@@ -102,3 +107,38 @@ def test_pruning_leaves_a_model_that_opens(data: Assigned, base: Path, tmp_path:
     record = prune_run(ready_for(data, base, tmp_path, "manu", prune_shares=[0.1, 0.3]), found=None)
     assert record.outcome == "pruned"
     assert open_run(tmp_path, str(base)).model is not None
+
+
+def test_a_run_on_refusals_leaves_them_beside_its_record_and_says_how_likely_old_answers_stay(
+    data: Assigned, base: Path, tmp_path: Path
+) -> None:
+    record = run(data, base, tmp_path, "po")
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert record.answers == {"refusal": len(data.forget)}
+    assert {row["of"] for row in rows} == set(data.forget)
+    assert record.refuses
+    assert record.best is not None
+    assert record.likelihood_left == pytest.approx(math.exp(record.start.forget_nll - record.best.forget_nll))
+
+
+def test_a_second_teacher_of_another_base_is_refused(data: Assigned, base: Path, tmp_path: Path) -> None:
+    other = make_tiny_model(TEXTS, tmp_path / "other", seed=2, hidden=32, layers=2)
+    run(data, other, tmp_path / "one", "rkld", stop_after=1)
+    shutil.copytree(tmp_path / "one" / "teacher", tmp_path / "two" / "teacher")
+    with pytest.raises(BadInput, match="teacher/checkpoints/step_.*: belongs to run"):
+        run(data, base, tmp_path / "two", "rkld")
+
+
+def test_a_method_that_reads_retain_is_refused_without_any(data: Assigned, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="retain set: is empty"):
+        run(replace(data, retain={}), base, tmp_path, "simnpo")
+
+
+def test_the_weights_are_as_before_once_the_second_teacher_was_taught(
+    data: Assigned, base: Path, tmp_path: Path
+) -> None:
+    ready = ready_for(data, base, tmp_path, "rkld")
+    before = {name: weight.detach().clone() for name, weight in trainable(bare(ready.network)).items()}
+    objective_of(ready, answers_of(ready), None)
+    after = trainable(bare(ready.network))
+    assert [name for name in before if not torch.equal(before[name], after[name])] == []
