@@ -144,8 +144,8 @@ def is_wanted(entity: Entity, wanted: PeopleFilter) -> bool:
 def read_recorded(path: Path) -> list[tuple[str, Result | Moved]]:
     """(id, result) for every entity that a file holds, a merged one under both ids; none for a file of another kind.
 
-    A file that is not JSON gives one BrokenEntity if its name has an entity id. A file that is named by one item's id and
-    holds another alone is the answer that `Special:EntityData` gives for an item that was merged into it.
+    A file that is not JSON gives one BrokenEntity if its name has an entity id. A file that is named by one item's id
+    and holds another alone is the answer that `Special:EntityData` gives for an item that was merged into it.
     """
     try:
         content: JsonValue = json.loads(path.read_bytes())
