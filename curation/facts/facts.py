@@ -9,7 +9,7 @@ from curation.facts.fact_candidates import Draft, Unasked, fact_drop, main_draft
 from curation.facts.properties import Property, PropertyTable
 from curation.facts.qualifier_drafts import qualifier_drafts
 from curation.facts.qualifier_roles import load_qualifiers
-from curation.facts.statements import Candidate, Gated, judge, policy_reason, rank_reason
+from curation.facts.statements import Candidate, Gated, judge, policy_reason, rank_reason, stays_true
 from curation.subjects import sample_names
 from schemas.matching.match import contains, form_digest
 from schemas.records.build_rows import AcceptedAnswer, Drop, Fact, Subject
@@ -163,13 +163,16 @@ def _sort_in(
     subject: Subject,
 ) -> None:
     reason = rank_reason(statement, siblings)
+    outranked = reason == "rank_outranked" and stays_true(row, living=subject.living)
+    if outranked:
+        reason = None
     if isinstance(judged, Candidate):
         if reason != "rank_deprecated":
             into.eligible.setdefault(row.id, []).append(judged)
         if reason is None and row.present and subject.living and judged.ended:
             reason = "value_ended"
         if reason is None:
-            into.candidates.setdefault(row.id, []).append(judged)
+            into.candidates.setdefault(row.id, []).append(judged.model_copy(update={"outranked": outranked}))
             return
         detail = judged.reading.answer
     else:

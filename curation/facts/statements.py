@@ -34,6 +34,8 @@ class Candidate(Record):
     gate: bool
     """Policy gates it: the property, or the class of its value."""
     ended: bool
+    outranked: bool = False
+    """True beside a preferred value, so that it is accepted, and never what the answer is."""
 
     @property
     def too_fine(self) -> bool:
@@ -62,6 +64,15 @@ def rank_reason(statement: Statement, siblings: Sequence[Statement]) -> str | No
         return None
     coarser = isinstance(statement.value, ItemValue) and all(_most_precise(each) for each in above)
     return None if coarser else "rank_outranked"
+
+
+def stays_true(row: Property, *, living: bool) -> bool:
+    """Whether a value beside a preferred one is a right answer all the same.
+
+    Where several values may be true and the question is about all of somebody's time, "preferred" says only which one
+    is the latest or the best known: who is President now has been Prime Minister.
+    """
+    return row.many and not (row.present and living)
 
 
 def _most_precise(statement: Statement) -> bool:

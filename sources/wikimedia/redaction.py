@@ -8,8 +8,8 @@ from sources.http_client.cache import Answer
 
 CONTACT = frozenset({
     "P968", "P1329", "P2900",  # e-mail address, telephone number, fax number
-    "P6375", "P969", "P669", "P670", "P4856", "P6529", "P5423",
-    # street address (and its old form), street, house number, conscription number, provisional house number, floor
+    "P6375", "P969", "P669", "P670", "P4856", "P5423",
+    # street address (and its old form), street, house number, conscription number, floor
     "P281", "P4595", "P1945",  # postal code, post town, street key
     "P625", "P1259", "P9149",  # coordinates: of a place, of a point of view, of what is depicted
     "P402", "P10689", "P11693",  # OpenStreetMap's relation, way and node: a house on the map
