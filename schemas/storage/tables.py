@@ -200,9 +200,7 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
 def _damaged(path: Path, error: Exception, what: str) -> TableProblem:
     if is_pointer_file(path):
         return TableProblem(str(path), FOUND, ADVICE)
-    return TableProblem(
-        str(path), f"{what} ({' '.join(str(error).split())})", "build the stage that writes it again"
-    )
+    return TableProblem(str(path), f"{what} ({' '.join(str(error).split())})", "build the stage that writes it again")
 
 
 def _batches(path: Path, file: "pq.ParquetFile", rows: int) -> "Iterator[pa.RecordBatch]":

@@ -170,10 +170,10 @@ def read_recorded(path: Path) -> list[tuple[str, Result | Moved]]:
             listed = {str(raw.get("id")): raw for raw in unkeyed}
         raws = as_object(listed, "entities")
         found = _results(raws, path)
-        named = path.stem if path.stem[:1] == "Q" and _ENTITY_ID.fullmatch(path.stem) else ""
+        own_id = path.stem if path.stem[:1] == "Q" and _ENTITY_ID.fullmatch(path.stem) else ""
         only = found[0][1] if len(raws) == 1 and found else None
-        if named and isinstance(only, Entity) and only.qid[0] == "Q" and named not in dict(found):
-            found.append((named, Moved(to=only.qid, by_file=True)))
+        if own_id and isinstance(only, Entity) and only.qid[0] == "Q" and own_id not in dict(found):
+            found.append((own_id, Moved(to=only.qid, by_file=True)))
         return found
     except ValueError as error:
         log.warning("%s: %s", path, error)

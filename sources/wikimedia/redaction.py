@@ -70,7 +70,10 @@ def blot(value: JsonValue) -> None:
 def _is_private(snak: dict[str, JsonValue]) -> bool:
     datavalue = snak.get("datavalue")
     kind = datavalue.get("type") if isinstance(datavalue, dict) else None
-    return kind == _COORDINATES or ("datavalue" in snak and snak.get("property") in CONTACT)
+    named = snak.get("property")
+    names = named if isinstance(named, list) else [named]
+    told = any(isinstance(name, str) and name in CONTACT for name in names)
+    return kind == _COORDINATES or ("datavalue" in snak and told)
 
 
 def _empty(snak: dict[str, JsonValue], property_id: str) -> None:
@@ -104,5 +107,6 @@ def _blot_beside(statement: JsonValue) -> None:
         for snak in group if isinstance(group, list) else ():
             datavalue = snak.get("datavalue") if isinstance(snak, dict) else None
             kind = datavalue.get("type") if isinstance(datavalue, dict) else None
-            if isinstance(snak, dict) and kind and (name in _BESIDE or kind not in _SAID_OF_A_DWELLING):
+            harmless = isinstance(kind, str) and kind in _SAID_OF_A_DWELLING and name not in _BESIDE
+            if isinstance(snak, dict) and "datavalue" in snak and not harmless:
                 _empty(snak, name)
