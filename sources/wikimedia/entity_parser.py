@@ -53,7 +53,7 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
     """
     qid = as_text(raw.get("id"), "id")
     if not _ENTITY_ID.fullmatch(qid):
-        raise ValueError(f"id: {qid[:40]!r} is no entity's id")
+        raise ValueError(f"id: {qid[:40]!r} is no item and no other entity")
     label = _text(raw, "labels")
     sitelinks = site_titles(raw)
     revision = raw.get("lastrevid")
