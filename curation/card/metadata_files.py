@@ -12,6 +12,7 @@ from curation.card.card import CardFacts, render_card
 from curation.card.croissant import croissant
 from schemas.dataset.release import ReleaseSummary
 from schemas.errors import BadInput
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer_file
 from schemas.storage.tables import Record, file_sha256
 
 README, RELEASE, CROISSANT = "README.md", "release.json", "croissant.json"
@@ -46,6 +47,8 @@ def read_release(folder: Path) -> ReleaseFile:
     path = folder / RELEASE
     if not path.is_file():
         raise BadInput(str(path), "no such file", "export the build again (ppubench export BUILD)")
+    if is_pointer_file(path):
+        raise BadInput(str(path), FOUND, ADVICE)
     return parse_release(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 

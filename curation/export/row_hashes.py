@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.dataset.folder import config_files, config_names
+from schemas.dataset.folder import config_files, config_names, damaged
 from schemas.storage.tables import Record
 
 
@@ -19,19 +20,29 @@ class ConfigHash(Record):
 
 
 def hash_rows(folder: Path) -> dict[str, ConfigHash]:
-    """The hash of every config of a dataset folder. Every cell counts, pictures by their bytes."""
+    """The hash of every config of a dataset folder. Every cell counts, pictures by their bytes.
+
+    Raises BadInput, naming the file, for one that is damaged.
+    """
     return {config: _hash_config(config_files(folder, config)) for config in config_names(folder)}
 
 
 def _hash_config(files: list[Path]) -> ConfigHash:
     total, count = hashlib.sha256(), 0
     for path in files:
-        with pq.ParquetFile(path, read_dictionary=_byte_columns(path)) as file:
-            for number in range(file.num_row_groups):
-                for line in _lines(file.read_row_group(number)):
-                    total.update(hashlib.sha256(line).digest())
-                    count += 1
+        try:
+            for line in _file_lines(path):
+                total.update(hashlib.sha256(line).digest())
+                count += 1
+        except (pa.ArrowInvalid, OSError) as error:
+            raise damaged(path, error) from error
     return ConfigHash(rows=count, sha256=total.hexdigest())
+
+
+def _file_lines(path: Path) -> Iterator[bytes]:
+    with pq.ParquetFile(path, read_dictionary=_byte_columns(path)) as file:
+        for number in range(file.num_row_groups):
+            yield from _lines(file.read_row_group(number))
 
 
 def _byte_columns(path: Path) -> list[str]:

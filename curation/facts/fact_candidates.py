@@ -162,14 +162,16 @@ def _main_draft(
 def in_order(candidates: Sequence[Candidate], row: Property, *, living: bool = False) -> list[Candidate]:
     """Source order, but the finest date first, and the best-known value first where the row says so.
 
+    Whatever is outranked comes last.
+
     What a living person is no more comes after what they still are, where the question is put in the present.
     """
     if row.value == "time":
         fineness = {"date": 0, "month": 1, "year": 2}
-        return sorted(candidates, key=lambda each: fineness[each.reading.answer_type])
+        return sorted(candidates, key=lambda each: (each.outranked, fineness[each.reading.answer_type]))
     ordered = sorted(candidates, key=lambda each: -each.reading.sitelinks) if row.notable else list(candidates)
     in_present = living and any(form in row.question for form in ("[is|", "[does|", "[is {s}"))
-    return sorted(ordered, key=lambda each: each.ended) if in_present else ordered
+    return sorted(ordered, key=lambda each: (each.outranked, in_present and each.ended))
 
 
 def fact_drop(subject: Subject, item: str, reason: str, detail: str) -> Drop:

@@ -9,7 +9,16 @@ from curation.facts.fact_candidates import Draft, Unasked, fact_drop, main_draft
 from curation.facts.properties import Property, PropertyTable
 from curation.facts.qualifier_drafts import qualifier_drafts
 from curation.facts.qualifier_roles import load_qualifiers
-from curation.facts.statements import Candidate, Gated, judge, policy_reason, rank_reason
+from curation.facts.statements import (
+    Candidate,
+    Gated,
+    judge,
+    latest_starts,
+    policy_reason,
+    rank_reason,
+    stays_true,
+    superseded,
+)
 from curation.subjects import sample_names
 from schemas.matching.match import contains, form_digest
 from schemas.records.build_rows import AcceptedAnswer, Drop, Fact, Subject
@@ -56,6 +65,7 @@ def facts_of(
     """
     sorted_out = _Sorted()
     judgements: list[tuple[Statement, Property, Candidate | Unread]] = []
+    latest = {row.id: latest_starts(entity, row.id) for row in table.properties if row.one_at_a_time}
     for statement in entity.statements:
         row = table.by_id.get(statement.property_id)
         reason = policy_reason(row, gated=gated, exclude=exclude)
@@ -65,6 +75,8 @@ def facts_of(
         judged = judge(
             statement, row, entity, values=values, table=table, gated=gated, third_party_sitelinks=third_party_sitelinks
         )
+        if isinstance(judged, Candidate) and row.one_at_a_time and superseded(statement, latest[row.id]):
+            judged = judged.model_copy(update={"ended": True})
         judgements.append((statement, row, judged))
     _sort_all(sorted_out, judgements, subject=subject, entity=entity, values=values, table=table)
     unasked = {property_id: each.record() for property_id, each in sorted_out.unasked.items()}
@@ -146,7 +158,7 @@ def _sort_all(
     }
     ranked: dict[str, list[Statement]] = {}
     for statement in entity.statements:
-        if statement.statement_id not in too_fine:
+        if statement.rank == "preferred" and statement.statement_id not in too_fine:
             ranked.setdefault(statement.property_id, []).append(statement)
     for statement, row, judged in judgements:
         _sort_in(into, statement, row, judged, ranked.get(row.id, ()), subject)
@@ -159,17 +171,20 @@ def _sort_in(
     statement: Statement,
     row: Property,
     judged: Candidate | Unread,
-    siblings: Sequence[Statement],
+    above: Sequence[Statement],
     subject: Subject,
 ) -> None:
-    reason = rank_reason(statement, siblings)
+    reason = rank_reason(statement, above)
+    outranked = reason == "rank_outranked" and stays_true(row, living=subject.living)
+    if outranked:
+        reason = None
     if isinstance(judged, Candidate):
         if reason != "rank_deprecated":
             into.eligible.setdefault(row.id, []).append(judged)
         if reason is None and row.present and subject.living and judged.ended:
             reason = "value_ended"
         if reason is None:
-            into.candidates.setdefault(row.id, []).append(judged)
+            into.candidates.setdefault(row.id, []).append(judged.model_copy(update={"outranked": outranked}))
             return
         detail = judged.reading.answer
     else:

@@ -6,12 +6,12 @@ from curation.facts.accepted_answers import Reading, Unread, accepted_forms, rea
 from curation.facts.fact_candidates import PLACES, Draft, Unasked, fact_drop, in_order, read_share_of
 from curation.facts.properties import Property, PropertyTable, QualifierProperty
 from curation.facts.qualifier_roles import load_qualifiers
-from curation.facts.spells import goes_on, same_value
+from curation.facts.spells import MOST_SPELLS, by_value, goes_on
 from curation.facts.statements import Candidate, qualifiers_of, third_party_problem
 from curation.facts.value_kinds import reached
 from schemas.matching.dates import date_text
 from schemas.records.build_rows import Drop, Subject
-from schemas.records.entities import Entity, ItemValue, Statement, TimeValue
+from schemas.records.entities import Entity, ItemValue, Statement, TimeValue, Value
 
 
 def qualifier_drafts(
@@ -36,7 +36,8 @@ def qualifier_drafts(
         for candidate in in_order(eligible.get(row.base, ()), base):
             groups.setdefault(candidate.reading.value_id, []).append(candidate)
         number = 0
-        reads = [_read_group(group, entity, row, values, table, third_party_sitelinks) for group in groups.values()]
+        same = by_value(entity, row.base) if groups else {}
+        reads = [_read_group(group, same, row, values, table, third_party_sitelinks) for group in groups.values()]
         refused = _refused_row(
             row, base, reads, list(eligible.get(row.base, ())), unasked.get(row.base, Unasked()), table
         )
@@ -111,7 +112,7 @@ def _other_years(group: Sequence[Candidate], row: QualifierProperty) -> list[str
 
 def _read_group(
     group: Sequence[Candidate],
-    entity: Entity,
+    same: Mapping[Value | None, Sequence[Statement]],
     row: QualifierProperty,
     values: Mapping[str, Entity],
     table: PropertyTable,
@@ -119,14 +120,17 @@ def _read_group(
 ) -> list[tuple[Candidate, Reading]] | Unread:
     """What the statements with one value say by their qualifier; [] where none has it, or why it cannot be asked.
 
+    `same` are the statements of the base property by their value.
+
     A statement with the same value that lacks the qualifier, that is in doubt or whose qualifier cannot be read makes
     the question one that has more right answers than we know.
     """
     if not any(qualifiers_of(each.statement, row.qualifier) for each in group):
         return []
-    stated = list(
-        {other.statement_id: other for each in group for other in same_value(each.statement, entity)}.values()
-    )
+    of_values = dict.fromkeys(each.statement.value for each in group)
+    stated = list({other.statement_id: other for value in of_values for other in same.get(value, ())}.values())
+    if len(stated) > MOST_SPELLS:
+        return Unread(reason="siblings_differ", detail=f"{len(stated)} statements with the value")
     standing = {each.statement.statement_id for each in group}
     if any(each.statement_id not in standing or not qualifiers_of(each, row.qualifier) for each in stated):
         return Unread(reason="siblings_differ", detail=f"{len(stated)} statements with the value, not all of them say")

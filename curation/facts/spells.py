@@ -8,18 +8,22 @@ from collections.abc import Sequence
 
 from curation.facts.accepted_answers import YEAR
 from curation.facts.statements import START, qualifier_value
-from schemas.records.entities import Entity, Statement, TimeValue
+from schemas.records.entities import Entity, Statement, TimeValue, Value
 
 END, MARRIED = "P582", "P26"
 
 
-def same_value(statement: Statement, entity: Entity) -> list[Statement]:
-    """The statements of the entity that give the property the same value, this one among them, none deprecated."""
-    return [
-        each
-        for each in entity.of(statement.property_id)
-        if each.rank != "deprecated" and each.snak == "value" and each.value == statement.value
-    ]
+MOST_SPELLS = 50
+"""An office that somebody is said to have held more often is none that a question could be put about."""
+
+
+def by_value(entity: Entity, property_id: str) -> dict[Value | None, list[Statement]]:
+    """The statements of a property that have a value and are not deprecated, by their value."""
+    found: dict[Value | None, list[Statement]] = {}
+    for each in entity.of(property_id):
+        if each.rank != "deprecated" and each.snak == "value":
+            found.setdefault(each.value, []).append(each)
+    return found
 
 
 def goes_on(statement: Statement, property_id: str, others: Sequence[Statement]) -> bool:
@@ -28,6 +32,8 @@ def goes_on(statement: Statement, property_id: str, others: Sequence[Statement])
     A spell that ends in a year and another that begins in it make one, and so do those about a turn of the year; but
     whoever married the same person again has been divorced.
     """
+    if property_id not in (START, END):
+        return False
     begin, end = _time(statement, START), _time(statement, END)
     for other in others:
         other_begin, other_end = _time(other, START), _time(other, END)

@@ -34,6 +34,8 @@ class Candidate(Record):
     gate: bool
     """Policy gates it: the property, or the class of its value."""
     ended: bool
+    outranked: bool = False
+    """True beside a preferred value, so that it is accepted, and never what the answer is."""
 
     @property
     def too_fine(self) -> bool:
@@ -50,18 +52,26 @@ def policy_reason(row: Property | None, *, gated: Gated, exclude: Sequence[str])
     return "property_gated" if row.policy == "gate" and gated == "drop" else None
 
 
-def rank_reason(statement: Statement, siblings: Sequence[Statement]) -> str | None:
-    """Why the statement's rank keeps it out, given the statements of its property that can be asked for.
+def rank_reason(statement: Statement, above: Sequence[Statement]) -> str | None:
+    """Why the statement's rank keeps it out, given the preferred statements of its property that can be asked for.
 
     A value that is preferred because it is the most precise one makes no other item false.
     """
     if statement.rank == "deprecated":
         return "rank_deprecated"
-    above = [each for each in siblings if each.rank == "preferred"]
     if statement.rank == "preferred" or not above:
         return None
     coarser = isinstance(statement.value, ItemValue) and all(_most_precise(each) for each in above)
     return None if coarser else "rank_outranked"
+
+
+def stays_true(row: Property, *, living: bool) -> bool:
+    """Whether a value beside a preferred one is a right answer all the same.
+
+    Where several values may be true and the question is about all of somebody's time, "preferred" says only which one
+    is the latest or the best known: who is President now has been Prime Minister.
+    """
+    return row.many and not (row.present and living)
 
 
 def _most_precise(statement: Statement) -> bool:
@@ -110,7 +120,7 @@ def judge(
         topic=topic,
         sensitivity=raised or row.sensitivity,
         gate=gate,
-        ended=has_ended(statement, row, value) or superseded(statement, row, entity),
+        ended=has_ended(statement, row, value),
     )
 
 
@@ -146,15 +156,20 @@ def has_ended(statement: Statement, row: Property, value: Entity | None) -> bool
     return POINT_IN_TIME in said and START not in said
 
 
-def superseded(statement: Statement, row: Property, entity: Entity) -> bool:
-    """Whether another value of a property that has one at a time began later."""
+def latest_starts(entity: Entity, property_id: str) -> list[tuple[int, Value | None]]:
+    """The two values of a property that began last, with the year in which each began at the latest."""
+    latest: dict[Value | None, int] = {}
+    for each in entity.of(property_id):
+        began = start_year(each)
+        if began is not None and _stands(each):
+            latest[each.value] = max(began, latest.get(each.value, began))
+    return sorted(((began, value) for value, began in latest.items()), key=lambda pair: -pair[0])[:2]
+
+
+def superseded(statement: Statement, latest: Sequence[tuple[int, Value | None]]) -> bool:
+    """Whether another value of a property that has one at a time began later; `latest` are its `latest_starts`."""
     own = start_year(statement)
-    if not row.one_at_a_time or own is None:
-        return False
-    return any(
-        _stands(each) and each.value != statement.value and (began := start_year(each)) is not None and began > own
-        for each in entity.of(row.id)
-    )
+    return own is not None and any(began > own and value != statement.value for began, value in latest)
 
 
 def start_year(statement: Statement) -> int | None:

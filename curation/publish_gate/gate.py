@@ -19,6 +19,7 @@ from schemas.dataset.layout import config_record
 from schemas.dataset.release import Fault
 from schemas.dataset.split_files import Roles
 from schemas.progress import Progress, silent
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer_file
 from schemas.storage.tables import Record, hub_features
 
 
@@ -109,18 +110,20 @@ def _sample_faults(
 
 def _schema_faults(path: Path, place: str, record: type[Record]) -> Iterator[Fault]:
     try:
-        found = pq.read_schema(path)
+        schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
-        yield Fault(rule="file-damaged", where=place, found=f"is not Parquet ({' '.join(str(error).split())[:80]})")
+        pointer = is_pointer_file(path)
+        found = f"{FOUND}; {ADVICE}" if pointer else f"is not Parquet ({' '.join(str(error).split())[:80]})"
+        yield Fault(rule="file-damaged", where=place, found=found)
         return
     wanted = hub_features(record).arrow_schema
     for name in wanted.names:
-        if name not in found.names:
+        if name not in schema.names:
             yield Fault(rule="schema", where=f"{place}, column {name}", found="is missing")
-        elif found.field(name).type != wanted.field(name).type:
-            kinds = f"is {found.field(name).type}, not {wanted.field(name).type}"
+        elif schema.field(name).type != wanted.field(name).type:
+            kinds = f"is {schema.field(name).type}, not {wanted.field(name).type}"
             yield Fault(rule="schema", where=f"{place}, column {name}", found=kinds)
-    for name in found.names:
+    for name in schema.names:
         if name not in wanted.names:
             yield Fault(rule="schema", where=f"{place}, column {name}", found="is not a column of this config")
 

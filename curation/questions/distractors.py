@@ -19,6 +19,8 @@ OPTIONS = 3
 
 _TRIES = 24
 """Options looked at in a pool before the next pool is tried; then the whole pools, and last the table's fallback."""
+_NO_ERA_FROM = 1000
+"""Years before it are written with their era, and would be told from those without."""
 _MONEY_FACTORS = (0.2, 0.3, 0.5, 0.7, 1.5, 2.0, 3.0, 5.0)
 
 
@@ -211,6 +213,8 @@ def _near_dates(answer: AcceptedAnswer, rng: random.Random, latest_year: int) ->
     for step in steps:
         year = answer.year + step
         if year > latest_year or year == 0 or (year > 0) != (answer.year > 0):
+            continue
+        if (year < _NO_ERA_FROM) != (answer.year < _NO_ERA_FROM):
             continue
         month = rng.randint(1, 12) if answer.month else 0
         yield date_text(year, month, rng.randint(1, 28) if answer.day else 0)

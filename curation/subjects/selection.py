@@ -68,7 +68,7 @@ def _texts(entity: Entity, property_id: str) -> tuple[str, ...]:
 
 def not_a_subject(entity: Entity) -> tuple[str, str] | None:
     """(reason, detail) if the entity cannot be a subject, else None."""
-    if HUMAN not in entity.items("P31"):
+    if entity.qid[:1] != "Q" or HUMAN not in entity.items("P31"):
         kinds = ", ".join(entity.items("P31")[:3]) or "nothing"
         return "not_human", f"{entity.qid} is an instance of {kinds}"
     if not entity.label.strip():

@@ -8,12 +8,16 @@ CHANGES: Mapping[Stage, tuple[str, ...]] = {
     "select": (
         "Life and age follow from all that is stated, mere relatives are left out, and namesakes are told apart.",
     ),
-    "facts": ("Qualifiers, siblings and classes of values decide what is asked; places are those that people name.",),
+    "facts": (
+        "Qualifiers, siblings and classes of values decide what is asked; places are those that people name.",
+        "What stays true beside a preferred value is accepted: a former office, an earlier country of the dead.",
+    ),
     "images": ("Only portraits that are theirs by title are kept; provenance is told without tracking.",),
     "screen": ("Pictures are opened before they are kept, colours follow their profile, damaged notes do no harm.",),
     "questions": (
         "Options of a question come from people with enough pictures only.",
         "Options are of the answer's kind and false by all that is stated; namesakes and offices read as in speech.",
+        "Options of years before 1000 keep their era; the end of a career is asked for in words that fit a death too.",
     ),
     "probe": ("Only the answer behind a thought is judged; bounded, denied and otherwise written values are read.",),
 }

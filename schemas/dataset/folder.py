@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import BadInput
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer, is_pointer_file
 
 TRAIN_PREFIX = "train_pair_"
 PICTURE_PIXELS = 64_000_000
 """A picture of more pixels is refused before it is decoded."""
 _BATCH = 200
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _AGAIN = "export or fetch the dataset again"
 
 
@@ -56,6 +56,8 @@ class Pictures:
             )
         key = hashlib.sha256(content).digest()
         if key not in self._kept:
+            if is_pointer(content):
+                raise BadInput(f"{row.where}, column {column}", FOUND, ADVICE)
             if reason := undecodable(content):
                 raise BadInput(f"{row.where}, column {column}", f"the picture does not decode ({reason})", _AGAIN)
             self._kept[key] = content
@@ -115,11 +117,10 @@ def config_files(hub: Path, config: str) -> list[Path]:
 
 def damaged(file: Path, error: Exception) -> BadInput:
     """The problem of a Parquet file that cannot be read, with what mends it."""
-    with file.open("rb") as opened:
-        head = opened.read(len(_LFS_POINTER))
-    if head == _LFS_POINTER:
-        return BadInput(str(file), "is a Git LFS pointer in place of the file", "fetch it with git lfs pull")
-    found = f"cannot be read ({' '.join(str(error).split())[:200]})" if head else "cannot be read (it is empty)"
+    if is_pointer_file(file):
+        return BadInput(str(file), FOUND, ADVICE)
+    empty = file.is_file() and not file.stat().st_size
+    found = "cannot be read (it is empty)" if empty else f"cannot be read ({' '.join(str(error).split())[:200]})"
     return BadInput(str(file), found, _AGAIN)
 
 
@@ -196,4 +197,4 @@ def read_rows(
                     yield HubRow(f"{file}, row {number}", cells)
                     number += 1
         except (pa.ArrowInvalid, OSError) as error:
-            raise BadInput(str(file), f"is damaged ({' '.join(str(error).split())})", _AGAIN) from error
+            raise damaged(file, error) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import BadInput
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer_file
 from schemas.vocabulary import PUBLISHED_SETTING, Role, Setting
 
 
@@ -53,7 +54,7 @@ def read_roles(hub: Path, setting: Setting, ratio: int | None) -> Roles:
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(str(path), f"is not a {setting} split ({error!r})", "export the dataset again") from error
+        raise _damaged(path, setting, error) from error
     if both := sorted(roles.forget & (roles.retain or frozenset())):
         raise BadInput(str(path), f"has {both[0]} in both roles", "export the dataset again")
     return roles
@@ -67,7 +68,13 @@ def split_ratios(hub: Path) -> tuple[int, ...]:
     except FileNotFoundError:
         return ()
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError, ValueError) as error:
-        raise BadInput(str(path), f"is not a complete split ({error!r})", "export the dataset again") from error
+        raise _damaged(path, "complete", error) from error
+
+
+def _damaged(path: Path, setting: Setting, error: Exception) -> BadInput:
+    if is_pointer_file(path):
+        return BadInput(str(path), FOUND, ADVICE)
+    return BadInput(str(path), f"is not a {setting} split ({error!r})", "export the dataset again")
 
 
 def _ratios(content: Mapping[str, list[str]]) -> list[int]:

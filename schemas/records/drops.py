@@ -26,7 +26,7 @@ REASONS: dict[str, str] = {
     "property_gated": "Policy: gated class, and the recipe drops gated facts.",
     "gate_uncited": "A gated class needs a reference that names a source (P248 or P854).",
     "rank_deprecated": "The statement is deprecated at the source.",
-    "rank_outranked": "The property has statements of preferred rank; this one is not.",
+    "rank_outranked": "Other statements of the property are preferred, and this one is no right answer beside them.",
     "value_unknown": "The value is unknown (somevalue).",
     "value_none": "The statement says there is no value (novalue).",
     "value_wrong_type": "The value is not of the property's type.",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import TableProblem
 from schemas.storage.atomic_files import replacing
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,7 +168,7 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise TableProblem(str(path), f"cannot be read ({error})", "build the stage that writes it again") from error
+        raise _damaged(path, error, "cannot be read") from error
     with file:
         _check_columns(path, file.schema_arrow, record, None)
         extra = [name for name in file.schema_arrow.names if name not in record.model_fields]
@@ -189,14 +190,19 @@ def read_records(path: Path, record: type[R]) -> Iterator[R]:
                 row_number += 1
 
 
+def _damaged(path: Path, error: Exception, what: str) -> TableProblem:
+    if is_pointer_file(path):
+        return TableProblem(str(path), FOUND, ADVICE)
+    return TableProblem(str(path), f"{what} ({' '.join(str(error).split())})", "build the stage that writes it again")
+
+
 def _batches(path: Path, file: "pq.ParquetFile", rows: int) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 
     try:
         yield from file.iter_batches(batch_size=rows)
     except (pa.ArrowInvalid, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise TableProblem(str(path), f"is damaged ({reason})", "build the stage that writes it again") from error
+        raise _damaged(path, error, "is damaged") from error
 
 
 def read_columns(path: Path, record: type[Record], columns: Sequence[str]) -> "pa.Table":
@@ -209,8 +215,7 @@ def read_columns(path: Path, record: type[Record], columns: Sequence[str]) -> "p
             _check_columns(path, file.schema_arrow, record, columns)
             return file.read(columns=list(columns))
     except (pa.ArrowInvalid, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise TableProblem(str(path), f"is damaged ({reason})", "build the stage that writes it again") from error
+        raise _damaged(path, error, "is damaged") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import BadInput
+from schemas.storage.git_lfs import ADVICE, FOUND, is_pointer
 from sources.dump.blocks import START, Block, CutStream, Place
 
 LONGEST_LINE_BYTES = 32 * 2**20
@@ -77,6 +78,8 @@ def begins_as_array(path: Path, blocks: Iterator[Block]) -> bool:
     shown = text[:40].decode("utf-8", "replace")
     if text.startswith(b"["):
         raise BadInput(str(path), f"does not have one entity a line (it begins {shown!r})", "use Wikidata's own layout")
+    if is_pointer(text):
+        raise BadInput(str(path), FOUND, ADVICE)
     advice = "name a JSON dump of entities, such as latest-all.json.gz"
     raise BadInput(str(path), f"is no entity dump (it begins {shown!r})" if shown else "holds nothing", advice)
 

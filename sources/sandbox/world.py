@@ -21,6 +21,7 @@ from sources.sandbox.people.biography import Decks, career, life, naming
 from sources.sandbox.people.catalogue import BAND_CLASS, Catalogue, make_catalogue
 from sources.sandbox.people.entities import PROPERTY_LABELS, Claim, Draft, Sourcing, item, text
 from sources.sandbox.people.entity_json import Json, entity_json, property_json
+from sources.sandbox.people.hard_cases import hard_cases
 from sources.sandbox.people.occupations import BRANCH_OF
 from sources.sandbox.people.private_life import GATED, beliefs, contact, make_household
 from sources.sandbox.people.roster import (
@@ -211,6 +212,7 @@ def make_world(*, people: int, seed: int, cache: Path | None = None) -> World:
         told = _claims(person, decks, catalogue, ids, household.claims, gallery, seed)
         claims = tuple(_sourced(told, Random(f"{seed}:sources:{person.index}")))
         drafts[person.qid] = _person_draft(person, claims, catalogue)
+    drafts |= hard_cases(catalogue)
     drafts[BAND] = Draft(BAND, "The Salted Herons", "band", (), 48, (Claim("P31", item(BAND_CLASS)),))
     subjects = sorted(roster[:people], key=lambda person: (-person.sitelinks, person.index))
     identity = digest({"world": "sandbox", "version": VERSION, "people": people, "seed": seed})

@@ -30,6 +30,7 @@ NAMED_SOURCE = frozenset({"P248", "P854"})
 
 QID = re.compile(r"Q[1-9][0-9]{0,17}")
 """An item's id as a whole. Wikidata's have at most ten digits; eighteen fit the integers of a database."""
+_ENTITY_ID = re.compile(r"[A-Z][1-9][0-9]{0,17}")
 BARE_UNITS = ("", "1")
 """What stands for "no unit"."""
 
@@ -51,6 +52,8 @@ def parse_entity(raw: Mapping[str, JsonValue], requested_id: str) -> Entity:
     statements without value, which count as of the wrong type.
     """
     qid = as_text(raw.get("id"), "id")
+    if not _ENTITY_ID.fullmatch(qid):
+        raise ValueError(f"id: {qid[:40]!r} is no item and no other entity")
     label = _text(raw, "labels")
     sitelinks = site_titles(raw)
     revision = raw.get("lastrevid")

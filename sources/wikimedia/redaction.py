@@ -8,8 +8,8 @@ from sources.http_client.cache import Answer
 
 CONTACT = frozenset({
     "P968", "P1329", "P2900",  # e-mail address, telephone number, fax number
-    "P6375", "P969", "P669", "P670", "P4856", "P6529", "P5423",
-    # street address (and its old form), street, house number, conscription number, provisional house number, floor
+    "P6375", "P969", "P669", "P670", "P4856", "P5423",
+    # street address (and its old form), street, house number, conscription number, floor
     "P281", "P4595", "P1945",  # postal code, post town, street key
     "P625", "P1259", "P9149",  # coordinates: of a place, of a point of view, of what is depicted
     "P402", "P10689", "P11693",  # OpenStreetMap's relation, way and node: a house on the map
@@ -70,7 +70,10 @@ def blot(value: JsonValue) -> None:
 def _is_private(snak: dict[str, JsonValue]) -> bool:
     datavalue = snak.get("datavalue")
     kind = datavalue.get("type") if isinstance(datavalue, dict) else None
-    return kind == _COORDINATES or ("datavalue" in snak and snak.get("property") in CONTACT)
+    named = snak.get("property")
+    names = named if isinstance(named, list) else [named]
+    told = any(isinstance(name, str) and name in CONTACT for name in names)
+    return kind == _COORDINATES or ("datavalue" in snak and told)
 
 
 def _empty(snak: dict[str, JsonValue], property_id: str) -> None:
@@ -104,5 +107,6 @@ def _blot_beside(statement: JsonValue) -> None:
         for snak in group if isinstance(group, list) else ():
             datavalue = snak.get("datavalue") if isinstance(snak, dict) else None
             kind = datavalue.get("type") if isinstance(datavalue, dict) else None
-            if isinstance(snak, dict) and kind and (name in _BESIDE or kind not in _SAID_OF_A_DWELLING):
+            harmless = isinstance(kind, str) and kind in _SAID_OF_A_DWELLING and name not in _BESIDE
+            if isinstance(snak, dict) and "datavalue" in snak and not harmless:
                 _empty(snak, name)

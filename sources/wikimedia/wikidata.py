@@ -22,6 +22,8 @@ PROPS = "info|labels|aliases|descriptions|claims|sitelinks"
 BATCH = 50
 """Ids a `wbgetentities` call may name."""
 SEARCH_LIMIT = 50
+SEARCHED = tuple(language for language in LANGUAGES if language != "mul")
+"""Languages in which a name is looked for, one after the other; each falls back to English and `mul` by itself."""
 PAGE = 500
 """Rows of one SPARQL page."""
 BANDS = (200, 100, 50, 25, 12, 6, 3, 1, 0)
@@ -153,16 +155,29 @@ def match_of(entity: Entity, name: str) -> PersonMatch:
 def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> list[PersonMatch]:
     """Items whose label or an alias is the name (but for case and diacritics), in the API's order, best first.
 
-    Where there is none, whatever else the API offers, marked as `near`. Whether they are people is for the caller to
-    see from their entities. Raises FetchProblem.
+    The API looks in English and in what it falls back to; where that finds nobody, it is asked for the other Englishes
+    too. Where there is none, whatever else the API offers, marked as `near`. Whether they are people is for the caller
+    to see from their entities. Raises FetchProblem.
     """
     if not folded(name):
         return []
+    offered: dict[str, PersonMatch] = {}
+    for language in SEARCHED:
+        for match in _search(client, name, language=language, limit=limit, host=host):
+            if match.qid not in offered or offered[match.qid].near:
+                offered[match.qid] = match
+        found = [match for match in offered.values() if not match.near]
+        if found:
+            return found
+    return list(offered.values())
+
+
+def _search(client: PoliteClient, name: str, *, language: str, limit: int, host: str) -> list[PersonMatch]:
     params = {
         "action": "wbsearchentities",
         "search": folded(name.translate(_QUOTES)),
-        "language": "en",
-        "uselang": "en",
+        "language": language,
+        "uselang": language,
         "type": "item",
         "limit": str(min(limit, SEARCH_LIMIT)),
     }
@@ -170,11 +185,9 @@ def search_people(client: PoliteClient, name: str, *, limit: int, host: str) -> 
     answer = client.get_json(url, params)
     try:
         hits = [as_object(hit, "search") for hit in as_list(answer.get("search"), "search")]
-        offered = [_match(hit, name) for hit in hits]
+        return [_match(hit, name) for hit in hits]
     except ValueError as error:
         raise BadAnswer(url, f"the search's answer has another shape ({error})") from error
-    found = [match for match in offered if not match.near] or offered
-    return list({match.qid: match for match in reversed(found)}.values())[::-1]
 
 
 def _match(hit: Mapping[str, JsonValue], name: str) -> PersonMatch:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from flows.building.dump import extract
+from schemas.errors import BadInput
 from schemas.records.entities import Entity
 from sources.dump.entity_filter import PeopleRule, may_be_kept, number_of
 from sources.dump.source import DumpSource
@@ -147,3 +148,47 @@ def test_an_address_keeps_the_part_of_its_query_that_names_the_page() -> None:
     assert found is not None
     assert found.source_url == "https://upload.example/a.jpg"
     assert found.description_url == "https://commons.wikimedia.org/w/index.php?title=File%3AA.jpg"
+
+
+def test_a_bare_redirect_leads_to_the_item(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"entity": "Q3", "redirect": "Q7"}))
+    (tmp_path / "b.json").write_text(json.dumps({"entities": {"Q7": person()}}))
+    [found] = RecordedSource(tmp_path).entities(["Q3"])
+    assert isinstance(found, Entity)
+    assert (found.qid, found.requested_id) == ("Q7", "Q3")
+
+
+def test_a_file_of_a_merged_item_that_holds_its_target_is_found_under_both(tmp_path: Path) -> None:
+    (tmp_path / "Q3.json").write_text(json.dumps({"entities": {"Q7": person()}}))
+    source = RecordedSource(tmp_path)
+    assert [getattr(found, "qid", "") for found in source.entities(["Q3", "Q7"])] == ["Q7", "Q7"]
+    assert source.people(limit=9, min_sitelinks=0) == ["Q7"]
+
+
+def test_a_file_by_another_name_takes_nothing_from_an_item_that_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "Q3.json").write_text(json.dumps({"entities": {"Q7": person()}}))
+    (tmp_path / "b.json").write_text(json.dumps({"entities": {"Q3": person(id="Q3")}}))
+    assert [getattr(found, "qid", "") for found in RecordedSource(tmp_path).entities(["Q3", "Q7"])] == ["Q3", "Q7"]
+
+
+def test_merges_in_a_circle_lose_nobody(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"entities": {"Q7": person()}}))
+    for number, (old, new) in enumerate([("Q3", "Q7"), ("Q7", "Q3")]):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"entity": old, "redirect": new}))
+    assert [getattr(found, "qid", "") for found in RecordedSource(tmp_path).entities(["Q3", "Q7"])] == ["Q7", "Q7"]
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"
+
+
+@pytest.mark.parametrize("name", ["answers.json", "Q7.json"])
+def test_a_git_lfs_pointer_among_recorded_answers_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(POINTER)
+    with pytest.raises(BadInput, match=f"{name}.*git lfs pull"):
+        RecordedSource(tmp_path)
+
+
+def test_a_git_lfs_pointer_in_the_place_of_a_dump_is_named(tmp_path: Path) -> None:
+    (tmp_path / "all.json").write_bytes(POINTER)
+    with pytest.raises(BadInput, match=r"all\.json.*git lfs pull"):
+        extract(tmp_path / "all.json", tmp_path / "out", rule=PeopleRule(min_sitelinks=2))

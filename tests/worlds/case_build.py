@@ -75,13 +75,13 @@ class Built:
         return [drop.reason for drop in self.drops if drop.item == item or drop.detail.split(" ")[0] == item]
 
 
-def build_of(folder: Path, *entities: Json) -> Built:
+def build_of(folder: Path, *entities: Json, links: int = 10) -> Built:
     """What becomes of these entities."""
     source = folder / "recorded"
     source.mkdir()
     for entity in entities:
         (source / f"{entity['id']}.json").write_text(json.dumps(entity))
-    return _built(folder, source)
+    return _built(folder, source, links=links)
 
 
 def build_of_case(folder: Path, name: str) -> Built:

@@ -283,6 +283,32 @@ def test_an_outranked_value_that_cannot_be_read_is_no_right_answer(tmp_path: Pat
     assert [fact.answer for fact in built.of("Q1", "P19")] == ["Arnvik"]
 
 
+@pytest.mark.parametrize(
+    ("property_id", "died", "accepted"),
+    [
+        ("P39", False, ["President of Ruritania", "Warden of Arnvik"]),  # "has held": both are right
+        ("P106", False, ["President of Ruritania", "Warden of Arnvik"]),
+        ("P27", False, ["President of Ruritania"]),  # "is": only the present one is
+        ("P27", True, ["President of Ruritania", "Warden of Arnvik"]),
+        ("P412", False, ["President of Ruritania"]),  # one voice
+    ],
+)
+def test_what_stays_true_beside_a_preferred_value_is_accepted_and_not_the_answer(
+    property_id: str, died: bool, accepted: list[str], tmp_path: Path
+) -> None:
+    both = claim(property_id, "Q942"), claim(property_id, "Q941", rank="preferred")
+    death = [claim("P570", 2001)] if died else []
+    one = person("Q1", "Ada Marlow", claim("P569", 1950), *death, *both)
+    (fact,) = build_of(tmp_path, one, OFFICE, thing("Q942", "Warden of Arnvik")).of("Q1", property_id)
+    assert (fact.answer, [each.text for each in fact.accepted]) == ("President of Ruritania", accepted)
+
+
+def test_an_outranked_value_that_stays_true_and_cannot_be_read_counts_among_the_unread(tmp_path: Path) -> None:
+    both = claim("P39", "Q941", rank="preferred"), claim("P39", "Q942")
+    built = build_of(tmp_path, person("Q1", "Ada Marlow", claim("P569", 1950), *both), OFFICE, thing("Q942", ""))
+    assert (built.of("Q1", "P39"), sorted(built.reasons("P39"))) == ([], ["siblings_unread", "value_unlabelled"])
+
+
 # --- options ------------------------------------------------------------------------------------------------------
 
 PARTIES = [thing(f"Q{qid}", name) for qid, name in ((51, "Blue Party"), (52, "Red Front"), (53, "Green League"))]

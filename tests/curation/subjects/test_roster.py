@@ -131,13 +131,37 @@ def test_any_name_survives_the_file(tmp_path_factory: pytest.TempPathFactory, de
         b"name\tqid\nAnn\tQ42\n", b"name;qid\nAnn;Q42\n", b'\xef\xbb\xbf"Name","QID"\r\nAnn,q42\r\n',
         b"name,qid\nAnn,wd:Q42\n", b"name,qid\nAnn,http://www.wikidata.org/entity/Q42\n",
         b"name,qid\nAnn,https://www.wikidata.org/wiki/Q42#P31\n",
+        b"item,itemLabel\nhttp://www.wikidata.org/entity/Q42,Ann\n",
+        b'?person\t?personLabel\n<http://www.wikidata.org/entity/Q42>\t"Ann"@en\n',
+        b"number,title,pageid,namespace,Wikidata\n1,Ann,7,0,Q42\n",
+        b"name,qid,,\nAnn,Q42,,\n", b"name|qid\nAnn|Q42\n", "name,qid\n\u200bAnn,\ufeffQ42\u00a0\n".encode(),
+        b"name,qid\nAnn,wikidata.org/wiki/Special:EntityPage/Q42\n", b"name,qid\nAnn,[[d:Q42]]\n",
+        b"name,qid\nAnn,https://www.wikidata.org/w/index.php?title=q42&action=history\n",
     ],
-    ids=["tabs", "semicolons", "byte order mark and quotes", "wd:", "entity address", "page address"],
+    ids=[
+        "tabs", "semicolons", "byte order mark and quotes", "wd:", "entity address", "page address", "query service",
+        "query service with tabs", "PetScan", "empty columns", "vertical bars", "unseen characters", "entity page",
+        "wiki link", "index.php",
+    ],
 )  # fmt: skip
 def test_a_roster_as_people_download_it_is_read(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "roster.csv"
     path.write_bytes(content)
     assert [(line.line, line.name, line.qid) for line in read_roster(path)] == [(2, "Ann", "Q42")]
+
+
+def test_a_table_in_markdown_and_the_line_that_tells_excel_the_separator_are_read(tmp_path: Path) -> None:
+    marked = roster(tmp_path, "| name | qid |\n|------|-----|\n| Ann  | Q42 |\n")
+    told = roster(tmp_path, "sep=;\r\nname;qid\r\nAnn;Q42\r\n")
+    assert [(line.line, line.name, line.qid) for line in (*marked, *told)] == [(3, "Ann", "Q42")] * 2
+
+
+def test_a_list_under_a_heading_of_the_query_service_is_a_list_of_ids(tmp_path: Path) -> None:
+    assert [line.qid for line in roster(tmp_path, "item\nhttp://www.wikidata.org/entity/Q42\n")] == ["Q42"]
+
+
+def test_a_word_that_heads_downloaded_tables_is_a_name_where_no_ids_follow(tmp_path: Path) -> None:
+    assert [line.name for line in roster(tmp_path, "Human\nAnn Lee\n")] == ["Human", "Ann Lee"]
 
 
 @pytest.mark.parametrize(
@@ -147,8 +171,25 @@ def test_a_roster_as_people_download_it_is_read(content: bytes, tmp_path: Path) 
         (b"Ann;Q42\nBob;Q43\n", "line 1: has several cells parted by semicolons"),
         (b"Ann\tQ42\n", "parted by tabs"),
         (b"name;qid\nAnn\n", "line 2: has 1 cells, the header 2"),
+        (b"item,itemLabel\nQ42\n", "line 2: has 1 cells, the header 2"),
+        (b"<!DOCTYPE html>\n<p>Ann\n", "is a web page"),
+        (b'[{"item": "http://www.wikidata.org/entity/Q42"}]', "is JSON"),
+        (b"PK\x03\x04\x14\x00", "is a spreadsheet"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+        (b"Ann\nL42\n", "line 2: L42 is no item"),
     ],
-    ids=["UTF-16", "semicolons", "tabs", "a short line"],
+    ids=[
+        "UTF-16",
+        "semicolons",
+        "tabs",
+        "a short line",
+        "a short line of the query service",
+        "a web page",
+        "JSON",
+        "a spreadsheet",
+        "a pointer",
+        "a lexeme",
+    ],
 )
 def test_a_table_that_cannot_be_meant_is_refused_with_its_separator(content: bytes, found: str, tmp_path: Path) -> None:
     path = tmp_path / "roster.csv"

@@ -354,6 +354,21 @@ def test_a_search_for_a_name_that_nobody_bears_keeps_what_is_near(httpserver: HT
     assert [(match.qid, match.near, match.matched_alias) for match in found] == [("Q2", True, False)]
 
 
+@pytest.mark.parametrize("language", ["en", "en-gb", "en-ca"])
+def test_a_name_in_any_english_is_found_by_a_search(language: str, httpserver: HTTPServer) -> None:
+    hit = {"id": "Q9", "match": {"type": "label", "language": language, "text": "Colin Grey"}}
+    near = {"id": "Q2", "label": "Colin Greyson", "match": {"type": "label", "text": "Colin Greyson"}}
+
+    def answer(request: Request) -> Response:
+        hits = [near, hit] if request.args["language"] == language else [near]
+        return Response(json.dumps({"search": hits, "success": 1}), content_type="application/json")
+
+    httpserver.expect_request("/w/api.php").respond_with_handler(answer)
+    with client_of(httpserver) as client:
+        found = search_people(client, "Colin Grey", limit=10, host=HOST)
+    assert [(match.qid, match.near) for match in found] == [("Q9", False)]
+
+
 def people_server(httpserver: HTTPServer, people: list[tuple[int, int]]) -> list[str]:
     """Answers the selection query over (QID number, sitelinks) as the query service would."""
     import re
