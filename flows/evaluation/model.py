@@ -147,11 +147,13 @@ def open_evaluated(
 
         return open_responder(evaluated.spec, batch=batch), None
     from eval.responders.local import LocalModel, LocalResponder
+    from unlearn.models.adapters import without_adapter_layers
 
     loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
     if attack is not None:
         loaded = attack(loaded)
-    responder = LocalResponder(LocalModel(loaded.model, loaded.processor, evaluated.identity), batch=batch)
+    model = without_adapter_layers(loaded.model)
+    responder = LocalResponder(LocalModel(model, loaded.processor, evaluated.identity), batch=batch)
     return responder, responder
 
 

@@ -18,6 +18,7 @@ from schemas.progress import counted
 from unlearn.losses.likelihood import align
 from unlearn.models.encoding import Batch, Encoder
 from unlearn.models.forward import adapter_off, bare, core_model
+from unlearn.models.packing import beside_each_other
 
 REFERENCE_BATCH = 16
 """Samples asked at once; fixed, so that a resumed run finds the same numbers to the last bit."""
@@ -94,6 +95,6 @@ def _fixed_weight(head: nn.Module) -> Tensor:
 
 
 def _shards(samples: Mapping[str, TrainingSample]) -> list[Sequence[str]]:
-    """Keys in batches of similar length, in an order that depends on the samples alone."""
-    order = sorted(samples, key=lambda key: (samples[key].modality, len(samples[key].prompt), key))
+    """Keys in batches, in an order that depends on the samples alone."""
+    order = beside_each_other(samples)
     return [order[start : start + REFERENCE_BATCH] for start in range(0, len(order), REFERENCE_BATCH)]

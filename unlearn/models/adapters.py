@@ -69,3 +69,17 @@ def with_adapter(model: "PreTrainedModel", adapter: Path, *, base: str) -> "PreT
     except (RuntimeError, ValueError, KeyError) as error:
         raise BadInput(str(adapter), f"does not fit {base} ({first_line(error)})", "name its own base") from error
     return cast("PreTrainedModel", adapted)
+
+
+def without_adapter_layers(model: "PreTrainedModel") -> "PreTrainedModel":
+    """The same model to be asked and no longer trained: an adapter in full precision becomes part of the weights.
+
+    Two small products a layer are as dear as the layer itself in a model that is asked token by token. Weights of fewer
+    bits would lose what the adapter adds to their last ones, so such a model stays as it is.
+    """
+    from peft import PeftModel
+
+    whole = cast(nn.Module, model)
+    if not isinstance(whole, PeftModel) or any(weight.dtype != torch.float32 for weight in whole.parameters()):
+        return model
+    return cast("PreTrainedModel", whole.merge_and_unload())

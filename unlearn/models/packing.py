@@ -12,6 +12,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from schemas.dataset.samples import TrainingSample
+
 MOST_TOKENS = 160
 """Of a row; attention over a row costs its square, and on a CPU longer rows of a small model lose what they save."""
 
@@ -53,6 +55,13 @@ def pack(
     pieces = _pieces(ids, answer_starts, pictures, ends)
     rows = _rows(pieces)
     return _lay_out(inputs, lengths, pieces, rows, positions)
+
+
+def beside_each_other(samples: Mapping[str, TrainingSample]) -> list[str]:
+    """Sample keys in the order in which batches share most: those of one picture together, short ones first."""
+    return sorted(
+        samples, key=lambda key: (samples[key].modality, samples[key].image or b"", len(samples[key].prompt), key)
+    )
 
 
 def _picture_ends(token_types: Tensor) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from unlearn.losses.likelihood import Answers, align
 from unlearn.models.encoding import Encoder
+from unlearn.models.packing import beside_each_other
 from unlearn.training.loop import Moment
 from unlearn.training.probes import Asked, Probe
 
@@ -52,11 +53,11 @@ def frontier_score(probe: Probe, start: Probe) -> float:
 
 
 def probe_keys(samples: Mapping[str, TrainingSample], *, limit: int, seed: int) -> list[str]:
-    """At most `limit` sample keys, drawn once for the whole run, sorted by length so that batches are tight."""
+    """At most `limit` sample keys, drawn once for the whole run: pictures together, for a batch computes each once."""
     keys = sorted(samples)
     if len(keys) > limit:
         keys = random.Random(f"{seed}:probe").sample(keys, limit)
-    return sorted(keys, key=lambda key: (samples[key].modality, len(samples[key].prompt), key))
+    return beside_each_other({key: samples[key] for key in keys})
 
 
 def probe(
