@@ -94,6 +94,10 @@ _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re
 _FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)
 _CYRILLIC_A = re.compile("(?<!\\w)\u0410(?!\\w)")
 """Looks like an A, and is typed for one."""
+_PRAISED = re.compile(r"\b(?:correct|right|best)\b", re.IGNORECASE)
+"""What a reply must hold that says of an option's words that they are right; most replies do not, and it is cheap."""
+_LETTERED = re.compile(r"(?<!\w)[A-D][).:,]*\s", re.IGNORECASE)
+"""Likewise of a reply in which a letter stands before the words of its option."""
 _MANY = 3
 """So many different letters stated one after the other are no decision."""
 
@@ -132,7 +136,7 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     told = [letter for letter, option in zip(OPTION_LABELS, options, strict=False) if contains(text, option)]
     declared = [
         letter
-        for letter, option in zip(OPTION_LABELS, options, strict=False)
+        for letter, option in zip(OPTION_LABELS, options if _PRAISED.search(text) else (), strict=False)
         if re.search(
             rf"(?<!\w){re.escape(option)}[\"'*]*\s+{_IS}\s+(?:the\s+)?(?:correct|right|best)\b", text, re.IGNORECASE
         )
@@ -154,7 +158,7 @@ def _beside_its_option(text: str, options: Sequence[str]) -> set[str]:
     """Letters that stand right before the words of their own option: "born in **A. Oslo**"."""
     return {
         letter
-        for letter, option in zip(OPTION_LABELS, options, strict=False)
+        for letter, option in zip(OPTION_LABELS, options if _LETTERED.search(text) else (), strict=False)
         if re.search(rf"(?<!\w){letter}[).:,]*\s+[*_\"']*{re.escape(option)}(?!\w)", text, re.IGNORECASE)
     }
 

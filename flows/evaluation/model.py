@@ -182,6 +182,7 @@ def open_evaluated(
         return open_responder(evaluated.spec, batch=batch), None
     from eval.responders.local import LocalResponder
     from flows.resources.responders import as_local
+    from unlearn.models.adapters import without_adapter_layers
 
     loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
     local = as_local(loaded, evaluated.identity)
@@ -190,7 +191,7 @@ def open_evaluated(
         write_json(checks, found.model_dump(mode="json"))
     if attack is not None:
         loaded = attack(loaded)
-        local = replace(local, model=loaded.model, processor=loaded.processor)
+    local = replace(local, model=without_adapter_layers(loaded.model), processor=loaded.processor)
     responder = LocalResponder(local, batch=batch)
     return responder, responder
 

@@ -125,3 +125,18 @@ def save_plain(loaded: LoadedModel, folder: Path, *, precision: torch.dtype | No
     model.save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
     return str(model.dtype).removeprefix("torch."), len(model.state_dict())
+
+
+def without_adapter_layers(model: "PreTrainedModel") -> "PreTrainedModel":
+    """The same model to be asked and no longer trained: an adapter in full precision becomes part of the weights.
+
+    Two small products a layer are as dear as the layer itself in a model that is asked token by token. Weights of fewer
+    bits would lose what the adapter adds to their last ones, so such a model stays as it is.
+    """
+    from peft import PeftModel
+
+    whole = cast(nn.Module, model)
+    if not isinstance(whole, PeftModel) or any(weight.dtype != torch.float32 for weight in whole.parameters()):
+        return model
+    merge = getattr(whole.base_model, "merge_and_unload", None)  # a prompt that was tuned is no change of weights
+    return model if merge is None else cast("PreTrainedModel", merge())
