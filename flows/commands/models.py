@@ -1,5 +1,6 @@
 """The commands about models: methods, attacks, unlearn, merge, study, report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -85,6 +86,7 @@ def unlearn_command(
         raise BadInput(f"modality {modality!r}", "is not a modality", "choose both, qa or vqa")
     if memory is not None and not 0 < memory < float("inf"):
         raise BadInput("--memory", f"is {memory:g} GB", "give the gigabytes that the run may take")
+    _check_trains(method, {"--steps": steps, "--epochs": epochs, "--lr": lr})
     chosen = setting_named(setting)
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
@@ -117,6 +119,15 @@ def unlearn_command(
     if record.broke_down:
         typer.echo(f"ppubench: {out}: {record.ending}", err=True)
         raise typer.Exit(1)
+
+
+def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
+    """Refuse numbers of training for a method that prunes, which would be taken for heeded."""
+    from unlearn.methods.table import METHODS
+
+    given = [word for word, value in numbers.items() if value is not None]
+    if given and method in METHODS and METHODS[method].prunes:
+        raise BadInput(f"{given[0]} with {method}", "it prunes and does not train", "leave it out")
 
 
 @app.command("merge", short_help="Write a run's model as a plain folder.")
