@@ -1,5 +1,6 @@
 """The commands about models: methods, attacks, unlearn, merge, study, report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -93,6 +94,7 @@ def unlearn_command(asked: UnlearnOptions) -> None:
         raise BadInput(f"modality {asked.modality!r}", "is not a modality", "choose both, qa or vqa")
     if asked.memory_gb is not None and not 0 < asked.memory_gb < float("inf"):
         raise BadInput("--memory", f"is {asked.memory_gb:g} GB", "give the gigabytes that the run may take")
+    _check_trains(asked.method, {"--steps": asked.steps, "--epochs": asked.epochs, "--lr": asked.lr})
     setting, of_command = setting_named(asked.setting), ("setting", "out", "resume", "as_json")
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
@@ -105,6 +107,15 @@ def unlearn_command(asked: UnlearnOptions) -> None:
     if record.broke_down:
         typer.echo(f"ppubench: {asked.out}: {record.ending}", err=True)
         raise typer.Exit(1)
+
+
+def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
+    """Refuse numbers of training for a method that prunes, which would be taken for heeded."""
+    from unlearn.methods.table import METHODS
+
+    given = [word for word, value in numbers.items() if value is not None]
+    if given and method in METHODS and METHODS[method].prunes:
+        raise BadInput(f"{given[0]} with {method}", "it prunes and does not train", "leave it out")
 
 
 @app.command("merge", short_help="Write a run's model as a plain folder.")
