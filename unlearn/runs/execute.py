@@ -103,6 +103,7 @@ def _objective(ready: Prepared, mask: Mask | None, start: Start | None) -> Objec
     if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
         found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
         raise BadInput("kl_positions = all", found, 'take kl_positions = "answer", or a configuration without FSDP')
+    check_whole_weights(numbers)
     reference = None
     if any(method.term(name).reference for name in method.terms):
         diverges = "kl" in method.terms
@@ -122,6 +123,18 @@ def _objective(ready: Prepared, mask: Mask | None, start: Start | None) -> Objec
         bare(ready.network), numbers, basis={} if start is None else start.basis, seed=ready.seed
     )  # fmt: skip
     return replace(objective, combiner=combiner_of(method, numbers), penalties=penalties)
+
+
+def check_whole_weights(numbers: Numbers) -> None:
+    """Raise BadInput for what looks at whole weights where FSDP cuts them up."""
+    wanted = {
+        f"optimiser = {numbers.optimiser}": numbers.optimiser in ("zeroth", "adam-zeroth"),
+        "transport_weight": numbers.transport_weight > 0,
+        "overlap_weight": numbers.overlap_weight > 0,
+    }
+    for name, asked in wanted.items():
+        if asked and fsdp_wanted(processes()):
+            raise BadInput(name, "needs whole weights, and FSDP cuts them up", "take a configuration without FSDP")
 
 
 def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:

@@ -41,7 +41,7 @@ from unlearn.training.optimisers import (
     optimiser_of,
     step_scale,
 )
-from unlearn.training.pieces import Share
+from unlearn.training.pieces import Share, random_state, set_random_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -243,12 +243,12 @@ def _estimate(
     """The step's gradient estimated from losses alone, and its norm; every loss has the same random numbers."""
     parts.network.train()
     seen: list[Gradient] = []
-    state = torch.get_rng_state()
+    device = parts.accelerator.device
+    state = random_state(device)
 
     def loss() -> float:
-        torch.set_rng_state(state)
+        set_random_state(state, device)
         with memory_advice(f"step {step}"), parts.accelerator.autocast():
-            device = parts.accelerator.device
             found = step_loss(
                 parts.network, encoder, groups, objective, share=parts.share, device=device, step=step
             )  # fmt: skip
