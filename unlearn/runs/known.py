@@ -74,6 +74,7 @@ def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None, star
     if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):
         found = "asks the model as often as a piece has groups, and under FSDP all processes must ask alike"
         raise BadInput("kl_positions = all", found, 'take kl_positions = "answer", or a configuration without FSDP')
+    check_whole_weights(numbers)
     reference = _reference(ready, answers)
     aids = Aids(
         factors=factors(ready.data.forget, numbers.factors),
@@ -94,6 +95,18 @@ def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None, star
     basis = {} if start is None else start.basis
     penalties = penalties_of(bare(ready.network), numbers, basis=basis, seed=ready.seed)
     return replace(objective, combiner=combiner_of(method, numbers), penalties=penalties)
+
+
+def check_whole_weights(numbers: Numbers) -> None:
+    """Raise BadInput for what looks at whole weights where FSDP cuts them up."""
+    wanted = {
+        f"optimiser = {numbers.optimiser}": numbers.optimiser in ("zeroth", "adam-zeroth"),
+        "transport_weight": numbers.transport_weight > 0,
+        "overlap_weight": numbers.overlap_weight > 0,
+    }
+    for name, asked in wanted.items():
+        if asked and fsdp_wanted(processes()):
+            raise BadInput(name, "needs whole weights, and FSDP cuts them up", "take a configuration without FSDP")
 
 
 def combiner_of(method: Method, numbers: Numbers) -> Combiner | None:

@@ -16,6 +16,8 @@ from tests.worlds.unlearn_world import write_world
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
+from unlearn.presets import numbers_for
+from unlearn.runs.execute import check_whole_weights
 from unlearn.runs.record import RunRecord, open_run
 
 SMALL: dict[str, JsonValue] = {
@@ -156,3 +158,14 @@ def test_an_adapter_that_started_elsewhere_opens_on_the_base_alone(world: Path, 
     assert {tensor.shape[0] for name, tensor in joined.items() if "lora_A" in name} == {
         4
     }  # rank 2 and what it takes off
+
+
+@pytest.mark.parametrize("numbers", [{"optimiser": "zeroth"}, {"transport_weight": 0.1}])
+def test_what_needs_whole_weights_is_refused_where_fsdp_cuts_them(
+    numbers: dict[str, JsonValue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    found, _ = numbers_for("gd", preset="default", parameters=1, family="", overrides=numbers)
+    with pytest.raises(BadInput, match="needs whole weights, and FSDP cuts them up"):
+        check_whole_weights(found)

@@ -2,7 +2,7 @@
 
 from unlearn.methods.rows.method import Method, Paper
 
-GU = Paper("Geometric-Disentanglement Unlearning", 2025, "2511.17100")
+GU = Paper("Geometric-disentangelment Unlearning", 2025, "2511.17100")
 BLUR = Paper("BLUR: A Bi-Level Optimization Approach for LLM Unlearning", 2025, "2506.08164")
 SURGERY = Paper("Gradient Surgery for One-shot Unlearning on Generative Model", 2023, "2307.04550")
 DOWNGRADE = Paper(

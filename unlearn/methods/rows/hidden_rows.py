@@ -4,7 +4,7 @@ from unlearn.methods.rows.method import Method, Paper
 
 WMDP = Paper("The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning", 2024, "2403.03218")
 RNA = Paper("Improving LLM Unlearning Robustness via Random Perturbations", 2025, "2501.19202")
-REVA = Paper("Unlearners Can Lie", 2026, venue="ACL")
+REVA = Paper("Unlearners Can Lie: Evaluating and Improving Honesty in LLM Unlearning", 2026, "2605.08765")
 REACH = (
     "The adapter is on every language linear up to the layer, instead of some matrices of three layers.",
     "Without a layer named it is the one at a third of the depth; states are those of answer tokens.",

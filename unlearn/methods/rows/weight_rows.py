@@ -3,8 +3,8 @@
 from unlearn.methods.rows.method import Method, Paper
 
 LOKU = Paper("Towards Robust and Parameter-Efficient Knowledge Unlearning for LLMs", 2024, "2408.06621")
-VILA = Paper("VILA: parameter-efficient unlearning with importance of LoRA factors", 2025, "2508.21300")
-REGLU = Paper("ReGLU: representation-guided low-rank unlearning", 2026, "2604.17396")
+VILA = Paper("Improving Fisher Information Estimation and Efficiency for LoRA-based LLM Unlearning", 2025, "2508.21300")
+REGLU = Paper("Representation-Guided Parameter-Efficient LLM Unlearning", 2026, "2604.17396")
 ALPHAEDIT = Paper("AlphaEdit: Null-Space Constrained Knowledge Editing for Language Models", 2024, "2410.02355")
 OPT_OUT = Paper("Opt-Out: Investigating Entity-Level Unlearning for Large Language Models via Optimal Transport", 2024,
                 "2406.12329")  # fmt: skip
