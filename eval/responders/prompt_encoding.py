@@ -6,6 +6,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Processor outputs with one number per token; every other output is stacked along its first dimension."""
+_TEXTS = 1 << 14
+"""Most texts whose form in the template, and whose tokens, are remembered: options of one question share a prompt."""
 _FRAMES = 64
 """Most beginnings of prompts that are remembered for pictures of one shape."""
 
@@ -55,12 +58,17 @@ class PromptEncoder:
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
         self._frames: dict[Signature, list[Frame]] = {}
+        self._rendered = lru_cache(_TEXTS)(self._render)
+        self._tokens = lru_cache(_TEXTS)(self._tokenise)
 
     def render(self, text: str, *, shows: bool, answer: str = "") -> str:
         """The user turn as the template writes it, with a picture's placeholder if it `shows` one.
 
         With an answer, the turns up to its end, which the template may set a space before.
         """
+        return self._rendered(text, shows, answer)
+
+    def _render(self, text: str, shows: bool, answer: str) -> str:
         shown: list[dict[str, object]] = [{"type": "image"}] if shows else []
         user = {"role": "user", "content": [*shown, {"type": "text", "text": text}]}
         template = self._processor.apply_chat_template
@@ -73,7 +81,10 @@ class PromptEncoder:
 
     def written(self, text: str) -> list[int]:
         """Tokens of a rendered text, a picture's placeholder being one of them."""
-        return list(self._processor.tokenizer(text, add_special_tokens=self._adds_special(text))["input_ids"])
+        return list(self._tokens(text))
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        return tuple(self._processor.tokenizer(text, add_special_tokens=self._adds_special(text))["input_ids"])
 
     def row(self, text: str, image: bytes | None) -> Row:
         """A rendered text with its picture, from memory where possible. Raises UnreadablePicture."""
