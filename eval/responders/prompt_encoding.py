@@ -6,7 +6,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import ProcessorMixin
 
+_TEXTS = 1 << 14
+"""Most texts whose form in the template, and whose tokens, are remembered: options of one question share a prompt."""
 _FRAMES = 64
 """Most beginnings of prompts that are remembered for pictures of one shape."""
 
@@ -57,12 +59,17 @@ class PromptEncoder:
         self._held = 0
         self._pixels: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
         self._frames: dict[Signature, list[Frame]] = {}
+        self._rendered = lru_cache(_TEXTS)(self._render)
+        self._tokens = lru_cache(_TEXTS)(self._tokenise)
 
     def render(self, text: str, *, shows: bool, answer: str = "") -> str:
         """The user turn as the template writes it, with a picture's placeholder if it `shows` one.
 
         With an answer, up to its end, which the template may set a space before.
         """
+        return self._rendered(text, shows, answer)
+
+    def _render(self, text: str, shows: bool, answer: str) -> str:
         prompt = prompt_text(self._processor, self._form, text, shows=shows)
         return answered_text(self._form, prompt, answer, closed=False) if answer else prompt
 
@@ -73,7 +80,10 @@ class PromptEncoder:
 
     def written(self, text: str) -> list[int]:
         """Tokens of a rendered text, a picture's placeholder being one of them."""
-        return list(
+        return list(self._tokens(text))
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        return tuple(
             self._processor.tokenizer(text, add_special_tokens=adds_special(self._processor, text))["input_ids"]
         )
 
