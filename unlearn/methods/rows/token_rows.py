@@ -34,7 +34,9 @@ TOKEN_ROWS: tuple[Method, ...] = (
     ),
     Method(
         "me-gd", "Maximise the entropy of forget answers, and descent on retain (ME+GD)", ("entropy", "descent"),
-        paper=CLOSER_LOOK, ours=("Answer tokens only; the published code counts prompt and padding too.",),
+        paper=CLOSER_LOOK, ours=("Answer tokens only; the published code counts prompt and padding too.",
+            "The forget weight is 1; the paper's is 0.1.",
+       ),
     ),
     Method(
         "wga", "Gradient ascent with tokens weighted by their probability, and descent on retain",
