@@ -31,8 +31,7 @@ from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, load_model
-from unlearn.training.gradients import step_gradient
-from unlearn.training.pieces import Share
+from unlearn.training.gradients import Moving, step_gradient
 
 Way = Literal["published", "apart", "packed"]
 WAYS: tuple[Way, ...] = ("published", "apart", "packed")
@@ -107,7 +106,7 @@ def _stepper(network: AnswerModel, encoder: Encoder, groups: Groups, way: Way) -
     def step() -> None:
         adamw.zero_grad()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-            step_gradient(network, weights, encoder, groups, objective, share=Share(), device=device)
+            step_gradient(Moving(network, weights, encoder, device), groups, objective)
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         adamw.step()
 

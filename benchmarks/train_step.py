@@ -32,8 +32,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import load_model
 from unlearn.presets import Numbers
-from unlearn.training.gradients import Objective, step_gradient
-from unlearn.training.pieces import Share
+from unlearn.training.gradients import Moving, Objective, step_gradient
 
 VOCABULARY = 152_000
 FILLER = "Look at the picture and think about who is shown before you answer the question about this person. "
@@ -113,9 +112,7 @@ def stepper(
 
     def step() -> float:
         network.zero_grad()
-        return step_gradient(
-            network, weights, encoder, rows, objective, share=Share(), device=torch.device(device)
-        ).loss
+        return step_gradient(Moving(network, weights, encoder, torch.device(device)), rows, objective).loss
 
     return step
 

@@ -33,17 +33,10 @@ FACES = {
 MOST_ENTRIES = 14
 MOST_PARAMETERS = 8
 STILL_LONGER = frozenset({
-    "curation/export/export.py:export_release",
-    "curation/export/export.py:_write",
     "curation/facts/facts.py:facts_of",
-    "flows/commands/models.py:evaluate_command",
     "flows/commands/publish.py:publish_command",
-    "flows/evaluation/evaluate.py:run_evaluation",
-    "flows/publish/publish.py:publish",
-    "flows/publish/publish.py:publish_folder",
     "unlearn/runs/prepare.py:prepare",
     "unlearn/schedules.py:turns",
-    "unlearn/training/gradients.py:step_gradient",
     "unlearn/training/loop.py:train",
 })  # fmt: skip
 """Functions that take more and are to take a record; none is to be added."""

@@ -15,7 +15,6 @@ from unlearn.training.lanes import Groups, Lanes, in_pieces
 from unlearn.training.memory import Held, Memory, Terms
 from unlearn.training.pieces import (
     Share,
-    batches_of,
     gathered,
     in_order,
     leaves_of,
@@ -113,61 +112,67 @@ def check_mask(objective: Objective, weights: Mapping[str, nn.Parameter]) -> Non
             )
 
 
+@dataclass(frozen=True)
+class Moving:
+    """The model whose weights a step moves, and with what the step's gradient is computed."""
+
+    network: nn.Module
+    weights: Mapping[str, nn.Parameter]
+    encoder: Encoder
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    share: Share = field(default_factory=Share)
+    lanes: Lanes | None = None
+    """For an objective of one phase and a model without dropout."""
+    backward: Callable[[Tensor], None] = Tensor.backward
+
+    def measured(self, objective: Objective, piece: Groups) -> Mapping[str, Tensor]:
+        """What the objective measures of one piece's samples."""
+        batches = {name: self.encoder.batch(rows).to(self.device) for name, rows in piece.items()}
+        return objective.measure(self.network, batches)
+
+
 def step_gradient(
-    network: nn.Module,
-    weights: Mapping[str, nn.Parameter],
-    encoder: Encoder,
+    moving: Moving,
     groups: Groups,
     objective: Objective,
     *,
-    share: Share,
-    device: torch.device,
-    backward: Callable[[Tensor], None] = Tensor.backward,
-    lanes: Lanes | None = None,
     pieces: Sequence[Groups] | None = None,
     step: int = 0,
     scale: Weighted | None = None,
 ) -> Gradient:
-    """Fill `.grad` of the weights for one step. Lanes need an objective of one phase and a model without dropout.
+    """Fill `.grad` of the weights for one step.
 
     `pieces` are how one process cuts the step; without them every process has its share of equal ones. `scale` is what
     a combiner measures angles by: the divisor of each weight's step in the optimiser.
     """
     objective = objective.at(step)
-    pieces = pieces or cut(groups, share.pieces)
-    if lanes is not None and len(pieces) == 1:
-        return _beside(network, weights, encoder, groups, objective, device=device, lanes=lanes)
+    pieces = pieces or cut(groups, moving.share.pieces)
+    if moving.lanes is not None and len(pieces) == 1:
+        return _beside(moving, groups, objective, moving.lanes)
     if len(pieces) == 1:
-        measured = objective.measure(network, batches_of(encoder, groups, device))
+        measured = moving.measured(objective, groups)
         terms = objective.terms(measured, groups)
-        angle, norms = _backward_whole(terms, weights, objective, backward, scale or {})
+        angle, norms = _backward_whole(moving, terms, objective, scale or {})
         gradient = Gradient(_floats(terms), _means(measured), angle, norms)
     else:
-        gradient = _by_pieces(
-            network, weights, encoder, pieces, objective,
-            share=share, device=device, backward=backward, scale=scale or {},
-        )  # fmt: skip
-    return _add_penalties(gradient, weights, objective, step) if objective.penalties else gradient
+        gradient = _by_pieces(moving, pieces, objective, scale or {})
+    return _add_penalties(gradient, moving.weights, objective, step) if objective.penalties else gradient
 
 
 def _backward_whole(
-    terms: Mapping[str, Tensor],
-    weights: Mapping[str, nn.Parameter],
-    objective: Objective,
-    backward: Callable[[Tensor], None],
-    scale: Weighted,
+    moving: Moving, terms: Mapping[str, Tensor], objective: Objective, scale: Weighted
 ) -> tuple[float | None, dict[str, float]]:
     phases = _phases(terms, objective)
     if set(phases) == {REST}:
-        backward(phases[REST])
+        moving.backward(phases[REST])
         return None, {}
     found: dict[str, Weighted] = {}
     for name, total in phases.items():
         gradients = torch.autograd.grad(
-            total, list(weights.values()), retain_graph=len(found) + 1 < len(phases), materialize_grads=True
+            total, list(moving.weights.values()), retain_graph=len(found) + 1 < len(phases), materialize_grads=True
         )
-        found[name] = dict(zip(weights, gradients, strict=True))
-    return _put_together(found, weights, objective, scale)
+        found[name] = dict(zip(moving.weights, gradients, strict=True))
+    return _put_together(found, moving.weights, objective, scale)
 
 
 def _phases(terms: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
@@ -211,38 +216,25 @@ def _add_penalties(
     return replace(gradient, terms=gradient.terms | _floats(values))
 
 
-def _by_pieces(
-    network: nn.Module,
-    weights: Mapping[str, nn.Parameter],
-    encoder: Encoder,
-    pieces: Sequence[Groups],
-    objective: Objective,
-    *,
-    share: Share,
-    device: torch.device,
-    backward: Callable[[Tensor], None],
-    scale: Weighted,
-) -> Gradient:
+def _by_pieces(moving: Moving, pieces: Sequence[Groups], objective: Objective, scale: Weighted) -> Gradient:
     """The chain rule over per-sample numbers: all pieces are measured without a graph, the loss is differentiated in
     those numbers, and each piece is measured again with a graph and pulled back by its share. Costs one more forward
     pass and is exact for every objective, also where terms couple samples of several pieces.
     """
-    own = _own(pieces, share)
-    states, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
-    leaves = leaves_of(everything, device)
+    states, everything = _measured_apart(moving, pieces, objective)
+    leaves = leaves_of(everything, moving.device)
     terms = objective.terms(leaves, in_order(pieces))
     phases = _phases(terms, objective)
     held: dict[str, Weighted] = {}
     for name, phase in phases.items():
         pulls = pulls_of(phase, leaves, everything)
-        for index, state in zip(own, states, strict=True):
-            set_random_state(state, device)
-            measured = objective.measure(network, batches_of(encoder, pieces[index], device))
-            backward(pulled(measured, pulls[index]))
-        _sum_over_processes(weights, share)
+        for index, state in zip(_own(pieces, moving.share), states, strict=True):
+            set_random_state(state, moving.device)
+            moving.backward(pulled(moving.measured(objective, pieces[index]), pulls[index]))
+        _sum_over_processes(moving.weights, moving.share)
         if set(phases) != {REST}:
-            held[name] = _taken(weights)
-    angle, norms = _put_together(held, weights, objective, scale) if held else (None, {})
+            held[name] = _taken(moving.weights)
+    angle, norms = _put_together(held, moving.weights, objective, scale) if held else (None, {})
     return Gradient(_floats(terms), _means(leaves), angle, norms)
 
 
@@ -253,22 +245,16 @@ def _own(pieces: Sequence[Groups], share: Share) -> range:
 
 
 def _measured_apart(
-    network: nn.Module,
-    encoder: Encoder,
-    pieces: Sequence[Groups],
-    own: Sequence[int],
-    objective: Objective,
-    *,
-    share: Share,
-    device: torch.device,
+    moving: Moving, pieces: Sequence[Groups], objective: Objective
 ) -> tuple[list[tuple[Tensor, Tensor | None]], list[dict[str, Tensor]]]:
     """Random state before each own piece, and what all processes measured without a graph, piece by piece."""
     states, found = [], []
-    for index in own:
-        states.append(random_state(device))
+    for index in _own(pieces, moving.share):
+        states.append(random_state(moving.device))
         with torch.no_grad():
-            found.append(_detached(objective.measure(network, batches_of(encoder, pieces[index], device))))
-    return states, gathered(found, share)
+            measured = moving.measured(objective, pieces[index])
+        found.append({key: value.detach() for key, value in measured.items()})
+    return states, gathered(found, moving.share)
 
 
 def _taken(weights: Mapping[str, nn.Parameter]) -> Weighted:
@@ -281,51 +267,33 @@ def _taken(weights: Mapping[str, nn.Parameter]) -> Weighted:
 
 
 def step_loss(
-    network: nn.Module,
-    encoder: Encoder,
-    groups: Groups,
-    objective: Objective,
-    *,
-    share: Share,
-    device: torch.device,
-    step: int,
-    pieces: Sequence[Groups] | None = None,
+    moving: Moving, groups: Groups, objective: Objective, *, step: int, pieces: Sequence[Groups] | None = None
 ) -> Gradient:
     """The step's terms and what was measured, without a gradient: the forward half of `step_gradient`."""
     objective = objective.at(step)
-    pieces = pieces or cut(groups, share.pieces)
-    own = _own(pieces, share)
-    _, everything = _measured_apart(network, encoder, pieces, own, objective, share=share, device=device)
+    pieces = pieces or cut(groups, moving.share.pieces)
+    _, everything = _measured_apart(moving, pieces, objective)
     with torch.no_grad():
-        found = leaves_of(everything, device)
+        found = leaves_of(everything, moving.device)
         terms = dict(objective.terms(found, in_order(pieces)))
         terms |= {name: penalty(step) for name, penalty in objective.penalties.items()}
     return Gradient(_floats(terms), _means(found))
 
 
-def _beside(
-    network: nn.Module,
-    weights: Mapping[str, nn.Parameter],
-    encoder: Encoder,
-    groups: Groups,
-    objective: Objective,
-    *,
-    device: torch.device,
-    lanes: Lanes,
-) -> Gradient:
+def _beside(moving: Moving, groups: Groups, objective: Objective, lanes: Lanes) -> Gradient:
     """The chain rule over per-sample numbers as in _by_pieces, with all pieces' graphs held at once, a lane each."""
-    pieces = in_pieces(groups, encoder, pieces=lanes.count)
-    everything = lanes.each(
-        lambda batches: objective.measure(network, batches), [batches_of(encoder, piece, device) for piece in pieces]
-    )
-    leaves = leaves_of(everything, device)
+    pieces = in_pieces(groups, moving.encoder, pieces=lanes.count)
+    batches = [{name: moving.encoder.batch(rows).to(moving.device) for name, rows in piece.items()} for piece in pieces]
+    everything = lanes.each(lambda each: objective.measure(moving.network, each), batches)
+    leaves = leaves_of(everything, moving.device)
     terms = objective.terms(leaves, in_order(pieces))
     pulls = pulls_of(torch.stack(list(terms.values())).sum(), leaves, everything)
+    weights = list(moving.weights.values())
     found = lanes.each(
-        lambda part: torch.autograd.grad(pulled(*part), list(weights.values()), materialize_grads=True),
+        lambda part: torch.autograd.grad(pulled(*part), weights, materialize_grads=True),
         zip(everything, pulls, strict=True),
     )
-    for weight, *parts in zip(weights.values(), *found, strict=True):
+    for weight, *parts in zip(weights, *found, strict=True):
         weight.grad = sum(parts[1:], start=parts[0])
     return Gradient(_floats(terms), _means(leaves))
 
@@ -341,10 +309,6 @@ def _sum_over_processes(weights: Mapping[str, nn.Parameter], share: Share) -> No
             weight.grad = torch.zeros_like(weight)
         if not is_cut(weight):  # FSDP has added up its own
             torch.distributed.all_reduce(weight.grad)
-
-
-def _detached(measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.detach() for key, value in measured.items()}
 
 
 def _floats(values: Mapping[str, Tensor]) -> dict[str, float]:

@@ -28,8 +28,8 @@ from unlearn.training.checkpoints import (
 from unlearn.training.combiners import norm
 from unlearn.training.cutting import Cutting, planned, within_memory
 from unlearn.training.fsdp import clip_gradients, fsdp_wanted, is_cut, sharded_layers
-from unlearn.training.gradients import Gradient, Objective, check_mask, step_gradient, step_loss
-from unlearn.training.lanes import Groups, Lanes, lanes_of
+from unlearn.training.gradients import Gradient, Moving, Objective, check_mask, step_gradient, step_loss
+from unlearn.training.lanes import Groups, lanes_of
 from unlearn.training.log import Numbers, StepCount, log_file, write_line
 from unlearn.training.optimisers import (
     DecayRule,
@@ -129,7 +129,7 @@ def train(
                 groups = steps[step]
                 rate = learning_rate(step, len(plan), optimisation, decay_from=state.decay_from, rule=stop_rule)
                 estimated = is_estimated(step, len(plan), optimisation)
-                gradient, length = (_estimate if estimated else _gradient)(parts, encoder, groups, objective, step)
+                gradient, length = (_estimate if estimated else _gradient)(parts, groups, objective, step)
                 if not all(map(math.isfinite, (gradient.loss, length, *gradient.norms.values()))):
                     write_line(lines, step, gradient, {"lr": rate, "grad_norm": length})
                     log.warning("step %d: %s is not finite; stopped before the update", step, _broken(gradient))
@@ -163,15 +163,17 @@ class _Parts:
 
     model: nn.Module
     """The Hugging Face or Peft model."""
-    network: AnswerModel
-    weights: Mapping[str, nn.Parameter]
+    moving: Moving
     optimiser: torch.optim.Optimizer
     optimisation: Optimisation
     accelerator: "Accelerator"
-    share: Share
-    lanes: Lanes | None
     cutting: Cutting | None
     """None where several processes, or a fixed number of pieces, say how a step is cut."""
+
+    @property
+    def weights(self) -> Mapping[str, nn.Parameter]:
+        """Those that move, by their names in the model."""
+        return self.moving.weights
 
 
 @contextmanager
@@ -200,7 +202,8 @@ def _set_up(
                     network, encoder, steps, budget=optimisation.memory, lanes=optimisation.lanes > 1,
                     looks=optimisation.says_memory,
                 )  # fmt: skip
-        yield _Parts(model, network, weights, optimiser, optimisation, accelerator, share, lanes, cutting)
+        moving = Moving(network, weights, encoder, accelerator.device, share, lanes, accelerator.backward)
+        yield _Parts(model, moving, optimiser, optimisation, accelerator, cutting)
 
 
 @contextmanager
@@ -228,28 +231,14 @@ def _starting_state(folder: Path | None, parts: _Parts, identity: str) -> RunSta
     return state
 
 
-def _gradient(
-    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int
-) -> tuple[Gradient, float]:
+def _gradient(parts: _Parts, groups: Groups, objective: Objective, step: int) -> tuple[Gradient, float]:
     """The step's gradient, clipped for AdamW, and its norm before that."""
-    parts.network.train()
+    parts.moving.network.train()
     scaled = objective.combiner is not None and objective.combiner.uses_scale
 
     def work(pieces: Sequence[Groups] | None) -> Gradient:
-        return step_gradient(
-            parts.network,
-            parts.weights,
-            encoder,
-            groups,
-            objective,
-            share=parts.share,
-            device=parts.accelerator.device,
-            backward=parts.accelerator.backward,
-            lanes=parts.lanes,
-            pieces=pieces,
-            step=step,
-            scale=step_scale(parts.optimiser, parts.weights) if scaled else None,
-        )
+        scale = step_scale(parts.optimiser, parts.weights) if scaled else None
+        return step_gradient(parts.moving, groups, objective, pieces=pieces, step=step, scale=scale)
 
     begin = _beginning(parts)
     begin()
@@ -275,19 +264,14 @@ def _beginning(parts: _Parts) -> Callable[[], None]:
     return begin
 
 
-def _estimate(
-    parts: _Parts, encoder: Encoder, groups: Groups, objective: Objective, step: int
-) -> tuple[Gradient, float]:
+def _estimate(parts: _Parts, groups: Groups, objective: Objective, step: int) -> tuple[Gradient, float]:
     """The step's gradient estimated from losses alone, and its norm; every loss has the same random numbers."""
-    parts.network.train()
+    parts.moving.network.train()
     seen: list[Gradient] = []
     begin = _beginning(parts)
 
     def work(pieces: Sequence[Groups] | None) -> Gradient:
-        return step_loss(
-            parts.network, encoder, groups, objective, share=parts.share, device=parts.accelerator.device, step=step,
-            pieces=pieces,
-        )  # fmt: skip
+        return step_loss(parts.moving, groups, objective, step=step, pieces=pieces)
 
     def loss() -> float:
         begin()

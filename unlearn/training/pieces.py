@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unlearn.models.encoding import Batch, Encoder
 from unlearn.training.lanes import Groups
 
 
@@ -28,10 +27,6 @@ def in_order(pieces: Sequence[Groups]) -> Groups:
     """All samples, by group in the order of the pieces, as their numbers stand."""
     names = dict.fromkeys(name for piece in pieces for name in piece)
     return {name: tuple(row for piece in pieces for row in piece.get(name, ())) for name in names}
-
-
-def batches_of(encoder: Encoder, piece: Groups, device: torch.device) -> dict[str, Batch]:
-    return {name: encoder.batch(rows).to(device) for name, rows in piece.items()}
 
 
 def leaves_of(everything: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, adapter_off, bare
 from unlearn.models.loading import load_model
 from unlearn.presets import PRESETS, Numbers, numbers_for, preset_table
-from unlearn.training.gradients import step_gradient
+from unlearn.training.gradients import Moving, step_gradient
 from unlearn.training.pieces import Share
 
 PLAIN = Numbers(lr=1.0, epochs=1, batch=2, retain_batch=2)
@@ -268,7 +268,7 @@ def test_gradients_accumulated_over_pieces_equal_those_of_the_whole_step(
     gradients = []
     for accumulate in (1, 3):
         bare(network).zero_grad()
-        step_gradient(network, weights, encoder, groups, objective, share=Share(accumulate), device=torch.device("cpu"))
+        step_gradient(Moving(network, weights, encoder, share=Share(accumulate)), groups, objective)
         gradients.append({name: weight.grad.clone() for name, weight in weights.items() if weight.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()
     for key in gradients[0]:

@@ -24,7 +24,8 @@ from unlearn.runs.known import answers_of, objective_of
 from unlearn.runs.prepare import Prepared, prepare, step_plan
 from unlearn.runs.record import RunRecord, open_run, read_record
 from unlearn.training.checkpoints import trainable
-from unlearn.training.gradients import Share, step_gradient
+from unlearn.training.gradients import Moving, step_gradient
+from unlearn.training.pieces import Share
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4, "retain_batch": 4, "probe_every": 2, "probe_samples": 4, "rank": 2, "lr": 1e-2, "steps": 3,
@@ -93,9 +94,7 @@ def test_a_step_in_pieces_has_the_gradient_of_the_whole_step(
     found: list[list[Tensor]] = []
     for pieces in (1, 3):
         bare(ready.network).zero_grad()
-        step_gradient(
-            ready.network, moving, ready.encoder, groups, objective, share=Share(pieces), device=torch.device("cpu")
-        )
+        step_gradient(Moving(ready.network, moving, ready.encoder, share=Share(pieces)), groups, objective)
         found.append([weight.grad.clone() for weight in moving.values() if weight.grad is not None])
     largest = max(float(gradient.abs().max()) for gradient in found[0])
     assert largest > 0

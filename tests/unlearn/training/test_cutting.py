@@ -22,11 +22,10 @@ from unlearn.models.forward import AnswerModel, bare, core_model
 from unlearn.models.loading import load_model
 from unlearn.presets import Numbers
 from unlearn.training.cutting import Cutting
-from unlearn.training.gradients import step_gradient
+from unlearn.training.gradients import Moving, step_gradient
 from unlearn.training.lanes import Groups
 from unlearn.training.loop import Step, train
 from unlearn.training.optimisers import Optimisation
-from unlearn.training.pieces import Share
 
 NUMBERS = Numbers(lr=1e-3, epochs=1, batch=6, retain_batch=6, dropout=0.0)
 Cramped = Callable[[int], tuple[AnswerModel, Encoder, list[int]]]
@@ -173,7 +172,7 @@ def test_the_estimate_is_within_a_quarter_of_what_a_step_takes(base: Path, tmp_p
 
     def step() -> None:
         network.zero_grad(set_to_none=True)
-        step_gradient(network, weights, encoder, GROUPS, OBJECTIVE, share=Share(), device=torch.device("cpu"))
+        step_gradient(Moving(network, weights, encoder), GROUPS, OBJECTIVE)
 
     step()  # what is made once
     network.zero_grad(set_to_none=True)

@@ -20,11 +20,10 @@ from unlearn.models.loading import LoadedModel, load_model
 from unlearn.presets import numbers_for
 from unlearn.training.callbacks import probe
 from unlearn.training.cutting import cut
-from unlearn.training.gradients import Gradient, step_gradient
+from unlearn.training.gradients import Gradient, Moving, step_gradient
 from unlearn.training.lanes import lanes_of
 from unlearn.training.loop import Moment, Step, train
 from unlearn.training.optimisers import Optimisation
-from unlearn.training.pieces import Share
 
 ROWS = [
     TrainingSample(
@@ -75,10 +74,7 @@ def step(base: Path) -> Callable[[str, str], Found]:
         network.zero_grad(set_to_none=True)
         pieces = cut(GROUPS, 3) if how == "pieces" else None
         with lanes_of(2 if how == "lanes" else 1) as lanes:
-            gradient = step_gradient(
-                network, weights, encoder, GROUPS, objective, share=Share(), device=torch.device("cpu"), lanes=lanes,
-                pieces=pieces,
-            )  # fmt: skip
+            gradient = step_gradient(Moving(network, weights, encoder, lanes=lanes), GROUPS, objective, pieces=pieces)
         return gradient, {name: each.grad.clone() for name, each in weights.items() if each.grad is not None}
 
     return found
