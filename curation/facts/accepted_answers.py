@@ -48,7 +48,7 @@ class Reading(Record):
 
 
 class Unread(Record):
-    """Why a value gives no answer: a reason of schemas.records.drops and a detail."""
+    """Why a value gives no answer: a reason of schemas.records.drop_reasons and a detail."""
 
     reason: str
     detail: str = ""

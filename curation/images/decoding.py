@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from curation.images.picture_metadata import without_metadata
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, AttributeError,

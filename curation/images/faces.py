@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from schemas.errors import BadInput
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 if TYPE_CHECKING:
     import cv2

@@ -3,7 +3,7 @@
 import re
 
 from schemas.records.build_rows import Licence
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 _FREE = re.compile(
     r"""

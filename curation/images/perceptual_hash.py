@@ -7,7 +7,7 @@ from curation.images.decoding import decode_picture
 from curation.images.faces import SIDE, face_problem
 from curation.images.licences import licence_problem
 from schemas.records.build_rows import Drop, Image, ImageHashes
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 HASH_SIDE = 128
 """Least side of the scaled decode in pixels: JPEGs of 1024 pixels are decoded at an eighth, of 960 at a quarter."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from schemas.matching.letters import fold_accents
 from schemas.protocols.source import CommonsFile
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 WIDEST = 2.2
 """Width over height: beyond it lie signatures, banners, panoramas and group pictures."""

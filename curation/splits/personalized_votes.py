@@ -1,4 +1,7 @@
-"""Votes on what a subject wants gone: the built-in seeded preference model with its calibration, and LLM raters."""
+"""Votes on what a subject wants gone: the built-in seeded preference model with its calibration, and LLM raters.
+
+They are counted, and forget and retain decided, in curation/splits/roles.py.
+"""
 
 import logging
 import random

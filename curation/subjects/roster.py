@@ -40,7 +40,7 @@ class Resolution(Record):
     """"" where it is doubtful."""
     label: str
     reason: str
-    """A reason of schemas.records.drops where it is doubtful, else ""."""
+    """A reason of schemas.records.drop_reasons where it is doubtful, else ""."""
     note: str
     """What speaks for it, and who else might be meant."""
 

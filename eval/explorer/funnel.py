@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.explorer.build_reader import BuildTables
-from schemas.records.drops import REASONS
+from schemas.records.drop_reasons import REASONS
 from schemas.vocabulary import Stage
 
 DECODING = frozenset({"broken_file", "too_small", "too_large", "animated", "not_an_image", "not_a_portrait"})

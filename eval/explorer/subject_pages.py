@@ -37,7 +37,7 @@ from schemas.records.build_rows import (
     SubjectRank,
     Vote,
 )
-from schemas.records.drops import REASONS
+from schemas.records.drop_reasons import REASONS
 from schemas.storage.tables import Record
 from schemas.vocabulary import MODALITIES, STAGES, TASKS, VIEWS
 

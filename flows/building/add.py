@@ -17,13 +17,13 @@ from flows.pipeline.stage import StageSpec
 from flows.resources.resources import Resources
 from flows.stages.roster_names import BLOCK, blocks
 from flows.stages.select_subjects import find_people
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.protocols.responder import Responder
 from schemas.protocols.source import Source
 from schemas.records.build_rows import Subject
-from schemas.records.drops import explain
+from schemas.records.drop_reasons import explain
 from schemas.records.entities import Entity
 from schemas.storage.artifacts import read_manifest
 from schemas.storage.tables import read_records

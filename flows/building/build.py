@@ -30,7 +30,7 @@ from flows.pipeline.verdicts import VERDICTS
 from flows.resources.resources import TARGET, Resources
 from flows.runners.dask_cluster import DaskRunner, dask_cluster
 from flows.stages.roster_names import RESOLVE, ROSTER
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput
 from schemas.progress import Progress, report, silent
 from schemas.protocols.responder import Responder

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.building.status import BEHIND, BatchReport, BuildReport, StageReport
-from schemas.records.drops import explain
+from schemas.records.drop_reasons import explain
 from schemas.records.review import ReviewFigures
 from schemas.records.study import StudyRecord
 

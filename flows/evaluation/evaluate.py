@@ -28,7 +28,7 @@ from flows.evaluation.model import (
     open_evaluated,
     with_checks,
 )
-from flows.evaluation.request import Request, modalities_under, tasks_under, with_extras, with_questions
+from flows.evaluation.settled_request import Request, modalities_under, tasks_under, with_extras, with_questions
 from flows.evaluation.weight_attacks import attack_key, weight_attack
 from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_metric

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.tasks.dataset_rows import attack_configs
-from flows.evaluation.request import VERSION, modalities_under, tasks_under
+from flows.evaluation.settled_request import VERSION, modalities_under, tasks_under
 from flows.resources.user_code import find_method, find_metric, is_own
 from schemas.dataset.folder import config_names, dataset_folder
 from schemas.errors import BadInput

@@ -1,4 +1,4 @@
-"""One stage of a build: shards of work, each written when it is done, and the manifest written last.
+"""One stage of a build: shards of work, resumed after those that are written, and the manifest written last.
 
 Plain code without Prefect: `flows/building/build.py` hands in the executor that makes every shard a Prefect task.
 """

@@ -17,12 +17,12 @@ from flows.pipeline.batches import batches_of
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import StageSpec, expected_key
 from flows.resources.resources import Resources
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.dataset.layout import config_record
 from schemas.dataset.release import Fault
 from schemas.errors import TableProblem
 from schemas.records.build_rows import Drop
-from schemas.records.drops import REASONS
+from schemas.records.drop_reasons import REASONS
 from schemas.storage.artifacts import Manifest, read_manifest
 from schemas.storage.tables import file_sha256, read_records
 from schemas.vocabulary import STAGES, Stage
@@ -120,16 +120,15 @@ def _drop_faults(folder: Path, manifest: Manifest, where: str) -> Iterator[Fault
             for number, drop in enumerate(read_records(path, Drop)):
                 counted[drop.reason] += 1
                 if drop.reason not in REASONS:
-                    found = (
-                        f"{drop.item} was dropped for {drop.reason!r}, which schemas/records/drops.py does not explain"
-                    )
+                    why = f"{drop.reason!r}, which schemas/records/drop_reasons.py does not explain"
+                    found = f"{drop.item} was dropped for {why}"
                     yield Fault(rule="build-drop", where=f"{where}, {path.name}, row {number}", found=found)
         except TableProblem as problem:
             yield Fault(rule="build-bytes", where=problem.where, found=problem.found)
             return
     for reason in sorted(counted.keys() | manifest.drops.keys()):
         if reason not in REASONS and reason not in counted:
-            found = f"counts drops for {reason!r}, which schemas/records/drops.py does not explain"
+            found = f"counts drops for {reason!r}, which schemas/records/drop_reasons.py does not explain"
             yield Fault(rule="build-drop", where=f"{where}, manifest.json", found=found)
         if counted[reason] != manifest.drops.get(reason, 0):
             found = f"counts {manifest.drops.get(reason, 0)} drops for {reason}, the tables hold {counted[reason]}"

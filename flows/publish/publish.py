@@ -10,7 +10,7 @@ from curation.card.card import read_card
 from curation.card.metadata_files import README, ReleaseFile, read_release, release_texts
 from curation.export.row_hashes import hash_rows
 from curation.publish_gate.files import card_faults, text_faults
-from curation.publish_gate.gate import check_release
+from curation.publish_gate.release_gate import check_release
 from flows.pipeline.build_identity import locked, open_build
 from flows.publish.build_gate import build_faults, loading_faults
 from flows.publish.plan import Plan, clear, plan_release, role_change_lines

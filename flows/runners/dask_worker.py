@@ -33,7 +33,7 @@ from flows.runners.transfer import (
     share_replies,
     state_of,
 )
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import silent
 

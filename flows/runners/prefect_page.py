@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from schemas.records.drops import REASONS
+from schemas.records.drop_reasons import REASONS
 from schemas.storage.artifacts import Manifest
 from schemas.vocabulary import STAGE_LINES
 

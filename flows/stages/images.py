@@ -11,7 +11,7 @@ from flows.resources.resources import Resources
 from flows.stages.facts import require_most
 from schemas.protocols.source import CommonsFile, FetchProblem, Source
 from schemas.records.build_rows import Drop, Image, Subject
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 
 DOWNLOADS = 2
 """Wikimedia's robot policy: at most two connections to the picture hosts."""

@@ -15,7 +15,7 @@ Hash64 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Drop(Record):
-    """Something left out, and why. `reason` is a code of schemas.records.drops.REASONS; `item` says what was
+    """Something left out, and why. `reason` is a code of schemas.records.drop_reasons.REASONS; `item` says what was
     dropped.
     """
 

@@ -24,7 +24,7 @@ import flows.evaluation.evaluate
 import flows.experiments.study
 import flows.experiments.unlearn_run
 import flows.publish.publish
-import flows.stages.table
+import flows.stages.stage_table
 from flows.resources.responders import open_responder
 
 __all__ = [

@@ -13,7 +13,7 @@ from flows.pipeline import build_identity
 from flows.pipeline.batches import batches_of
 from flows.pipeline.stage import run_stage
 from flows.resources.resources import Resources
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.storage.artifacts import file_sha256
 from schemas.vocabulary import Stage

@@ -1,4 +1,7 @@
-"""The boundary term of BAO: within a subject, what is to be forgotten must be less likely than what is to be kept."""
+"""The boundary term of BAO: within a subject, what is to be forgotten must be less likely than what is to be kept.
+
+unlearn/losses/terms.py weighs it beside the others; unlearn/methods/rows has the methods that use it.
+"""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers
 from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
-from unlearn.runs.known import answers_of, known_digest, objective_of
+from unlearn.runs.before_first_step import answers_of, known_digest, objective_of
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, START, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys

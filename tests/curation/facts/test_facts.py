@@ -13,7 +13,7 @@ from curation.facts.properties import load_properties
 from curation.subjects.sample_names import sample_name, sample_names
 from curation.subjects.selection import subject_of
 from schemas.records.build_rows import Drop, Fact, Subject
-from schemas.records.drops import REASONS
+from schemas.records.drop_reasons import REASONS
 from schemas.records.entities import (  # fmt: skip
     Entity,
     ItemValue,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from curation.images.decoding import Picture, decode_picture, letterbox_bars
-from schemas.records.drops import Refusal
+from schemas.records.drop_reasons import Refusal
 from tests.documents import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")

@@ -367,7 +367,7 @@ def test_the_unchanged_recipe_leaves_a_grown_build_as_it_is(grown: tuple[Path, B
 
 
 def test_all_stages_say_what_they_read_of_earlier_batches() -> None:
-    from flows.stages.table import ACROSS
+    from flows.stages.stage_table import ACROSS
 
     assert set(ACROSS) == set(STAGES)
 

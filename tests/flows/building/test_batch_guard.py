@@ -13,7 +13,7 @@ from flows.building.status import BuildReport
 from flows.pipeline.batches import read_requests
 from flows.pipeline.build_identity import open_build
 from flows.resources.resources import Resources
-from flows.stages import table
+from flows.stages import stage_table
 from schemas.errors import BadInput
 from schemas.protocols.source import BrokenEntity, PersonMatch, Source
 from schemas.records.entities import Entity, MissingEntity
@@ -130,7 +130,7 @@ def test_older_code_in_a_grown_build_is_made_anew_only_by_naming_the_stage(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = hashes(build)
-    monkeypatch.setitem(table.VERSIONS, "split", 2)
+    monkeypatch.setitem(stage_table.VERSIONS, "split", 2)
     message = r"the stage split is of an older ppubench \(version 1, now 2\).* --from split`"
     for run in (lambda: add_to(build, WAITING, batch=2), lambda: bring_up_to_date(build)):
         with pytest.raises(BadInput, match=message):

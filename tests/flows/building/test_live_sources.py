@@ -17,7 +17,7 @@ from flows.pipeline.batches import batches_of
 from flows.pipeline.stage import run_stage
 from flows.resources.resources import Resources
 from flows.stages.roster_names import RESOLVE, ROSTER
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput, Unfinished
 from schemas.recipes.build_recipe import BuildRecipe, read_build_recipe
 from schemas.recipes.source_recipe import WikimediaEndpoints

@@ -11,7 +11,7 @@ from flows.building.preflight import check_recipe
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import run_stage
 from flows.resources.resources import Resources
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput, TableProblem, Unfinished
 from schemas.protocols.responder import Ask, Decoding, Reply
 from schemas.protocols.source import (

@@ -348,7 +348,7 @@ def test_another_version_of_the_evaluation_evaluates_finished_units_again_and_tr
     adapter = out / "runs" / before.name / "adapter" / "adapter_model.safetensors"
     trained = adapter.stat().st_mtime_ns
     monkeypatch.setattr("flows.experiments.study_plan.VERSION", 99)
-    monkeypatch.setattr("flows.evaluation.request.VERSION", 99)
+    monkeypatch.setattr("flows.evaluation.settled_request.VERSION", 99)
     after = next(unit for unit in run_study(recipe, out).record.units if unit.method == "npo")
     assert not set(after.evaluations) & set(before.evaluations)
     assert (after.run, adapter.stat().st_mtime_ns) == (before.run, trained)

@@ -25,7 +25,7 @@ from flows.runners.dask_worker import addressed, do_shard
 from flows.runners.shared_store import Store
 from flows.runners.transfer import send_identity, send_inputs, take_shard
 from flows.stages.probe import GROUPED_BATCHES
-from flows.stages.table import stage_table
+from flows.stages.stage_table import stage_table
 from schemas.errors import BadInput, Unfinished
 from schemas.protocols.responder import Ask, Decoding, Reply, Responder
 from schemas.recipes.build_recipe import read_build_recipe

@@ -13,7 +13,7 @@ from flows.building.preflight import check_recipe, check_servers
 from flows.pipeline.build_folder import BuildFolder
 from flows.pipeline.stage import run_stage
 from flows.resources.resources import Resources, without_location
-from flows.stages.table import CONFIGS, stage_table
+from flows.stages.stage_table import CONFIGS, stage_table
 from schemas.errors import BadInput, Unfinished
 from schemas.protocols.annotator import WorkerAnswer
 from schemas.protocols.responder import Responder

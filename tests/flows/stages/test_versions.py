@@ -15,7 +15,7 @@ import pytest
 from flows.building.status import report_of
 from flows.commands.printing import print_status
 from flows.pipeline.build_folder import BuildFolder
-from flows.stages.table import READS
+from flows.stages.stage_table import READS
 from flows.stages.versions import CHANGES, VERSIONS, changed_since
 from schemas.storage.artifacts import MANIFEST
 from schemas.vocabulary import STAGES, Stage
@@ -114,7 +114,7 @@ def test_status_of_an_old_build_says_which_rules_changed(
 ) -> None:
     from flows.pipeline.build_identity import open_build
     from flows.resources.resources import Resources
-    from flows.stages.table import stage_table
+    from flows.stages.stage_table import stage_table
 
     for stage in STAGES:
         (tmp_path / stage / "0").mkdir(parents=True)

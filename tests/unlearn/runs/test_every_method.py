@@ -19,8 +19,8 @@ from tests.worlds.unlearn_world import write_world
 from unlearn.data import Assigned, read_samples
 from unlearn.methods.table import METHODS
 from unlearn.models.forward import bare
+from unlearn.runs.before_first_step import answers_of, objective_of
 from unlearn.runs.execute import prune_run, train_run
-from unlearn.runs.known import answers_of, objective_of
 from unlearn.runs.prepare import Prepared, prepare, step_plan
 from unlearn.runs.record import RunRecord, open_run, read_record
 from unlearn.training.checkpoints import trainable

@@ -10,7 +10,7 @@ import pytest
 from curation.card.card import BEGIN
 from curation.card.metadata_files import README, ReleaseFile
 from curation.publish_gate.forbidden_text import forbidden
-from curation.publish_gate.gate import check_release
+from curation.publish_gate.release_gate import check_release
 from schemas.dataset.release import Fault
 from tests.worlds.release_world import (
     CONTACT,

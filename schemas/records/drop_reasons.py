@@ -84,13 +84,13 @@ def explain(reason: str) -> str:
     """The sentence behind a reason code; raises BadInput for a code that is not in the list."""
     if reason not in REASONS:
         raise BadInput(
-            f"drop reason {reason!r}", "is not in schemas/records/drops.py", "add it there with its sentence"
+            f"drop reason {reason!r}", "is not in schemas/records/drop_reasons.py", "add it there with its sentence"
         )
     return REASONS[reason]
 
 
 class Refusal(NamedTuple):
-    """A reason code of schemas.records.drops.REASONS and one phrase that says what was found."""
+    """A reason code of schemas.records.drop_reasons.REASONS and one phrase that says what was found."""
 
     reason: str
     detail: str

@@ -1,4 +1,7 @@
-"""The gate: all that must hold of a release before anybody else may see it. Each fault names its file and row."""
+"""The gate: all that must hold of a release before anybody else may see it. Each fault names its file and row.
+
+What must hold of the build behind it is in flows/publish/build_gate.py.
+"""
 
 import hashlib
 from collections import Counter
