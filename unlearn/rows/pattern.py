@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from schemas.storage.tables import Record
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedConfig
 
 FULL, SLIDING, CHUNKED = "full_attention", "sliding_attention", "chunked_attention"
@@ -35,8 +34,10 @@ class Pattern(Record):
     """How many positions a token has; more than one where a picture's rows and columns are counted."""
 
 
-def attention_of(config: "PreTrainedConfig", language: nn.Module, *, path: str) -> Pattern | str:
+def attention_of(config: "PreTrainedConfig", language: "nn.Module", *, path: str) -> Pattern | str:
     """What the configuration says, by the same rules as transformers' own masks; or why samples cannot share a row."""
+    from torch import nn  # the record stands in run.json, which is read where torch is not wanted
+
     text = config.get_text_config()
     count = int(text.num_hidden_layers)
     lists = [

@@ -68,7 +68,7 @@ def _reads(method: Method, values: frozenset[str]) -> bool:
     return any(values.intersection(names) for names in wanted_values(method).values())
 
 
-def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None, start: Start | None) -> Objective:
+def objective_of(ready: Prepared, answers: AnswerGroups, mask: Mask | None, start: Start | None = None) -> Objective:
     """The run's objective. The model is asked as it is now, so this comes before a checkpoint is restored."""
     method, numbers = ready.method, ready.numbers
     if "kl" in method.terms and numbers.kl_positions == "all" and fsdp_wanted(processes()):

@@ -176,5 +176,5 @@ def test_marks_of_thoughts_stay_in_a_reply_and_other_special_tokens_do_not(folde
     tokenizer = local.processor.tokenizer
     tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]", "<|pause|>"]})
     ids = tokenizer.convert_tokens_to_ids(["[THINK]", "[/THINK]", "<|pause|>"])
-    (text,) = LocalResponder(local, batch=1)._texts(torch.tensor([ids]))
+    (text,) = LocalResponder(local, batch=1)._texts(torch.tensor([ids]), opened="")
     assert text.replace(" ", "") == "[THINK][/THINK]"

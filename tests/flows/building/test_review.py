@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.worlds.made_once import made_once
 
 from flows.building import build as building
 from flows.building.review import draw, read_back
+from flows.pipeline.build_identity import open_build
 from flows.pipeline.verdicts import VERDICTS
 from flows.publish.build_gate import build_faults
 from schemas.errors import BadInput
 from schemas.records.build_rows import Assignment, Drop, Question
 from schemas.storage.tables import read_records
 from schemas.vocabulary import STAGES
+from tests.servers.made_once import made_once
 from tests.worlds.growing_build import add_to, bring_up_to_date, hashes, make_build, state_of, without_prefect
 
 BEHIND = {"questions", "probe", "split", "attack", "export"}
@@ -270,10 +271,10 @@ def test_the_gate_lets_a_reviewed_build_through_and_stops_a_rejected_fact(
     rejected: Path, finished: Path, tmp_path: Path
 ) -> None:
     build = Path(shutil.copytree(rejected, tmp_path / "build"))
-    assert [fault for fault in build_faults(build) if fault.rule in ("review-rejected", "build-drop")] == []
+    assert [fault for fault in build_faults(open_build(build)) if fault.rule in ("review-rejected", "build-drop")] == []
     shutil.rmtree(build / "hub")
     shutil.copytree(finished / "hub", build / "hub")
-    found = [fault for fault in build_faults(build) if fault.rule == "review-rejected"]
+    found = [fault for fault in build_faults(open_build(build)) if fault.rule == "review-rejected"]
     assert {fault.where.split("/")[2] for fault in found} >= {"unlearning_target", "ppu_eval_cloze"}
 
 

@@ -17,7 +17,7 @@ from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
 from unlearn.presets import numbers_for
-from unlearn.runs.execute import check_whole_weights
+from unlearn.runs.before_first_step import check_whole_weights
 from unlearn.runs.record import RunRecord, open_run
 
 SMALL: dict[str, JsonValue] = {

@@ -441,10 +441,10 @@ def test_rows_that_come_back_changed_are_reported_and_the_release_is_not_tagged(
 def _read_back_of(build: Path, hub: Hub) -> None:
     """The read-back alone, as if the commit had just been made."""
     from flows.publish.plan import clear, plan_release
-    from flows.publish.publish import _parts, _read_back
+    from flows.publish.publish import PublishRequest, _parts, _read_back
     from sources.hub.upload import HubRepo
 
-    [(folder, release, name)] = _parts(build, REPO, None, None)
+    [(folder, release, name)] = _parts(build, PublishRequest(repo=REPO))
     plan = plan_release(
         folder,
         release,
