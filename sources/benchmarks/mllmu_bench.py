@@ -116,12 +116,15 @@ def _choices(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[Adopte
     for name, items in by_kind.items():
         modality = modality_named(name)
         for number, item in enumerate(items if isinstance(items, list | tuple) else ()):
-            cells = RawRow(row.where, item if isinstance(item, Mapping) else {})
+            if not isinstance(item, Mapping) or not item.get("Question"):
+                left_out.add("a classification question without question or answer")
+                continue
+            cells = RawRow(row.where, item)
             try:
-                options, label = read_options(cells.mapping("Options"), cells.text("Correct_Answer"))
+                options, label = read_options(item.get("Options"), cells.text("Correct_Answer"))
+            except BadInput:
+                raise
             except ValueError as reason:
-                if isinstance(reason, BadInput):
-                    raise
                 left_out.add(str(reason))
                 continue
             yield AdoptedQuestion(
@@ -139,7 +142,7 @@ def _texts(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[AdoptedQ
     tasks: tuple[tuple[Task, str], ...] = (("generation", "Generation_Task"), ("cloze", "Mask_Task"))
     for task, column in tasks:
         for number, item in enumerate(row.listed(column)):
-            cells = RawRow(row.where, item if isinstance(item, Mapping) else {})
+            cells = RawRow(row.where, item if isinstance(item, Mapping) else {"Question": "", "Ground_Truth": ""})
             if not (cells.text("Question") and cells.text("Ground_Truth")):
                 left_out.add(f"a {task} question without question or answer")
                 continue

@@ -23,7 +23,9 @@ def read_options(given: object, right: str) -> tuple[tuple[str, ...], str]:
     pairs = [(name, text) for name, text in pairs if text]
     if not 2 <= len(pairs) <= len(OPTION_LABELS):
         raise ValueError(f"{'fewer than two' if len(pairs) < 2 else 'more than four'} options")
-    place = _place(right.strip(), pairs)
+    named = right.strip().upper() if isinstance(given, Mapping) else ""
+    keys = [name for name, _ in pairs]  # an option may read as a letter, such as a blood type: a key goes first
+    place = keys.index(named) if named in keys else _place(right.strip(), pairs)
     return tuple(text for _, text in pairs), OPTION_LABELS[place]
 
 

@@ -99,7 +99,7 @@ def _items(items: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     """(key, item) of a dictionary of items, or (number, item) of a list."""
     pairs = items.items() if isinstance(items, Mapping) else enumerate(items if isinstance(items, list | tuple) else ())
     for name, item in pairs:
-        yield str(name), item if isinstance(item, Mapping) else {}
+        yield str(name), item if isinstance(item, Mapping) else {"question": "", "answer": ""}
 
 
 def _pairs(row: RawRow, column: str, modality: Modality, subject_id: str) -> Iterator[AdoptedLesson]:

@@ -100,6 +100,7 @@ def _rehearse(
     ready: Prepared, samples: Mapping[str, TrainingSample], plan: Sequence[Step], objective: Objective
 ) -> None:
     """Ask the terms once of a few samples for each kind of step, so that a fault in a user's file costs no run."""
+    objective = objective.remembering({})
     device = next(ready.network.parameters()).device
     for step in {frozenset(step.groups): step for step in plan}.values():
         groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}

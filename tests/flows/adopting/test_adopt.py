@@ -18,6 +18,7 @@ from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord
 from sources.benchmarks.kinds import READERS
+from sources.benchmarks.options import read_options
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.documents import file_of
 from tests.flows.adopting.benchmark_files import (
@@ -284,6 +285,24 @@ def test_a_choice_that_cannot_be_asked_is_left_out_and_counted(
     write_parquet(source, "Full_Set", [row, umu_row(2)], pictures={"image": PICTURE})
     record = adopt(str(source), tmp_path / "out")
     assert record.left_out[reason] == 1
+
+
+def test_a_key_goes_before_an_option_that_reads_as_a_letter() -> None:
+    assert read_options({"A": "O", "B": "A", "C": "B", "D": "AB"}, "B") == (("O", "A", "B", "AB"), "B")
+
+
+@pytest.mark.parametrize("column", ["Classification_Task", "Generation_Task", "Mask_Task"])
+def test_a_null_among_the_questions_is_left_out_and_counted(tmp_path: Path, column: str) -> None:
+    source = write_mllmu_bench(tmp_path / "source")
+    cell = {"Pure_Text_Questions": [None]} if column == "Classification_Task" else [None]
+    folder = source / "Full_Set"
+    (folder / "train-00000-of-00001.parquet").unlink()
+    rows = [{**mllmu_row(1), column: cell}, mllmu_row(2)]
+    lines = [{**row, "image": {"path": "one.png"}} for row in rows]
+    (source / "one.png").write_bytes(picture_of(1))
+    (folder / "Full_Set.json").write_text(json.dumps(lines))
+    (source / "README.md").unlink()
+    assert sum(adopt(str(source), tmp_path / "out").left_out.values()) == 1
 
 
 def test_an_empty_answer_is_left_out_and_counted(tmp_path: Path) -> None:
