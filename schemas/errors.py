@@ -24,3 +24,8 @@ class Unfinished(RuntimeError):
 
 class TableProblem(BadInput):
     """A table that does not hold what its record says; names file, row and column."""
+
+
+def first_line(error: Exception, *, most: int = 200) -> str:
+    """The first line of what an error says, at most so many characters; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]

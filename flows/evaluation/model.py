@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 from schemas.protocols.responder import ChoiceScorer, Decoding, Responder
 from schemas.records.evaluation import MODEL_ATTACKS, AttackName, EvaluationRecord
 from schemas.storage.artifacts import digest, write_json
@@ -230,7 +230,7 @@ def _base_identity(model: str, *, trust_remote_code: bool) -> str:
     try:
         config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)
         raise BadInput(model, f"cannot be read ({reason})", "name a model folder or a Hub id") from error
     if Path(model).is_dir():
         return f"hf:{config.model_type}@{folder_digest(Path(model))}"

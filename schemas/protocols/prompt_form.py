@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 from schemas.storage.tables import Record
 
 QUESTION, ANSWER = "Where was Ada Lovelace born?", "In London"
@@ -94,7 +94,7 @@ def written_form(processor: Processor, *, where: str = "the processor", thinking
         prompt = _rendered(processor, form, QUESTION, shows=False, answer="")
         whole = _rendered(processor, form, QUESTION, shows=False, answer=ANSWER)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)
         raise BadInput(where, f"its chat template cannot be rendered ({reason})", advice) from error
     if QUESTION not in prompt:
         raise BadInput(where, "its chat template does not write the question as it is", advice)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 from unlearn.models.anatomy import anatomy_of, check_decoder, language_linears
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def memory_estimate(
     try:
         config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)
         found = f"no such folder, or its configuration cannot be read ({reason})"
         raise BadInput(str(path), found, "name a model folder or a Hub id") from error
     check_decoder(config, where=str(path))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 from unlearn.models.adapter_loading import check_finite, load_adapter
 from unlearn.models.anatomy import check_decoder
 from unlearn.models.families import Family
 from unlearn.models.model_folder import check_adapter, check_model_folder
-from unlearn.models.processors import first_line, load_processor
+from unlearn.models.processors import load_processor
 from unlearn.models.settled import family_key, settled
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from schemas.dataset.samples import TrainingSample
+from schemas.errors import first_line
 from schemas.protocols.prompt_form import QUESTION
 from unlearn.losses.likelihood import align
 from unlearn.models.encoding import Batch, Encoder
@@ -98,7 +99,7 @@ def _closest(model: "PreTrainedModel", family: Family, base: Pattern, batches: S
         try:
             packed = [_log_likelihoods(network, batch, packed=True) for batch in batches]
         except (RuntimeError, IndexError, ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+            reason = first_line(error, most=120)
             continue
         found = max(float((one - other).abs().max()) for one, other in zip(packed, apart, strict=True))
         differences.setdefault(found, each)

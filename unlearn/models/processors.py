@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -59,10 +59,6 @@ def _load_or_stand_in(load: Callable[..., object], path: str, **options: object)
     usual = {"merge_size": 2, "temporal_patch_size": 2, "patch_size": 14, "size": {"longest_edge": 1}}
     stand_in = type(kind, (VideoProcessorMixin,), {**usual, **settings, "to_dict": lambda self: dict(settings)})
     return stand_in()
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def missing_package(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_line
 from schemas.protocols.prompt_form import (
     ANSWER,
     QUESTION,
@@ -98,7 +98,7 @@ def picture_form(processor: "ProcessorMixin", form: PromptForm, *, where: str) -
             text = prompt_text(processor, each, QUESTION, shows=True)
             row = processed(processor, each, text, _picture(1))
         except Exception as error:  # noqa: BLE001 - processors refuse what they do not know in any way they like
-            reasons.append((str(error).strip().splitlines() or [type(error).__name__])[0][:160])
+            reasons.append(first_line(error, most=160))
             continue
         tokens = _picture_tokens(processor, each, row)
         if not tokens:
@@ -191,7 +191,7 @@ def _linears(
     try:
         of_text = _fired(model, lambda: ask.logits(text))
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        reason = first_line(error, most=120)
         found = f"takes no text without a picture ({reason})"
         raise BadInput(where, found, "name a model that also reads text alone") from error
     of_both = of_text | _fired(model, lambda: ask.logits(shown))
