@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue, create_model
 
 from curation.export.parquet import HubTable
+from schemas.dataset.adopted_record import AdoptedSummary
 from schemas.dataset.layout import Slice, cross_config, eval_config
 from schemas.dataset.release import ConfigSummary
 from schemas.dataset.samples import PublishedModality
@@ -55,19 +56,6 @@ class AdoptedRow(Record):
     accepted_answers: tuple[str, ...]
     property_label: str
     image: EncodedImage | None
-
-
-class AdoptedSummary(Record):
-    """What adopting made."""
-
-    subjects: int
-    samples: int
-    rows: dict[str, int]
-    """By config."""
-    forgotten: dict[str, int]
-    """Subjects by ratio."""
-    left_out: dict[str, int]
-    """By reason."""
 
 
 def write_adopted(folder: Path, adopted: Adopted) -> AdoptedSummary:

@@ -17,6 +17,7 @@ from schemas.storage.artifacts import write_json
 from sources.benchmarks.kinds import READERS, kind_of
 from sources.benchmarks.raw_rows import BenchmarkFolder
 from sources.hub.download import fetch_release, parse_hub_id
+from sources.hub.published_layout import card_metadata
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +87,7 @@ def _fetched(source: str) -> tuple[Path, str]:
 
 def _licence(folder: Path) -> str:
     """What the card's front matter says; "" where it says nothing."""
-    card = folder / README
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-    try:
-        front = yaml.safe_load(text.removeprefix("---\n").partition("\n---")[0]) if text.startswith("---\n") else None
-    except yaml.YAMLError:
-        return ""
-    stated = front.get("license") if isinstance(front, dict) else None
+    stated = card_metadata(folder / README).get("license")
     return ", ".join(map(str, stated)) if isinstance(stated, list) else str(stated or "")
 
 

@@ -67,8 +67,7 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
         raise BadInput(str(out), "is a file", "choose another --out")
     hub = open_dataset(wanted.dataset, revision=wanted.revision, splits=wanted.splits)
     cut = Slice(wanted.setting, wanted.ratio, read_roles(hub, wanted.setting, wanted.ratio))
-    adopted = read_adopted(hub)
-    own = (*(find_metric(word) for word in wanted.metrics), *(authors_metrics(adopted.kind) if adopted else ()))
+    own = tuple(find_metric(word) for word in wanted.metrics)
     check_device(wanted.device)
     evaluated = identify(wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code)
     check_attack(evaluated, wanted.attack)
@@ -93,7 +92,8 @@ def _requests(
     wanted: EvaluateRequest, hub: Path, evaluated: Evaluated, cut: Slice, own: tuple[Metric, ...]
 ) -> tuple[Request, Request]:
     """What is asked without the attack, and what is asked under it: the same where there is none."""
-    attack = wanted.attack
+    attack, adopted = wanted.attack, read_adopted(hub)
+    benchmark = adopted.kind if adopted else ""
     request = Request(
         hub=hub,
         evaluated=evaluated,
@@ -107,7 +107,8 @@ def _requests(
         target=training_target(hub, wanted.target),
         likelihood=wanted.likelihood and evaluated.local and attack not in (*PROMPT_ATTACKS, *VIEW_ATTACKS),
         facts=read_facts(hub),
-        metrics=own,
+        metrics=(*own, *authors_metrics(benchmark)),
+        benchmark=benchmark,
         lmms_eval=wanted.lmms_eval,
     )
     plain = with_questions(replace(request, attack=None), allow_missing=wanted.allow_missing)
@@ -200,7 +201,6 @@ def _record(
 ) -> EvaluationRecord:
     evaluated, run = request.evaluated, request.evaluated.run
     where = Place(request.cut.setting, request.cut.ratio, request.attack or "")
-    adopted = read_adopted(request.hub)
     failed = [row for row in rows if row.outcome == "failed"]
     failed_plain = [row for row in plain if row.outcome == "failed"]
     return EvaluationRecord(
@@ -235,7 +235,7 @@ def _record(
         first_error=next((row.error for row in (*failed, *failed_plain)), ""),
         metrics=(
             *all_metrics(rows, where, request.metrics),
-            *authors_pair_metrics(adopted.kind if adopted else "", rows, where),
+            *authors_pair_metrics(request.benchmark, rows, where),
             *attack_effects(plain, rows, where),
         ),
         notes=request.notes,

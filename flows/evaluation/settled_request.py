@@ -43,6 +43,8 @@ class Request:
     notes: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     """Of a user's own, besides ours."""
+    benchmark: str = ""
+    """The kind of an adopted benchmark, whose authors' figures stand beside ours; "" for a dataset of ours."""
     lmms_eval: tuple[str, ...] = ()
     """Tasks of that tool, asked besides."""
 

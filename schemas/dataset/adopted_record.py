@@ -10,7 +10,20 @@ from schemas.storage.tables import Record
 ADOPTED = "adopted.json"
 
 
-class AdoptedRecord(Record):
+class AdoptedSummary(Record):
+    """What adopting made."""
+
+    subjects: int
+    samples: int
+    rows: dict[str, int]
+    """By config."""
+    forgotten: dict[str, int]
+    """Subjects by ratio."""
+    left_out: dict[str, int]
+    """Items by reason."""
+
+
+class AdoptedRecord(AdoptedSummary):
     """What was adopted, and what came of it."""
 
     kind: str
@@ -22,14 +35,6 @@ class AdoptedRecord(Record):
     licence: str
     """As the source's card states it; "" where it states none."""
     changes: tuple[str, ...]
-    subjects: int
-    samples: int
-    rows: dict[str, int]
-    """By config."""
-    forgotten: dict[str, int]
-    """Subjects by ratio."""
-    left_out: dict[str, int]
-    """Items by reason."""
 
 
 def read_adopted(hub: Path) -> AdoptedRecord | None:

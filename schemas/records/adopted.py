@@ -11,6 +11,15 @@ BenchmarkKind = Literal["mllmu_bench", "umu_bench", "rwku", "tofu"]
 """The benchmarks that can be read; sources/benchmarks has a module of each name."""
 
 
+class AdoptedLesson(Record):
+    """One training sample: what is trained to be forgotten or kept."""
+
+    sample_id: str
+    modality: Modality
+    question: str
+    answer: str
+
+
 class AdoptedQuestion(Record):
     """One question of the benchmark. Several with one `sample_id` ask for the same fact in other forms."""
 
@@ -28,14 +37,12 @@ class AdoptedQuestion(Record):
     attack: str = ""
     """The attack whose question this is; "" for a plain one."""
 
-
-class AdoptedLesson(Record):
-    """One training sample: what is trained to be forgotten or kept."""
-
-    sample_id: str
-    modality: Modality
-    question: str
-    answer: str
+    @property
+    def lesson(self) -> AdoptedLesson:
+        """The question with its right answer, to be trained on."""
+        return AdoptedLesson(
+            sample_id=self.sample_id, modality=self.modality, question=self.question, answer=self.answer
+        )
 
 
 class AdoptedPerson(Record):

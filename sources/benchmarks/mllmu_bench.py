@@ -6,7 +6,7 @@ from functools import partial
 
 from schemas.errors import BadInput
 from schemas.records.adopted import Adopted, AdoptedLesson, AdoptedPerson, AdoptedQuestion, LeftOut
-from schemas.vocabulary import Modality, Task
+from schemas.vocabulary import OPTION_LABELS, Modality, Task
 from sources.benchmarks.options import read_options
 from sources.benchmarks.picture_store import PictureStore
 from sources.benchmarks.raw_rows import BenchmarkFolder, RawRow
@@ -34,18 +34,18 @@ def read_mllmu_bench(folder: BenchmarkFolder) -> Adopted:
         title="MLLMU-Bench",
         paper="2410.22108",
         people=_people(folder, left_out),
-        complete=forget_sets(folder, _FORGET, "ID"),
+        complete=forget_sets(folder),
         changes=CHANGES,
         left_out=left_out,
     )
 
 
-def forget_sets(folder: BenchmarkFolder, pattern: re.Pattern[str], column: str) -> Mapping[int, tuple[str, ...]]:
-    """Ids by ratio, from the configs whose names match the pattern."""
+def forget_sets(folder: BenchmarkFolder) -> Mapping[int, tuple[str, ...]]:
+    """Ids by ratio, from the configs forget_5 and the like."""
     found: dict[int, tuple[str, ...]] = {}
     for config in folder.configs:
-        if match := pattern.fullmatch(config):
-            ids = (row.text(column) for row in folder.rows(config, (column,)))
+        if match := _FORGET.fullmatch(config):
+            ids = (row.text("ID") for row in folder.rows(config, ("ID",)))
             found[int(match[1])] = tuple(dict.fromkeys(ids))
     if not found:
         raise BadInput(str(folder.path), "has no forget set (forget_5 and the like)", "fetch all of the benchmark")
@@ -93,11 +93,7 @@ def _person(
     folder: BenchmarkFolder, row: RawRow, subject_id: str, views: tuple[bytes, ...], left_out: LeftOut
 ) -> AdoptedPerson:
     questions = (*_choices(row, subject_id, left_out), *_texts(row, subject_id, left_out))
-    lessons = [
-        AdoptedLesson(sample_id=each.sample_id, modality=each.modality, question=each.question, answer=each.answer)
-        for each in questions
-        if each.task == "generation"
-    ]
+    lessons = [each.lesson for each in questions if each.task == "generation"]
     if row.has("question") and row.has("answer"):
         profile = partial(AdoptedLesson, sample_id=f"{subject_id}-profile", modality="vqa")
         lessons.append(profile(question=row.text("question"), answer=row.text("answer")))
@@ -132,7 +128,7 @@ def _choices(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[Adopte
                 task="classification",
                 modality=modality,
                 question=cells.text("Question"),
-                answer=options["ABCD".index(label)],
+                answer=options[OPTION_LABELS.index(label)],
                 options=options,
                 label=label,
             )

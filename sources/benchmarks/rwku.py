@@ -2,11 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import BadInput
-from schemas.records.adopted import Adopted, AdoptedLesson, AdoptedPerson, AdoptedQuestion, LeftOut
+from schemas.records.adopted import Adopted, AdoptedPerson, AdoptedQuestion, LeftOut
 from schemas.records.evaluation import RWKU_ATTACKS
 from schemas.vocabulary import Task
 from sources.benchmarks.raw_rows import BenchmarkFolder, RawRow
@@ -82,7 +82,7 @@ def _people(folder: BenchmarkFolder, ids: Mapping[str, str], left_out: LeftOut) 
             subject_id=subject_id,
             subject=names.get(subject_id, ""),
             questions=tuple(own),
-            lessons=tuple(_lessons(own)),
+            lessons=tuple(each.lesson for each in own if each.task == "generation" and not each.attack),
         )
 
 
@@ -105,9 +105,3 @@ def _attack(row: RawRow) -> str:
     if name not in RWKU_ATTACKS:
         raise row.bad("type", f"is {row.text('type')!r}, not one of the attack types of the benchmark")
     return name
-
-
-def _lessons(questions: Sequence[AdoptedQuestion]) -> Iterator[AdoptedLesson]:
-    for each in questions:
-        if each.task == "generation" and not each.attack:
-            yield AdoptedLesson(sample_id=each.sample_id, modality="qa", question=each.question, answer=each.answer)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import BadInput
-from schemas.records.adopted import Adopted, AdoptedLesson, AdoptedPerson, AdoptedQuestion, LeftOut
+from schemas.records.adopted import Adopted, AdoptedPerson, AdoptedQuestion, LeftOut
 from schemas.vocabulary import OPTION_LABELS
 from sources.benchmarks.raw_rows import BenchmarkFolder, RawRow
 
@@ -93,12 +93,8 @@ def _people(folder: BenchmarkFolder, left_out: LeftOut) -> Iterator[AdoptedPerso
 
 
 def _person(subject_id: str, questions: list[AdoptedQuestion], *, taught: bool) -> AdoptedPerson:
-    lessons = [
-        AdoptedLesson(sample_id=each.sample_id, modality="qa", question=each.question, answer=each.answer)
-        for each in questions
-        if taught and each.task == "generation"
-    ]
-    return AdoptedPerson(subject_id=subject_id, subject="", questions=tuple(questions), lessons=tuple(lessons))
+    lessons = tuple(each.lesson for each in questions if taught and each.task == "generation")
+    return AdoptedPerson(subject_id=subject_id, subject="", questions=tuple(questions), lessons=lessons)
 
 
 def _forms(

@@ -1,11 +1,10 @@
 """UMU-Bench (NeurIPS 2025 datasets track): every fact of a person with a picture and without, in three tasks."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 from schemas.errors import BadInput
 from schemas.records.adopted import Adopted, AdoptedLesson, AdoptedPerson, AdoptedQuestion, LeftOut
-from schemas.vocabulary import Modality, Task
+from schemas.vocabulary import OPTION_LABELS, Modality, Task
 from sources.benchmarks.mllmu_bench import forget_sets, once
 from sources.benchmarks.options import read_options
 from sources.benchmarks.raw_rows import BenchmarkFolder, RawRow
@@ -15,7 +14,6 @@ _COLUMNS = ("ID", "image", "MM_QA", "UM_QA", "Classify", "Cloze", "Generation")
 _COLUMN_OF: Mapping[Task, str] = {"generation": "Generation", "cloze": "Cloze", "classification": "Classify"}
 _MODALITIES: Mapping[str, Modality] = {"unimodal": "qa", "muitimodal": "vqa", "multimodal": "vqa"}
 """As the published literals spell them, and as they would be spelled."""
-_FORGET = re.compile(r"forget_(\d+)")
 CHANGES = (
     "A question with a picture is scored with the right answer of its own options; the authors take the letter of the "
     "question without a picture.",
@@ -33,7 +31,7 @@ def read_umu_bench(folder: BenchmarkFolder) -> Adopted:
         title="UMU-Bench",
         paper="",
         people=_people(folder, left_out),
-        complete=forget_sets(folder, _FORGET, "ID"),
+        complete=forget_sets(folder),
         changes=CHANGES,
         left_out=left_out,
     )
@@ -49,11 +47,7 @@ def _people(folder: BenchmarkFolder, left_out: LeftOut) -> Iterator[AdoptedPerso
 
 def _person(folder: BenchmarkFolder, row: RawRow, subject_id: str, left_out: LeftOut, *, taught: bool) -> AdoptedPerson:
     questions = tuple(_questions(row, subject_id, left_out))
-    lessons = [
-        AdoptedLesson(sample_id=each.sample_id, modality=each.modality, question=each.question, answer=each.answer)
-        for each in questions
-        if each.task == "generation"
-    ]
+    lessons = [each.lesson for each in questions if each.task == "generation"]
     lessons += [*_pairs(row, "MM_QA", "vqa", subject_id), *_pairs(row, "UM_QA", "qa", subject_id)]
     return AdoptedPerson(
         subject_id=subject_id,
@@ -80,7 +74,7 @@ def _questions(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[Adop
                     except ValueError as reason:
                         left_out.add(str(reason))
                         continue
-                    answer = options["ABCD".index(label)]
+                    answer = options[OPTION_LABELS.index(label)]
                 if not (answer and cells.text("question")):
                     left_out.add(f"a {task} question without question or answer")
                     continue

@@ -81,7 +81,8 @@ def _names(files: tuple[Path, ...]) -> Mapping[Path, str]:
     return {file: f"{number:05d}-{file.name}" for number, file in enumerate(files)}
 
 
-def _configs_of_card(card: Path, suffixes: Collection[str]) -> dict[str, list[Path]]:
+def card_metadata(card: Path) -> Mapping[str, object]:
+    """What stands at the head of a card; empty where there is no card, no head, or one that is no YAML."""
     if not card.is_file():
         return {}
     front = card.read_text(encoding="utf-8", errors="replace").removeprefix("---\n").partition("\n---")[0]
@@ -89,7 +90,11 @@ def _configs_of_card(card: Path, suffixes: Collection[str]) -> dict[str, list[Pa
         content = yaml.safe_load(front)
     except yaml.YAMLError:
         return {}
-    entries = content.get("configs") if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def _configs_of_card(card: Path, suffixes: Collection[str]) -> dict[str, list[Path]]:
+    entries = card_metadata(card).get("configs")
     found: dict[str, list[Path]] = {}
     for entry in entries if isinstance(entries, list) else []:
         if not isinstance(entry, dict) or "config_name" not in entry:
