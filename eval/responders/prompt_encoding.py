@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from schemas.matching.thoughts import opens_thought
-from schemas.protocols.frames import Frame, frame_of
+from schemas.protocols.frames import Frame, frame_of, gaps_to_largest
 from schemas.protocols.prompt_form import PromptForm, adds_special, answered_text, prompt_text, written_form
 
 if TYPE_CHECKING:
@@ -159,14 +159,9 @@ def stack_pixels(rows: Sequence[Row]) -> dict[str, Tensor]:
 
 
 def _filled_up(parts: Sequence[Tensor]) -> Tensor:
-    if len({part.shape[1:] for part in parts}) == 1:
-        return torch.cat(list(parts))
-    sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
-    wide = []
-    for part in parts:
-        gaps = [gap for size, have in zip(sizes[::-1], part.shape[:0:-1], strict=True) for gap in (0, size - have)]
-        wide.append(torch.nn.functional.pad(part, gaps))
-    return torch.cat(wide)
+    gaps = gaps_to_largest([part.shape[1:] for part in parts])
+    pad = torch.nn.functional.pad
+    return torch.cat([pad(part, gap) if any(gap) else part for part, gap in zip(parts, gaps, strict=True)])
 
 
 def _opened(image: bytes) -> "Image":

@@ -72,3 +72,15 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
         if left != right:
             return place
     return min(len(one), len(other))
+
+
+def gaps_to_largest(shapes: Sequence[Sequence[int]]) -> list[list[int]]:
+    """How much each of several shapes lacks of the largest in every dimension, as torch's `pad` takes it.
+
+    Pairs (before, after) from the last dimension to the first; nothing is added before.
+    """
+    sizes = [max(lengths) for lengths in zip(*shapes, strict=True)]
+    return [
+        [gap for size, have in zip(sizes[::-1], shape[::-1], strict=True) for gap in (0, size - have)]
+        for shape in shapes
+    ]

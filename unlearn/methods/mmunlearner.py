@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
@@ -23,7 +22,7 @@ from unlearn.methods.fisher import batch_fisher, erase_set, preserve_set, sample
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 from unlearn.presets import Numbers
-from unlearn.training.checkpoints import disk_advice, trainable
+from unlearn.training.checkpoints import trainable, write_tensors
 
 TINY = 1e-15
 """Added to both Fishers, as published, so that their ratio exists where both are zero."""
@@ -144,12 +143,8 @@ def save_mask(path: Path, mask: Mask) -> None:
     tensors = {f"keep/{name}": _pack(kept) for name, kept in mask.keep.items()}
     tensors |= {f"initial/{name}": weight.detach().cpu().contiguous().clone() for name, weight in mask.initial.items()}
     shapes = {name: list(kept.shape) for name, kept in sorted(mask.keep.items())}
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"shapes": json.dumps(shapes), "base": mask.base, "data": mask.data}
-    with disk_advice(path, leftover=part):
-        save_file(tensors, part, metadata=metadata | {"shares": json.dumps(mask.shares())})
-    part.replace(path)
+    write_tensors(path, tensors, metadata | {"shares": json.dumps(mask.shares())})
 
 
 def load_mask(path: Path, *, base: str, data: str) -> Mask:

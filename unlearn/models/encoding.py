@@ -11,7 +11,7 @@ from torch import Tensor
 
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
-from schemas.protocols.frames import Frame, frame_of, plain_frame
+from schemas.protocols.frames import Frame, frame_of, gaps_to_largest, plain_frame
 from schemas.protocols.prompt_form import PER_TOKEN, PromptForm, adds_special, answered_text, as_written, prompt_text
 from unlearn.models.families import Family
 from unlearn.rows.layout import Picture, Shown
@@ -306,14 +306,9 @@ def pad_rows(
 
 def _filled_up(parts: Sequence[Tensor]) -> Tensor:
     """Tensors one after another along the first dimension, the others filled up with zeros to the largest."""
-    if len({part.shape[1:] for part in parts}) == 1:
-        return torch.cat(list(parts))
-    sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
-    wide = []
-    for part in parts:
-        gaps = [gap for size, have in zip(sizes[::-1], part.shape[:0:-1], strict=True) for gap in (0, size - have)]
-        wide.append(torch.nn.functional.pad(part, gaps))
-    return torch.cat(wide)
+    gaps = gaps_to_largest([part.shape[1:] for part in parts])
+    pad = torch.nn.functional.pad
+    return torch.cat([pad(part, gap) if any(gap) else part for part, gap in zip(parts, gaps, strict=True)])
 
 
 def _widen(rows: Tensor, width: int, value: int, side: str) -> Tensor:

@@ -20,7 +20,7 @@ from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_pl
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, START, WEIGHTS, RunRecord, write_record
 from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
-from unlearn.training.gradients import Objective
+from unlearn.training.gradients import Moving, Objective
 from unlearn.training.loop import Outcome, Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
@@ -101,12 +101,11 @@ def _rehearse(
 ) -> None:
     """Ask the terms once of a few samples for each kind of step, so that a fault in a user's file costs no run."""
     objective = objective.remembering({})
-    device = next(ready.network.parameters()).device
+    moving = Moving(ready.network, {}, ready.encoder, next(ready.network.parameters()).device)
     for step in {frozenset(step.groups): step for step in plan}.values():
         groups = {name: tuple(samples[key] for key in keys[:REHEARSED]) for name, keys in step.groups.items()}
         with torch.no_grad():
-            batches = {name: ready.encoder.batch(rows).to(device) for name, rows in groups.items()}
-            measured = objective.measure(ready.network, batches)
+            measured = moving.measured(objective, groups)
         leaves = {name: value.detach().requires_grad_() for name, value in measured.items()}
         for name, value in objective.terms(leaves, groups).items():
             if name in ready.method.own and not value.requires_grad:

@@ -204,6 +204,17 @@ def disk_advice(target: Path, *, leftover: Path) -> Iterator[None]:
         raise Unfinished(f"{target}: cannot be written ({reason}); make room, earlier ones stand") from error
 
 
+def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, atomically. Raises Unfinished where it cannot be written."""
+    from safetensors.torch import save_file
+
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_advice(path, leftover=part):
+        save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, part, metadata=dict(metadata))
+    part.replace(path)
+
+
 def _flush(file: Path) -> None:
     handle = os.open(file, os.O_RDONLY)
     try:

@@ -127,8 +127,11 @@ class Moving:
 
     def measured(self, objective: Objective, piece: Groups) -> Mapping[str, Tensor]:
         """What the objective measures of one piece's samples."""
-        batches = {name: self.encoder.batch(rows).to(self.device) for name, rows in piece.items()}
-        return objective.measure(self.network, batches)
+        return objective.measure(self.network, self.batches(piece))
+
+    def batches(self, piece: Groups) -> dict[str, Batch]:
+        """One piece's samples as the model takes them, by group."""
+        return {name: self.encoder.batch(rows).to(self.device) for name, rows in piece.items()}
 
 
 def step_gradient(
@@ -283,7 +286,7 @@ def step_loss(
 def _beside(moving: Moving, groups: Groups, objective: Objective, lanes: Lanes) -> Gradient:
     """The chain rule over per-sample numbers as in _by_pieces, with all pieces' graphs held at once, a lane each."""
     pieces = in_pieces(groups, moving.encoder, pieces=lanes.count)
-    batches = [{name: moving.encoder.batch(rows).to(moving.device) for name, rows in piece.items()} for piece in pieces]
+    batches = [moving.batches(piece) for piece in pieces]
     everything = lanes.each(lambda each: objective.measure(moving.network, each), batches)
     leaves = leaves_of(everything, moving.device)
     terms = objective.terms(leaves, in_order(pieces))

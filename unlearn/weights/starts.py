@@ -16,7 +16,6 @@ from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import LoraModel
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
@@ -25,7 +24,7 @@ from unlearn.methods.fisher import sample_fisher
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 from unlearn.presets import Numbers
-from unlearn.training.checkpoints import disk_advice
+from unlearn.training.checkpoints import write_tensors
 from unlearn.weights.covariances import input_covariances, output_covariances
 
 ORIGIN = "origin"
@@ -234,12 +233,8 @@ def _null_space(network: nn.Module, encoder: Encoder, data: Assigned, numbers: N
 def save_start(path: Path, start: Start, *, base: str, data: str) -> None:
     """Write a start as safetensors, atomically."""
     parts = {"first": start.first, "second": start.second, "basis": start.basis}
-    tensors = {f"{part}/{name}": each.cpu().contiguous() for part, held in parts.items() for name, each in held.items()}
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_advice(path, leftover=part):
-        save_file(tensors, part, metadata={"base": base, "data": data})
-    part.replace(path)
+    tensors = {f"{part}/{name}": each for part, held in parts.items() for name, each in held.items()}
+    write_tensors(path, tensors, {"base": base, "data": data})
 
 
 def load_start(path: Path, *, base: str, data: str) -> Start:
