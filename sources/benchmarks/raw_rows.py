@@ -76,12 +76,11 @@ class BenchmarkFolder:
         if not path.is_dir():
             raise BadInput(str(path), "is not a folder", "name a clone of a benchmark, or its id on the Hub")
         self.path = path
-        self._files = dict(data_configs(path, SUFFIXES))
+        named: dict[str, list[Path]] = {}
         for file in sorted(path.rglob("*")):
             if file.suffix in SUFFIXES and ".git" not in file.parts:
-                self._files.setdefault(file.stem, (file,))
-                if file.suffix == ".parquet":
-                    self._files.setdefault(file.parent.name, (file,))
+                named.setdefault(file.parent.name if file.suffix == ".parquet" else file.stem, []).append(file)
+        self._files = {**named, **data_configs(path, SUFFIXES)}
         if not self._files:
             raise BadInput(str(path), "holds no Parquet, JSON or JSON lines file", "name a clone of a benchmark")
 

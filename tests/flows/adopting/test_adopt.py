@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 from pydantic import JsonValue
@@ -257,6 +258,19 @@ def test_a_picture_by_its_path_is_read_from_the_folder(tmp_path: Path) -> None:
     adopt(str(source), tmp_path / "out")
     shown = {row.picture for row in rows(tmp_path / "out", "ppu_eval_cloze", "image") if row.picture}
     assert shown >= {picture_of(1)}
+
+
+def test_all_files_of_a_config_are_read_that_the_card_does_not_name(tmp_path: Path) -> None:
+    source = write_mllmu_bench(tmp_path / "source", people=4)
+    whole = source / "Full_Set" / "train-00000-of-00001.parquet"
+    table = pq.read_table(whole)
+    whole.unlink()
+    for number in (0, 1):
+        pq.write_table(table.slice(2 * number, 2), whole.with_name(f"train-0000{number}-of-00002.parquet"))
+    card = "---\nconfigs:\n- config_name: Test_Set\n  data_files: Test_Set/*.parquet\n---\n"
+    (source / "README.md").write_text(card)
+    record = adopt(str(source), tmp_path / "out")
+    assert record.subjects == 5
 
 
 def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:
