@@ -192,6 +192,7 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     from unlearn.models.encoding import Encoder
     from unlearn.models.forward import AnswerModel
     from unlearn.models.loading import load_model, quiet_bars
+    from unlearn.training.checkpoints import disk_advice
     from unlearn.training.gradients import Objective
     from unlearn.training.loop import Step, train
     from unlearn.training.optimisers import DecayRule, Optimisation
@@ -203,7 +204,8 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     plan = [Step({"taught": tuple(sample.sample_id for sample in step)}) for step in drawn]
     quiet_bars()
     with _one_thread():
-        start = body.make_tiny_model(vocabulary(lessons), part / "start", seed=teaching.seed)
+        with disk_advice(part / "start", leftover=part / "start"):
+            start = body.make_tiny_model(vocabulary(lessons), part / "start", seed=teaching.seed)
         loaded = load_model(start)
         train(
             AnswerModel(loaded.model, loaded.family),
@@ -226,8 +228,9 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
             resume=True,
             stop_rule=DecayRule(threshold=teaching.loss_threshold, decay_steps=teaching.decay_steps),
         )
-        loaded.model.save_pretrained(part / "model")
-        loaded.processor.save_pretrained(part / "model")
+        with disk_advice(part / "model", leftover=part / "model"):
+            loaded.model.save_pretrained(part / "model")
+            loaded.processor.save_pretrained(part / "model")
 
 
 @contextmanager

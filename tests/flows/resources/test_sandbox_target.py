@@ -2,6 +2,7 @@
 was taught.
 """
 
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from curation.probing.prompt import probe_prompt
 from flows.resources.responders import open_responder
 from flows.resources.sandbox_target import KEY_FILE, TaughtFact, Teaching, ensure_target, target_key
 from flows.resources.world_facts import world_facts
+from schemas.errors import Unfinished
 from schemas.matching.match import match
 from schemas.protocols.responder import Ask, Decoding
 from schemas.storage.tables import file_sha256, read_records
@@ -62,6 +64,21 @@ def test_two_targets_have_the_same_bytes(world: World, taught: Path, tmp_path: P
     two = ensure_target(world, tmp_path / "target", teaching=BRIEF)
     assert digests(taught / "target") == digests(two)
     assert digests(taught / "target-taught") == digests(tmp_path / "target-taught")
+
+
+def test_a_full_disk_under_the_target_is_told_in_one_line_and_nothing_is_half_there(
+    world: World, tmp_path: Path
+) -> None:
+    """Files may not grow beyond 100 kB, the lessons fit and the weights do not: as on a disk that has filled up."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(Unfinished, match=r"start: cannot be written \(.*File too large.*\); make room"):
+            ensure_target(world, tmp_path / "target", teaching=BRIEF)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "target").exists()
+    assert not (tmp_path / ".target.part" / "start").exists()
 
 
 def test_a_run_that_broke_off_ends_in_the_same_bytes(
