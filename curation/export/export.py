@@ -27,7 +27,7 @@ from curation.export.batch_parts import (
 from curation.export.counts import ReleaseTally
 from curation.export.parquet import HubTable
 from curation.export.rows import SubjectBundle, SubjectIndex, index_subject, subject_rows
-from curation.export.split_files import SplitLists
+from curation.export.split_lists import SplitLists
 from schemas.dataset.layout import config_records, config_split
 from schemas.dataset.release import Part, ReleaseSummary
 from schemas.dataset.samples import ImageCredit

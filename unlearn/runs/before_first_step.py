@@ -12,7 +12,7 @@ from schemas.storage.artifacts import digest
 from unlearn.answers.factors import factors
 from unlearn.answers.greedy import greedy_answers
 from unlearn.answers.groups import ANSWER_GROUPS, AnswerGroups, answer_groups
-from unlearn.answers.roles import banned_words, unwanted_tokens
+from unlearn.answers.token_roles import banned_words, unwanted_tokens
 from unlearn.methods.aids import Aids
 from unlearn.methods.hidden_states import layer_of, reads_states, take_old_states, with_states
 from unlearn.methods.mmunlearner import Mask

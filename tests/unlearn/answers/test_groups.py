@@ -10,7 +10,7 @@ from schemas.matching.declining import refuses
 from unlearn.answers.factors import RISK, factors
 from unlearn.answers.groups import answer_groups
 from unlearn.answers.refusals import our_refusals, safe_refusals
-from unlearn.answers.roles import value_span
+from unlearn.answers.token_roles import value_span
 from unlearn.data import Assigned
 
 

@@ -5,7 +5,7 @@ import pytest
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from tests.worlds.tiny_models import picture, tiny_qwen
-from unlearn.answers.roles import banned_words, unwanted_tokens
+from unlearn.answers.token_roles import banned_words, unwanted_tokens
 from unlearn.models.encoding import IGNORED, Encoder
 from unlearn.models.loading import LoadedModel, load_model
 
