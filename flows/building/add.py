@@ -18,6 +18,7 @@ from flows.resources.resources import Resources
 from flows.stages.roster_names import BLOCK, blocks
 from flows.stages.select_subjects import find_people
 from flows.stages.stage_table import stage_table
+from flows.stages.versions import changed_since
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.protocols.responder import Responder
@@ -103,10 +104,12 @@ def _require_finished(batches: Sequence[BuildFolder], table: Mapping[Stage, Stag
     for batch in batches:
         for stage in STAGES:
             if not stands(batch, table[stage], table):
-                unfinished = read_manifest(batch.artifact(stage)) is None
-                state = "not finished" if unfinished else "not up to date"
+                manifest = read_manifest(batch.artifact(stage))
+                state = "not finished" if manifest is None else "not up to date"
+                changed = changed_since(stage, manifest.version) if manifest is not None else ()
+                why = f"; its rules have changed: {changed[0]}" if changed else ""
                 advice = f"run `ppubench export {batch.path}` first"
-                raise BadInput(str(batch.path), f"is {state} (stage {stage})", advice)
+                raise BadInput(str(batch.path), f"is {state} (stage {stage}{why})", advice)
 
 
 @dataclass(frozen=True)

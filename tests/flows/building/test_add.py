@@ -254,6 +254,14 @@ def test_a_build_whose_recipe_was_changed_is_refused(build: Path) -> None:
         add_to(build, "Q900000006")
 
 
+def test_a_build_of_an_older_version_is_refused_with_what_changed_since(build: Path) -> None:
+    manifest = build / "questions/0" / MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": 1, "key": "of older code"}))
+    said = r"is not up to date \(stage questions; its rules have changed: questions 2: Options .*\); run `ppubench exp"
+    with pytest.raises(BadInput, match=said):
+        add_to(build, "Q900000006")
+
+
 def test_a_build_of_a_newer_layout_is_refused(build: Path) -> None:
     identity = json.loads((build / "build.json").read_text())
     (build / "build.json").write_text(json.dumps(identity | {"format": 99}))
