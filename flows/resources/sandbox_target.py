@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,7 +31,7 @@ from flows.resources.world_facts import WorldFacts, world_facts
 from schemas.dataset.samples import TrainingSample
 from schemas.records.build_rows import Question
 from schemas.storage.artifacts import digest, library_versions, write_json
-from schemas.storage.tables import Record, file_sha256, write_records
+from schemas.storage.tables import Record, write_records
 from sources.sandbox import tiny_model as body
 from sources.sandbox.file_bytes import jpeg_bytes
 from sources.sandbox.portraits.portrait import draw_portrait, extra_renderings
@@ -134,7 +135,7 @@ def target_key(world: World, teaching: Teaching) -> str:
             "world": world.identity,
             "version": [VERSION, body.VERSION],
             "teaching": asdict(teaching),
-            "properties": file_sha256(PROPERTY_TABLE),
+            "properties": digest(tomllib.loads(PROPERTY_TABLE.read_text(encoding="utf-8"))),
             "wording": [probe_prompt("", "qa"), probe_prompt("", "vqa"), IDENTITY_QUESTION, UNKNOWN, DENIAL],
             "libraries": {name: versions[name] for name in ("torch", "transformers", "pillow")},
         }

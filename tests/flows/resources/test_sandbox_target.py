@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from curation.probing.prompt import probe_prompt
+from flows.resources import sandbox_target
 from flows.resources.responders import open_responder
 from flows.resources.sandbox_target import KEY_FILE, TaughtFact, Teaching, ensure_target, target_key
 from flows.resources.world_facts import world_facts
@@ -112,6 +113,19 @@ def test_a_target_of_other_numbers_is_replaced(world: World, target: Path) -> No
 def test_the_key_follows_the_world_and_the_numbers(world: World) -> None:
     assert target_key(world, BRIEF) != target_key(make_world(people=4, seed=8), BRIEF)
     assert target_key(world, BRIEF) != target_key(world, replace(BRIEF, seed=8))
+
+
+@pytest.mark.parametrize(
+    "more, same", [pytest.param("# A remark.\n", True, id="remark"), pytest.param("further = 1\n", False, id="value")]
+)
+def test_a_remark_in_the_property_table_leaves_the_target_as_it_is(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, same: bool
+) -> None:
+    before = target_key(world, BRIEF)
+    table = tmp_path / "properties.toml"
+    table.write_text(more + sandbox_target.PROPERTY_TABLE.read_text())
+    monkeypatch.setattr(sandbox_target, "PROPERTY_TABLE", table)
+    assert (target_key(world, BRIEF) == before) is same
 
 
 def test_the_ground_truth_names_every_fact(world: World, taught: Path) -> None:
