@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,7 +59,8 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_pages_are_served_and_found_and_end_on_request(tmp_path: Path) -> None:
+def test_the_pages_are_served_and_found_and_end_on_request(prefect_database: Path, tmp_path: Path) -> None:
+    shutil.copytree(prefect_database, tmp_path, dirs_exist_ok=True)
     with own_port() as port:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.runners.prefect_ui", str(port)],
@@ -79,8 +81,10 @@ def test_the_pages_are_served_and_found_and_end_on_request(tmp_path: Path) -> No
     assert not (tmp_path / RUNNING).exists()
 
 
-def test_two_servers_at_once_have_a_port_each(tmp_path: Path) -> None:
+def test_two_servers_at_once_have_a_port_each(prefect_database: Path, tmp_path: Path) -> None:
     """Each holds its port from before its process starts, so that neither can take the other's."""
+    for name in ("one", "two"):
+        shutil.copytree(prefect_database, tmp_path / name)
     with running_server(tmp_path / "one") as first, running_server(tmp_path / "two") as second:
         addresses = {first["PREFECT_API_URL"], second["PREFECT_API_URL"]}
         assert len(addresses) == 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,11 +42,13 @@ SOCKS = "socks://127.0.0.1:9"
 
 
 @pytest.mark.parametrize("proxies", PROXIES.values(), ids=PROXIES)
-def test_a_build_on_this_machine_does_not_notice_proxies(proxies: dict[str, str], tmp_path: Path) -> None:
+def test_a_build_on_this_machine_does_not_notice_proxies(
+    proxies: dict[str, str], prefect_database: Path, cache: Path, tmp_path: Path
+) -> None:
     build, recipe = tmp_path / "build", tmp_path / "small.toml"
     recipe.write_text(RECIPE)
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    home = {"PREFECT_HOME": str(tmp_path / "prefect"), "PPUBENCH_CACHE": str(tmp_path / "cache")}
+    home = {"PREFECT_HOME": str(shutil.copytree(prefect_database, tmp_path / "prefect")), "PPUBENCH_CACHE": str(cache)}
     done = subprocess.run(
         [sys.executable, "-m", "flows", "build", str(recipe), "--out", str(build), "--until", "facts", "--json"],
         cwd=ROOT,
