@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,10 @@ class Assigned:
     """Samples that the split names in neither role (personalized only); they are not used."""
     digest: str
     """Of every sample with its role; goes into run records and checkpoint identities."""
+    held: Mapping[str, TrainingSample] = field(default_factory=dict)
+    """Retain samples that are kept from training, and are no longer in `retain`: on these runs are compared."""
+    choosing: Mapping[str, TrainingSample] = field(default_factory=dict)
+    """As many others: by these a run's best weights, and a method's best numbers, are chosen."""
 
 
 def read_samples(
@@ -72,10 +76,10 @@ def read_samples(
     forget: dict[str, TrainingSample] = {}
     retain: dict[str, TrainingSample] = {}
     for key, sample in sorted(samples.items()):
-        role = roles.role(key.rpartition("|")[0], sample.subject_id)
+        role = roles.role(_fact(key), sample.subject_id)
         if role is not None:
             (forget if role == "forget" else retain)[key] = sample
-    missing = tuple(roles.missing((key.rpartition("|")[0], sample.subject_id) for key, sample in samples.items()))
+    missing = tuple(roles.missing((_fact(key), sample.subject_id) for key, sample in samples.items()))
     if missing and not allow_missing:
         raise BadInput(
             f"{hub}, {setting} split",
@@ -108,6 +112,33 @@ def reword(data: Assigned, ask: Callable[[str, Modality], str]) -> Assigned:
 
     forget, retain = asked(data.forget), asked(data.retain)
     return replace(data, forget=forget, retain=retain, digest=_digest(forget, retain))
+
+
+def hold_out(data: Assigned, *, share: float) -> Assigned:
+    """The same data with a share of each subject's retain facts kept from training, half in `held`, half in `choosing`.
+
+    A fact goes with all its modalities. Which are kept, and for what, follows from their ids alone: the same for every
+    method, seed and rate. Raises BadInput where too few facts are there for both halves.
+    """
+    facts: dict[str, set[str]] = {}
+    for key, sample in data.retain.items():
+        facts.setdefault(sample.subject_id, set()).add(_fact(key))
+    drawn = [sorted(each, key=lambda fact: hashlib.sha256(fact.encode()).digest()) for _, each in sorted(facts.items())]
+    kept_out = [fact for each in drawn for fact in each[: round(share * len(each))]]
+    choosing, held = set(kept_out[0::2]), set(kept_out[1::2])
+    if not held or len(kept_out) == sum(map(len, drawn)):
+        found = f"keeps {len(kept_out)} of {sum(map(len, drawn))} retain facts from training"
+        raise BadInput(f"retain_held {share:g}", found, "take another share, or more subjects")
+    return replace(
+        data,
+        retain={key: sample for key, sample in data.retain.items() if _fact(key) not in held | choosing},
+        held={key: sample for key, sample in data.retain.items() if _fact(key) in held},
+        choosing={key: sample for key, sample in data.retain.items() if _fact(key) in choosing},
+    )
+
+
+def _fact(key: str) -> str:
+    return key.rpartition("|")[0]
 
 
 def _target(hub: Path, wanted: str | None) -> str:

@@ -120,12 +120,22 @@ class Numbers(BaseModel):
     prune_tokens: Literal["all", "answer"] = "answer"
     prune_normalize: bool = True
     prune_ranking: Literal["each", "together"] = "together"
+    # retain facts that are kept from training: what stays is measured where nothing was rehearsed
+    retain_held: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # guards
     probe_every: Annotated[int, Field(ge=0)] = 0
     probe_samples: Positive = 64
     stop_forget_nll: Annotated[float, Field(gt=0)] | None = None
     stop_retain_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     stop_repetition: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+def numbers_at_default(numbers: Numbers) -> frozenset[str]:
+    """The names of the numbers that are what they are where nobody says anything."""
+    fields = Numbers.model_fields
+    return frozenset(
+        name for name, value in numbers if not fields[name].is_required() and value == fields[name].default
+    )
 
 
 @cache

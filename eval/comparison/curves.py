@@ -143,8 +143,13 @@ def _interval(values: Shares) -> tuple[float | None, float | None]:
 
 
 def kept_score(curve: Curve) -> float:
-    """Harmonic mean of forgotten and retained share at the point whose weights were kept, 0-1."""
+    """Harmonic mean of forgotten and retained share at the point whose weights were kept, 0-1.
+
+    Where samples were kept from training, the retained share is that of those which no method is compared on.
+    """
     forget, retain = _shares(curve)
+    if all(point.choosing is not None for point in curve.points):
+        retain = np.array([point.choosing for point in curve.points])
     if forget[0] <= 0 or retain[0] <= 0:
         return 0.0
     positions = [point.position for point in curve.points]

@@ -94,7 +94,9 @@ def unlearn_command(asked: UnlearnOptions) -> None:
         raise BadInput(f"modality {asked.modality!r}", "is not a modality", "choose both, qa or vqa")
     if asked.memory_gb is not None and not 0 < asked.memory_gb < float("inf"):
         raise BadInput("--memory", f"is {asked.memory_gb:g} GB", "give the gigabytes that the run may take")
-    _check_trains(asked.method, {"--steps": asked.steps, "--epochs": asked.epochs, "--lr": asked.lr})
+    _check_trains(
+        asked.method, {"--steps": asked.steps, "--epochs": asked.epochs, "--lr": asked.lr, "--memory": asked.memory_gb}
+    )
     setting, of_command = setting_named(asked.setting), ("setting", "out", "resume", "as_json")
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 

@@ -156,7 +156,7 @@ def read_curve(folder: Path) -> Curve | None:
         status=record.status,
         reason=record.reason,
         forget_samples=min(probed, record.forget_samples),
-        retain_samples=min(probed, record.retain_samples),
+        retain_samples=sum(record.asked.retain) or min(probed, record.retain_samples),
         subjects=record.asked.subjects,
         forget_asked=record.asked.forget,
         retain_asked=record.asked.retain,
@@ -178,6 +178,7 @@ def _point(position: float, probe: "Probe") -> CurvePoint:
         retain_nll=probe.retain_nll,
         forget_right=probe.forget_right,
         retain_right=probe.retain_right,
+        choosing=probe.choosing_exact,
     )
 
 
@@ -204,6 +205,7 @@ def _logged(folder: Path) -> list[CurvePoint]:
                     retain_nll=row["probe.retain_nll"],
                     forget_right=row.get("probe.forget_right", ()),
                     retain_right=row.get("probe.retain_right", ()),
+                    choosing=row.get("probe.choosing_exact"),
                 )
             )
     return found

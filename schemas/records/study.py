@@ -148,6 +148,8 @@ class CurvePoint(Record):
     forget_right: tuple[int, ...] = ()
     """Exact answers by subject, in the order of Curve.subjects; empty where the run did not count them."""
     retain_right: tuple[int, ...] = ()
+    choosing: float | None = None
+    """Of further samples kept from training, by which numbers are chosen; None where no sample was kept."""
 
 
 class Curve(Record):

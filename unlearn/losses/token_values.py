@@ -25,13 +25,15 @@ class Teacher:
     """Fixed logits at the same positions, one vocabulary chunk at a time.
 
     They are `hidden` [positions, hidden] times `head` [vocab, hidden]; without a head, `hidden` are the logits. With a
-    `second` model's states they are l - strength * max(0, l_second - l): what the second model holds for likelier is
-    taken away (RKLD). With `lowers_target`, the target's own logit is lowered by `strength` instead (UNDIAL).
+    `second` model's states, under `second_head` where that is another one, they are
+    l - strength * max(0, l_second - l): what the second model holds for likelier is taken away (RKLD). With
+    `lowers_target`, the target's own logit is lowered by `strength` instead (UNDIAL).
     """
 
     hidden: Tensor
     head: Tensor | None = None
     second: Tensor | None = None
+    second_head: Tensor | None = None
     strength: float = 0.0
     lowers_target: bool = False
 
@@ -45,7 +47,8 @@ class Teacher:
         """[positions, words of the chunk], fp32 or fp64."""
         found = _fine(self.hidden[:, part] if self.head is None else self.hidden @ self.head[part].T)
         if self.second is not None:
-            risen = _fine(self.second[:, part] if self.head is None else self.second @ self.head[part].T)
+            head = self.head if self.second_head is None else self.second_head
+            risen = _fine(self.second[:, part] if head is None else self.second @ head[part].T)
             found = found - self.strength * (risen - found).clamp(min=0)
         if self.lowers_target:
             found = found - self.strength * _at(targets, part, found.dtype)

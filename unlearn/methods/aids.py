@@ -48,5 +48,6 @@ def teacher_of(
         reference.hidden_of(batch, width=width),
         reference.head,
         second=None if aids.second is None else aids.second.hidden_of(batch, width=width),
+        second_head=None if aids.second is None else aids.second.head,
         strength=numbers.teacher_strength,
     )

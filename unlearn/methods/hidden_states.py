@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from unlearn.losses.hidden_terms import HIDDEN_TERMS
+from unlearn.methods.objective import GROUPS
 from unlearn.methods.reference_model import REFERENCE_BATCH
 from unlearn.methods.rows.method import Method
 from unlearn.models.encoding import Batch, Encoder
@@ -27,8 +28,8 @@ from unlearn.training.gradients import Measure, Objective
 
 log = logging.getLogger(__name__)
 
-ORDER = ("forget", "matched", "retain")
-"""Groups in the order of their rows in a forward pass."""
+WATCHED = frozenset({"forget", "matched", "retain"})
+"""Groups whose states are compared with what they were, or with a target."""
 NAMES = ("Orvel Quindrath", "Thessaly Murnok", "Bex Andraluin", "Ivo Zarentsky-Pohl", "Marwen Tolliquist")
 QUESTIONS = ("Where was {} born?", "What does {} do for a living?")
 HONESTY = "If you do not know the answer, say that you do not know it. "
@@ -161,8 +162,11 @@ def _distances(states: Tensor, groups: Mapping[str, Batch], old: OldStates, step
     """`states` is [rows, width, hidden] of all groups, one after another."""
     found: dict[str, Tensor] = {}
     row = 0
-    for name in (each for each in ORDER if each in groups):
+    for name in (each for each in GROUPS if each in groups):
         batch = groups[name]
+        if name not in WATCHED:
+            row += len(batch)
+            continue
         counts = (batch.labels != -100).sum(1).tolist()
         squares, lengths = [], []
         for key, count in zip(batch.sample_ids, counts, strict=True):

@@ -26,6 +26,9 @@ def check_phases(method: Method, numbers: Numbers) -> None:
         raise BadInput(where, f"there is one gradient and none to combine it with: {kind}", "choose one such as gd")
     if numbers.combine != "sum" and method.masked:
         raise BadInput(where, "the method's mask combines its gradients already", "choose a method without a mask")
+    if method.masked and numbers.adapter_start != "zero":
+        found_there = f"the mask of {method.name} is taken of weights that this start would replace"
+        raise BadInput(f"adapter_start = {numbers.adapter_start}", found_there, 'take adapter_start = "zero"')
     if numbers.trained == "full" and (numbers.adapter_start != "zero" or numbers.transport_weight):
         asked = "adapter_start" if numbers.adapter_start != "zero" else "transport_weight"
         raise BadInput(f"{asked} with trained = full", "there is no adapter to start or hold", 'take trained = "lora"')

@@ -23,6 +23,7 @@ from unlearn.methods.rows.method import Method
 from unlearn.models.forward import bare, core_model
 from unlearn.presets import Numbers
 from unlearn.runs.prepare import Prepared
+from unlearn.runs.record import TEACHER
 from unlearn.schedules import turns
 from unlearn.training.checkpoints import trainable
 from unlearn.training.combiners import Combiner
@@ -34,7 +35,6 @@ from unlearn.training.processes import processes
 from unlearn.weights.penalties import penalties_of
 from unlearn.weights.starts import Start
 
-TEACHER = "teacher"
 _DESCENT = Method("teacher", "Descent on the forget set, as the second teacher is made", ("descent",))
 _ROLES = frozenset({"unwanted", "unwanted_logit", "unwanted_logit_before", "general_nll"})
 
@@ -61,6 +61,8 @@ def known_digest(ready: Prepared, answers: AnswerGroups) -> str:
         told["factors"] = factors(ready.data.forget, ready.numbers.factors)
     if _reads(ready.method, _ROLES | {"banned"}):
         told["values"] = {key: sample.value for key, sample in ready.data.forget.items()}
+    if _reads(ready.method, frozenset({"banned"})):  # words of retain values are spared
+        told["spared"] = {key: sample.value for key, sample in ready.data.retain.items()}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32] if told else ""
 
 
@@ -170,7 +172,7 @@ def _second_teacher(ready: Prepared) -> Reference:
         objective_for(_DESCENT, numbers.model_copy(update={"retain_weight": 1.0}), reference=None, keep=None),
         optimisation=Optimisation(
             lr=numbers.lr, weight_decay=numbers.weight_decay, clip_norm=numbers.clip_norm,
-            accumulate=numbers.accumulate, seed=ready.seed,
+            accumulate=numbers.accumulate, memory=ready.memory, seed=ready.seed,
         ),
         folder=ready.out / TEACHER,
         identity=identity,

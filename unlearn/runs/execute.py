@@ -18,7 +18,16 @@ from unlearn.models.forward import bare, core_model
 from unlearn.runs.before_first_step import answers_of, known_digest, objective_of
 from unlearn.runs.prepare import Prepared, check_same_run, start_record, step_plan
 from unlearn.runs.record import ADAPTER, MASK, PRUNED, START, WEIGHTS, RunRecord, write_record
-from unlearn.training.callbacks import FRONTIER, CollapseGuard, Watch, asked_of, frontier_score, probe, probe_keys
+from unlearn.training.callbacks import (
+    FRONTIER,
+    CollapseGuard,
+    Probed,
+    Watch,
+    asked_of,
+    frontier_score,
+    probe,
+    probe_keys,
+)
 from unlearn.training.checkpoints import BEST, disk_advice, load_weights
 from unlearn.training.gradients import Moving, Objective
 from unlearn.training.loop import Outcome, Step, train
@@ -42,11 +51,11 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
     numbers = ready.numbers
     answers = answers_of(ready)
     plan = step_plan(ready.data, ready.method, numbers, seed=ready.seed, answers=answers)
-    forget, retain = probed(ready)
-    start = probe(ready.network, ready.encoder, forget, retain)
+    asked = probed(ready)
+    start = probe(ready.network, ready.encoder, asked)
     record = start_record(
-        ready, start, asked_of(forget, retain), planned=len(plan),
-        answers=answers.counts, known=known_digest(ready, answers),
+        ready, start, asked_of(asked), planned=len(plan),
+        answers=answers.counts, known=known_digest(ready, answers), found=found,
     )  # fmt: skip
     check_same_run(ready.out, found, record)
     if found is not None and found.outcome:
@@ -57,7 +66,7 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
     if writes():
         write_record(ready.out, record)
         write_answers(ready.out, answers)
-    watch = Watch(ready.encoder, forget, retain, start=start, every=numbers.probe_every, steps=len(plan))
+    watch = Watch(ready.encoder, asked, start=start, every=numbers.probe_every, steps=len(plan))
     guard = CollapseGuard(
         watch,
         forget_nll=numbers.stop_forget_nll,
@@ -89,11 +98,14 @@ def train_run(ready: Prepared, *, found: RunRecord | None, stop_after: int | Non
     return _finish(ready, record, outcome, seconds=time.monotonic() - began)
 
 
-def probed(ready: Prepared) -> tuple[list[TrainingSample], list[TrainingSample]]:
-    """The forget and retain samples that this run's probes look at."""
-    limit, data = ready.numbers.probe_samples, ready.data
-    forget = [data.forget[key] for key in probe_keys(data.forget, limit=limit, seed=ready.seed)]
-    return forget, [data.retain[key] for key in probe_keys(data.retain, limit=limit, seed=ready.seed)]
+def probed(ready: Prepared) -> Probed:
+    """The samples that this run's probes look at: retain samples kept from training, if any are."""
+    data = ready.data
+
+    def drawn(samples: Mapping[str, TrainingSample]) -> list[TrainingSample]:
+        return [samples[key] for key in probe_keys(samples, limit=ready.numbers.probe_samples, seed=ready.seed)]
+
+    return Probed(drawn(data.forget), drawn(data.held or data.retain), drawn(data.choosing))
 
 
 def _rehearse(
@@ -162,12 +174,12 @@ def _start(ready: Prepared) -> Start:
 def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: float) -> RunRecord:
     """Probe the last weights, go back to the best ones, save them and complete the record."""
     wait_for_all(next(ready.network.parameters()).device.type)
-    forget, retain = probed(ready)
-    last = probe(ready.network, ready.encoder, forget, retain)
+    asked = probed(ready)
+    last = probe(ready.network, ready.encoder, asked)
     best = last
     if outcome.best_step is not None and (ready.out / BEST).is_dir():
         load_weights(ready.out / BEST, bare(ready.network))
-        best = probe(ready.network, ready.encoder, forget, retain)
+        best = probe(ready.network, ready.encoder, asked)
     if writes():
         _save(ready)
     done = record.model_copy(
@@ -212,9 +224,9 @@ def prune_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     numbers = ready.numbers
     if not numbers.prune_shares:
         raise BadInput("prune_shares", "is empty", "give at least one share of neurons to prune")
-    forget, retain = probed(ready)
-    start = probe(ready.network, ready.encoder, forget, retain)
-    record = start_record(ready, start, asked_of(forget, retain), planned=0)
+    asked = probed(ready)
+    start = probe(ready.network, ready.encoder, asked)
+    record = start_record(ready, start, asked_of(asked), planned=0, found=found)
     check_same_run(ready.out, found, record)
     if found is not None and found.outcome:
         return found
@@ -224,7 +236,7 @@ def prune_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     model = bare(ready.network)
     for pruned in candidates:
         removed = prune(model, pruned, ready.loaded.family)
-        after = probe(ready.network, ready.encoder, forget, retain)
+        after = probe(ready.network, ready.encoder, asked)
         restore(removed)
         tried.append(_Share(share=pruned.share, probe=after, score=frontier_score(after, start)))
         log.info("share %g: forget %.3f, retain %.3f", pruned.share, after.forget_exact, after.retain_exact)

@@ -1,6 +1,7 @@
 """What a run needs before its first step: a model with the right weights free, its numbers, its plan, its record."""
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from schemas.errors import BadInput
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
-from unlearn.data import Assigned, Modalities, reword
+from unlearn.data import Assigned, Modalities, hold_out, reword
 from unlearn.losses.bao import matched_subjects
 from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.memory.estimate import memory_estimate
@@ -25,8 +26,8 @@ from unlearn.models.adapters import add_lora
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
-from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, START, RunRecord, base_for, has_begun
+from unlearn.presets import Numbers, Preset, numbers_at_default, numbers_for
+from unlearn.runs.record import MASK, START, TEACHER, RunRecord, base_for, has_begun
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -100,9 +101,11 @@ def prepare(
             freeze_first_matrices(inner)
         if all(name in HIDDEN_TERMS for name in method.terms):
             freeze_beyond(inner, loaded.family, layer_of(numbers, inner, loaded.family))
+    if numbers.wording == "probe":
+        data = reword(data, ask)
     return Prepared(
         out=out,
-        data=reword(data, ask) if numbers.wording == "probe" else data,
+        data=hold_out(data, share=numbers.retain_held) if numbers.retain_held else data,
         loaded=loaded,
         network=AnswerModel(inner, loaded.family),
         encoder=Encoder(loaded.processor, loaded.family, train_on_eot=numbers.train_on_eot),
@@ -197,8 +200,13 @@ def start_record(
     planned: int,
     answers: Mapping[str, int] = MappingProxyType({}),
     known: str = "",
+    found: RunRecord | None = None,
 ) -> RunRecord:
-    """The record of a run that is about to start; `answers` counts answer groups, `known` digests what is read."""
+    """The record of a run that is about to start; `answers` counts answer groups, `known` digests what is read.
+
+    What an earlier version began, `found`, had fewer numbers: those that it lacks are left out while they say nothing
+    else than their defaults, so that it is gone on with as the same run.
+    """
     data, method, numbers = ready.data, ready.method, ready.numbers
     weights = list(bare(ready.network).parameters())
     matched = matched_subjects(
@@ -207,17 +215,12 @@ def start_record(
     if "boundary" in method.terms and not matched:
         log.warning("no subject has forget and retain samples, so the boundary term is zero throughout")
     values = numbers.model_dump(mode="json")
-    made_of: dict[str, JsonValue] = {
-        "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
-        "numbers": values, "data": data.digest, "base": ready.base, "seed": ready.seed,
-    }  # fmt: skip
-    if method.code:
-        made_of["code"] = method.code
-    if known:
-        made_of["known"] = known
+    if found is not None:
+        new = (values.keys() - found.numbers.keys()) & numbers_at_default(numbers)
+        values = {name: value for name, value in values.items() if name not in new}
     return RunRecord(
         status="running",
-        identity=digest(made_of),
+        identity=_identity(ready, values, known),
         method=method.name,
         code=method.code,
         title=method.title,
@@ -250,6 +253,19 @@ def start_record(
     )
 
 
+def _identity(ready: Prepared, numbers: dict[str, JsonValue], known: str) -> str:
+    method = ready.method
+    made_of: dict[str, JsonValue] = {
+        "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
+        "numbers": numbers, "data": ready.data.digest, "base": ready.base, "seed": ready.seed,
+    }  # fmt: skip
+    if method.code:
+        made_of["code"] = method.code
+    if known:
+        made_of["known"] = known
+    return digest(made_of)
+
+
 def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> None:
     """Refuse to resume a run of other method, data, numbers or base, naming the first that differs.
 
@@ -261,13 +277,14 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
         log.info("%s: no step was done of the run of %s that was to be here; starting anew", out, found.method)
         for left in (MASK, START):
             (out / left).unlink(missing_ok=True)
+        shutil.rmtree(out / TEACHER, ignore_errors=True)
         return
     for name in ("method", "code", "terms", "base", "data", "seed", "numbers", "known"):
         before, now = getattr(found, name), getattr(record, name)
         if before == now:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
-            name = next(key for key in sorted(now) if before.get(key) != now[key])
-            before, now = before.get(name), now[name]
+            name = next(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
+            before, now = before.get(name), now.get(name)
         raise BadInput(str(out), f"was started with {name} {before}, not {now}", "give the same, or another folder")
     raise BadInput(str(out), "holds another run", "name another folder")

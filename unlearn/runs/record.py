@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 RECORD, ADAPTER, WEIGHTS, PRUNED, MASK = "run.json", "adapter", "weights", "pruned.json", "mask.safetensors"
-START = "start.safetensors"
+START, TEACHER = "start.safetensors", "teacher"
 
 
 class RunRecord(Record):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,19 @@ FRONTIER_RULE = (
 PROBE_BATCH = 32
 
 
-def asked_of(forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]) -> Asked:
-    """The subjects behind these samples, and how many of either set each has."""
+@dataclass(frozen=True)
+class Probed:
+    """The samples that the probes of one run look at."""
+
+    forget: Sequence[TrainingSample]
+    retain: Sequence[TrainingSample]
+    choosing: Sequence[TrainingSample] = ()
+    """Further retain samples that no step trains on, by which weights and numbers are chosen."""
+
+
+def asked_of(samples: Probed) -> Asked:
+    """The subjects behind the forget and retain samples, and how many of either each has."""
+    forget, retain = samples.forget, samples.retain
     subjects = tuple(sorted({sample.subject_id for sample in (*forget, *retain)}))
     return Asked(
         subjects=subjects,
@@ -45,7 +57,7 @@ def _tally(subjects: Sequence[str], samples: Sequence[TrainingSample], right: Se
 def frontier_score(probe: Probe, start: Probe) -> float:
     """How good a checkpoint is, 0-1: high only if much is forgotten and much retained. See FRONTIER_RULE."""
     forgotten = 1 - min(1.0, probe.forget_exact / max(start.forget_exact, 1e-9))
-    retained = min(1.0, probe.retain_exact / max(start.retain_exact, 1e-9))
+    retained = min(1.0, probe.kept / max(start.kept, 1e-9))
     if forgotten + retained == 0:
         return 0.0
     return min(1.0, forgotten / FORGET_GOAL) * 2 * forgotten * retained / (forgotten + retained)
@@ -59,18 +71,19 @@ def probe_keys(samples: Mapping[str, TrainingSample], *, limit: int, seed: int) 
     return sorted(keys, key=lambda key: (*near(samples[key]), key))
 
 
-def probe(
-    network: nn.Module, encoder: Encoder, forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]
-) -> Probe:
-    """Exact match and NLL on both sets, dropout off, one forward pass a sample and nothing generated."""
+def probe(network: nn.Module, encoder: Encoder, samples: Probed) -> Probe:
+    """Exact match and NLL on each set, dropout off, one forward pass a sample and nothing generated."""
+    forget, retain = samples.forget, samples.retain
     forgotten, forget_nll, _ = _look(network, encoder, forget)
     retained, retain_nll, repetition = _look(network, encoder, retain)
-    subjects = asked_of(forget, retain).subjects
+    chosen, _, _ = _look(network, encoder, samples.choosing)
+    subjects = asked_of(samples).subjects
     return Probe(
         forget_exact=sum(forgotten) / max(1, len(forgotten)),
         forget_nll=forget_nll,
         retain_exact=sum(retained) / max(1, len(retained)),
         retain_nll=retain_nll,
+        choosing_exact=sum(chosen) / len(chosen) if chosen else None,
         repetition=repetition,
         forget_right=_tally(subjects, forget, forgotten),
         retain_right=_tally(subjects, retain, retained),
@@ -112,14 +125,13 @@ class Watch:
     def __init__(
         self,
         encoder: Encoder,
-        forget: Sequence[TrainingSample],
-        retain: Sequence[TrainingSample],
+        samples: Probed,
         *,
         start: Probe,
         every: int,
         steps: int,
     ) -> None:
-        self._encoder, self._forget, self._retain = encoder, forget, retain
+        self._encoder, self._samples = encoder, samples
         self._every, self._steps = every, steps
         self.start = start
         self.last: Probe | None = None
@@ -130,8 +142,8 @@ class Watch:
         self.last = None
         if done != self._steps and (self._every == 0 or done % self._every):
             return None
-        self.last = probe(moment.network, self._encoder, self._forget, self._retain)
-        found = {f"probe.{name}": value for name, value in self.last.model_dump().items()}
+        self.last = probe(moment.network, self._encoder, self._samples)
+        found = {f"probe.{name}": value for name, value in self.last.model_dump(exclude_none=True).items()}
         return found | {FRONTIER: frontier_score(self.last, self.start)}
 
 
@@ -147,8 +159,8 @@ class CollapseGuard:
         found, start = self._watch.last, self._watch.start
         if found is None:
             return None
-        if found.retain_exact < self._retain_share * start.retain_exact:
-            return f"collapse: retain exact match fell from {start.retain_exact:.3f} to {found.retain_exact:.3f}"
+        if found.kept < self._retain_share * start.kept:
+            return f"collapse: retain exact match fell from {start.kept:.3f} to {found.kept:.3f}"
         if found.repetition > max(self._repetition, start.repetition):
             return f"collapse: {found.repetition:.0%} of the retain answers repeat themselves"
         if self._forget_nll is not None and found.forget_nll > self._forget_nll:

@@ -159,7 +159,7 @@ def step_gradient(
         gradient = Gradient(_floats(terms), _means(measured), angle, norms)
     else:
         gradient = _by_pieces(moving, pieces, objective, scale or {})
-    return _add_penalties(gradient, moving.weights, objective, step) if objective.penalties else gradient
+    return _add_penalties(gradient, moving, objective, step) if objective.penalties else gradient
 
 
 def _backward_whole(
@@ -207,13 +207,17 @@ def _put_together(
     return cosine(*two) if len(two) == 2 else None, {name: norm(each) for name, each in phases.items()}
 
 
-def _add_penalties(
-    gradient: Gradient, weights: Mapping[str, nn.Parameter], objective: Objective, step: int
-) -> Gradient:
+def _penalties(moving: Moving, objective: Objective, step: int) -> dict[str, Tensor]:
+    """Each penalty at a step, in the weights' own precision: small distances would be lost in autocast's."""
+    with torch.autocast(moving.device.type, enabled=False):
+        return {name: penalty(step) for name, penalty in objective.penalties.items()}
+
+
+def _add_penalties(gradient: Gradient, moving: Moving, objective: Objective, step: int) -> Gradient:
     """Add the penalties' gradients, in every process alike, for they depend on no piece."""
-    values = {name: penalty(step) for name, penalty in objective.penalties.items()}
-    found = torch.autograd.grad(torch.stack(list(values.values())).sum(), list(weights.values()), allow_unused=True)
-    for weight, part in zip(weights.values(), found, strict=True):
+    values, weights = _penalties(moving, objective, step), list(moving.weights.values())
+    found = torch.autograd.grad(torch.stack(list(values.values())).sum(), weights, allow_unused=True)
+    for weight, part in zip(weights, found, strict=True):
         if part is not None:
             weight.grad = part if weight.grad is None else weight.grad + part
     return replace(gradient, terms=gradient.terms | _floats(values))
@@ -279,7 +283,7 @@ def step_loss(
     with torch.no_grad():
         found = leaves_of(everything, moving.device)
         terms = dict(objective.terms(found, in_order(pieces)))
-        terms |= {name: penalty(step) for name, penalty in objective.penalties.items()}
+        terms |= _penalties(moving, objective, step)
     return Gradient(_floats(terms), _means(found))
 
 

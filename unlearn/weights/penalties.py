@@ -47,14 +47,20 @@ def transport(old: Tensor, new: Tensor) -> Tensor:
 
 
 def _transports(layers: Mapping[str, LoraLinear], weight: float, directions: int, seed: int, step: int) -> Tensor:
-    """Of every adapted weight from what it was; W P = W0 P + s B (A P), so W itself is never made."""
+    """Of every adapted weight from what it was; W P = W0 P + s B (A P), so W itself is never made.
+
+    Where the adapter did not start at zero, a second one takes off what it began with, and counts likewise.
+    """
     each = []
     for name, layer in layers.items():
-        first, second = matrices(layer)
-        drawn = _directions(first.shape[1], directions, f"{seed}:{step}:{name}").to(first)
+        drawn = _directions(base_weight(layer).shape[1], directions, f"{seed}:{step}:{name}").to(matrices(layer)[0])
         with torch.no_grad():
             old = base_weight(layer).to(drawn.dtype) @ drawn  # [out, directions]
-        each.append(transport(old, old + layer.scaling["default"] * (second @ (first @ drawn))))
+        added = []
+        for adapter in layer.lora_A:
+            first, second = matrices(layer, adapter)
+            added.append(layer.scaling[adapter] * (second @ (first @ drawn)))
+        each.append(transport(old, old + torch.stack(added).sum(0)))
     return weight * torch.stack(each).sum()
 
 

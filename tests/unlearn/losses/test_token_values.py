@@ -131,6 +131,13 @@ def test_a_teacher_that_is_the_student_has_no_divergence_and_no_gradient(teacher
     assert gradient.abs().max().item() == pytest.approx(0, abs=1e-12)
 
 
+def test_a_second_teacher_with_an_output_layer_of_its_own_speaks_through_that() -> None:
+    # under the first layer the second model says (1, 0), under its own (3, 0): half of the rise of 2 is taken away
+    state, first, own = torch.tensor([[1.0, 0.0]]), torch.eye(2), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    teacher = Teacher(state, first, second=state, second_head=own, strength=0.5)
+    assert teacher.chunk(slice(0, 2), torch.tensor([0])).tolist() == [[0.0, 0.0]]
+
+
 def test_a_teacher_by_hidden_states_is_one_by_logits() -> None:
     draw = torch.Generator().manual_seed(3)
     hidden, head = torch.randn(4, 5, generator=draw), torch.randn(7, 5, generator=draw)

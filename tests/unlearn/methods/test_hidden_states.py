@@ -84,6 +84,13 @@ def test_retain_states_are_held_at_those_of_before_and_the_terms_weigh_both() ->
     assert TERMS["hold"].value(found, {}, numbers).item() == 6.0
 
 
+def test_states_of_groups_that_nothing_is_said_of_take_their_rows_all_the_same() -> None:
+    old = OldStates(layer=0, target=torch.zeros(2), before={"r": torch.zeros(1, 2)})
+    states = torch.tensor([[1.0, 1.0], [9.0, 9.0], [9.0, 9.0], [2.0, 0.0]])
+    found = told(states, {"retain": rows("r"), "refusal": rows("a", "b"), "forget": rows("f")}, old)
+    assert (found["forget.to_target"].tolist(), found["retain.moved"].tolist()) == ([1.0], [2.0])
+
+
 def test_reva_costs_nothing_where_every_state_is_the_refusal_vector() -> None:
     vector = torch.tensor([0.3, -0.7])
     found = told(torch.stack([vector, vector]), {"forget": rows("a", "b")}, OldStates(0, vector, {}))

@@ -18,7 +18,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare, core_model
 from unlearn.models.loading import LoadedModel, load_model
 from unlearn.presets import numbers_for
-from unlearn.training.callbacks import probe
+from unlearn.training.callbacks import Probed, probe
 from unlearn.training.cutting import cut
 from unlearn.training.gradients import Gradient, Moving, step_gradient
 from unlearn.training.lanes import lanes_of
@@ -104,7 +104,7 @@ def test_what_the_reference_says_is_the_same(base: Path) -> None:
 
 def test_a_probe_finds_the_same(base: Path) -> None:
     _, both, encoder = networks(base)
-    apart, packed = (probe(each, encoder, ROWS[:6], ROWS[6:]) for each in both.values())
+    apart, packed = (probe(each, encoder, Probed(ROWS[:6], ROWS[6:])) for each in both.values())
     assert packed.forget_right == apart.forget_right
     assert (packed.forget_nll, packed.retain_nll) == pytest.approx((apart.forget_nll, apart.retain_nll), rel=1e-5)
 
