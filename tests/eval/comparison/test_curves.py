@@ -116,6 +116,16 @@ def test_the_kept_score_is_that_of_the_kept_point() -> None:
     assert harmonic(0, 0) == 0
 
 
+def test_where_facts_are_kept_for_choosing_the_kept_score_is_theirs_and_the_matched_figure_is_not() -> None:
+    plain = curve("gd", [(1.0, 1.0), (0.5, 0.8)], kept=10)
+    points = tuple(
+        point.model_copy(update={"choosing": share}) for point, share in zip(plain.points, (0.8, 0.2), strict=True)
+    )
+    held = plain.model_copy(update={"points": points})
+    assert kept_score(held) == pytest.approx(2 * 0.5 * 0.25 / 0.75)
+    assert only([held]) == only([plain])
+
+
 def test_runs_on_different_data_are_refused_by_name_of_the_key() -> None:
     with pytest.raises(BadInput, match="runs gd and npo .*differ in data: one and two"):
         check_comparable([curve("gd", [(1, 1)], data="one"), curve("npo", [(1, 1)], data="two")])

@@ -5,7 +5,7 @@ import torch
 
 from schemas.dataset.samples import TrainingSample
 from unlearn.losses.likelihood import Answers, align
-from unlearn.training.callbacks import CollapseGuard, Watch, asked_of, probe_keys, repeats
+from unlearn.training.callbacks import CollapseGuard, Probed, Watch, asked_of, probe_keys, repeats
 from unlearn.training.loop import Moment
 from unlearn.training.probes import Probe
 
@@ -90,5 +90,5 @@ def test_probed_samples_are_counted_by_subject() -> None:
         ]
         for own in (forget, retain)
     ]
-    asked = asked_of(samples[0], samples[1])
+    asked = asked_of(Probed(samples[0], samples[1]))
     assert (asked.subjects, asked.forget, asked.retain) == (("a", "b", "c"), (1, 2, 0), (0, 1, 1))
