@@ -18,7 +18,7 @@ ValueType = Literal["item", "time", "quantity", "text"]
 Policy = Literal["include", "care", "gate", "exclude"]
 
 BLANK = "___"
-_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{a topic}", "{when}", "{on}", "{date}")
+_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{the office}", "{when}", "{on}", "{date}")
 _LEAST_PARAPHRASES = 3
 
 
@@ -103,10 +103,7 @@ class QualifierProperty(Record):
     @model_validator(mode="after")
     def _complete(self) -> "QualifierProperty":
         _check_wording(self.wording)
-        if not all(
-            "{topic}" in text or "{the " in text or "{a topic}" in text
-            for text in (self.question, self.cloze, *self.paraphrases)
-        ):
+        if not all("{topic}" in text or "{the " in text for text in (self.question, self.cloze, *self.paraphrases)):
             raise ValueError("every form of a qualifier question names its {topic}")
         return self
 
