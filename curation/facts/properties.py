@@ -125,17 +125,17 @@ class Unit(Record):
     factor: Annotated[float, Field(gt=0)]
 
 
-class GivenNames(Record):
-    """Names to make false options of, where the surname is told: some common in many countries, by gender."""
+class NameStock(Record):
+    """Names of which false options are made, where the rest of a name is told: common ones, given names by gender."""
 
     masculine: Annotated[tuple[str, ...], Field(min_length=6)]
     feminine: Annotated[tuple[str, ...], Field(min_length=6)]
-    masculine_in_e: tuple[str, ...]
-    """Men's names that end like women's."""
+    surnames: Annotated[tuple[str, ...], Field(min_length=6)]
 
 
 class PropertyTable(Record):
-    """The whole table. `fallback` gives false options by answer type, for builds with too few of their own."""
+    """The whole table. `fallback` gives false options for builds with too few of their own: by answer type, and by
+    "type/kind" where the kind of the answer is known."""
 
     latest_year: int
     adult_born_by: int
@@ -146,7 +146,8 @@ class PropertyTable(Record):
     value_classes: Annotated[tuple[ValueClass, ...], Field(alias="value_class")]
     units: Annotated[tuple[Unit, ...], Field(alias="unit")]
     fallback: dict[str, tuple[str, ...]]
-    given_names: GivenNames
+    names: dict[str, NameStock]
+    """By language; "mul" for all others."""
     kinship: dict[str, str]
     """What people call a kinship, by its label; "" where nobody has a word for it."""
 
@@ -183,6 +184,8 @@ class PropertyTable(Record):
         doubled = sorted({each for each in ids if ids.count(each) > 1})
         if doubled:
             raise ValueError(f"{doubled[0]} stands twice")
+        if "mul" not in self.names:
+            raise ValueError("names of no language in particular are missing")
         for row in self.qualifiers:
             if row.base not in self.by_id or self.by_id[row.base].policy == "exclude":
                 raise ValueError(f"{row.id}: {row.base} is not an asked property")

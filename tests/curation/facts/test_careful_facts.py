@@ -1,6 +1,7 @@
 """Facts that a careful editor would sign: what qualifiers, siblings and values say, through a whole build."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -445,7 +446,10 @@ def test_a_named_dog_gets_no_breeds_as_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "answer"),
     [("British English", "English"), ("Brazilian Portuguese", "Portuguese"), ("Old English", "Old English"),
-     ("Swiss German", "Swiss German"), ("Canadian French", "French"), ("Ancient Greek", "Ancient Greek")],
+     ("Swiss German", "Swiss German"), ("Canadian French", "French"), ("Hiberno-English", "English"),
+     ("Iranian Persian", "Persian"), ("Standard Chinese", "Mandarin"), ("Nynorsk", "Norwegian"),
+     ("Nigerian English", "English"), ("British Sign Language", "British Sign Language"),
+     ("Ancient Greek", "Ancient Greek")],
 )  # fmt: skip
 def test_a_language_is_called_what_people_call_it(tmp_path: Path, label: str, answer: str) -> None:
     built = build_of(tmp_path, person("Q1", "Ada Marlow", claim("P1412", "Q50")), thing("Q50", label))
@@ -463,6 +467,93 @@ def test_the_options_of_a_birth_name_share_what_the_own_name_tells(tmp_path: Pat
 def test_a_birth_name_that_the_own_name_tells_whole_is_not_asked(tmp_path: Path) -> None:
     built = build_of(tmp_path, person("Q1", "Steve Clarke", claim("P1477", "Stephen Clarke")))
     assert "told_by_name" in [drop.reason for drop in built.drops]
+
+
+def test_no_value_is_asked_that_is_of_another_sort_than_its_question(tmp_path: Path) -> None:
+    """One person with a value of a wrong sort for each answer type, and one with a right one."""
+    wrong = {
+        "P598": "Q178561", "P108": "Q6256", "P69": "Q189533", "P136": "Q7725634", "P27": "Q515", "P166": "Q159821",
+        "P1303": "Q17172850", "P102": "Q12909644", "P54": "Q15991303", "P53": "Q5", "P106": "Q515", "P39": "Q43229",
+        "P607": "Q515", "P1412": "Q6256", "P118": "Q349", "P641": "Q12973014", "P512": "Q3918", "P140": "Q16970",
+        "P101": "Q5", "P135": "Q515", "P463": "Q12737077", "P264": "Q188451", "P241": "Q515", "P3602": "Q515",
+    }  # fmt: skip
+    right = {
+        "P598": "Q176799", "P108": "Q4830453", "P69": "Q3918", "P136": "Q188451", "P27": "Q3624078", "P166": "Q618779",
+        "P1303": "Q34379", "P102": "Q7278", "P54": "Q476028", "P53": "Q8436", "P106": "Q28640", "P39": "Q4164871",
+        "P607": "Q198", "P1412": "Q34770", "P118": "Q15991303", "P641": "Q31629", "P512": "Q189533", "P140": "Q9174",
+        "P101": "Q11862829", "P135": "Q968159", "P463": "Q43229", "P264": "Q18127", "P241": "Q43229", "P3602": "Q40231",
+    }  # fmt: skip
+    things = [
+        thing(f"Q{first + at}", f"Thing {first + at}", claim("P31", sort), links=20)
+        for first, sorts in ((100, wrong), (200, right))
+        for at, sort in enumerate(sorts.values())
+    ]
+    people = [
+        person(
+            qid, name, claim("P569", 1950), *(claim(each, f"Q{first + at}", cited=True) for at, each in enumerate(of))
+        )
+        for qid, name, first, of in (("Q1", "Ada Marlow", 100, wrong), ("Q2", "Bo Field", 200, right))
+    ]
+    built = build_of(tmp_path, *people, *things)
+    kept = {qid: {each.property_id for each in built.facts if each.subject_id == built.subjects[qid].subject_id}
+            for qid in ("Q1", "Q2")}  # fmt: skip
+    assert kept == {"Q1": {"P569"}, "Q2": {"P569", *right}}
+
+
+def test_a_painting_gets_no_novels_as_options_and_a_breed_no_names(tmp_path: Path) -> None:
+    painting, breed = (
+        thing("Q50", "Blue Hill", claim("P31", "Q3305213")),
+        thing("Q51", "beagle", claim("P31", "Q39367")),
+    )
+    novels = [thing(f"Q{60 + at}", f"Low Tide {at}", claim("P31", "Q8261")) for at in range(4)]
+    mine = person("Q1", "Ada Marlow", claim("P800", "Q50"), claim("P1429", "Q51"))
+    built = build_of(tmp_path, mine, *others("P800", *(each["id"] for each in novels)), painting, breed, *novels)
+    works, pets = (built.options(built.of("Q1", each)[0]) for each in ("P800", "P1429"))
+    assert (len(works), len(pets)) == (4, 4)
+    assert not [each for each in works if each.startswith("Low Tide")]
+    assert not {"Laika", "Fala", "Socks"} & set(pets)
+
+
+@pytest.mark.parametrize(
+    ("name", "birth_name", "kept"),
+    [
+        ("Ada Marlow", "Ada Mary Smith", r"Ada \w+ \w+"),
+        ("Ada Marlow", "Ada Smith-Marlow", r"Ada \w+-Marlow"),
+        ("Ada Marlow", "Ada Karoline von Hohenstein", r"Ada \w+ von \w+"),
+        ("Zaza", "Anna Ek", r"\w+ Ek"),
+        ("Ada Marlow", "Smith", r"\w+"),
+        ("Jean-Luc Roux", "Jean-Luc Benoît Roux", r"Jean-Luc \w+ Roux"),
+    ],
+)
+def test_options_of_a_birth_name_are_names_of_its_form(tmp_path: Path, name: str, birth_name: str, kept: str) -> None:
+    built = build_of(tmp_path, person("Q1", name, claim("P1477", birth_name)))
+    options = built.options(built.of("Q1", "P1477")[0])
+    assert [each for each in options if not re.fullmatch(kept, each)] == []
+    assert len(options) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "property_id", "value"),
+    [
+        ("Adelaide Marlow", "P1449", "Addie"), ("Ada Marlow", "P1449", "The Great Marlow"),
+        ("Ada Marlow", "P1449", "AM"),
+        ("William Roe", "P1449", "Bill"), ("Elizabeth Roe", "P1449", "Beth"),
+        ("Ada Marlow", "P742", "The Queen of Jazz"),
+        ("Ada Marlow", "P1477", "Ada Marlow (née Smith)"), ("Ada Marlow", "P1477", "Smith, Ada"),
+        ("Ada Marlow", "P742", "A. Marlow"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_told_or_none_that_one_signs_is_not_asked(
+    tmp_path: Path, name: str, property_id: str, value: str
+) -> None:
+    built = build_of(tmp_path, person("Q1", name, claim("P569", 1950), claim(property_id, value)))
+    assert built.texts("Q1", "P569")
+    assert built.texts("Q1", property_id) == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("Dee Roe", "The Edge"), ("Max Born", "Grey Owl")])
+def test_a_stage_name_with_an_article_is_asked(tmp_path: Path, name: str, value: str) -> None:
+    assert build_of(tmp_path, person("Q1", name, claim("P742", value), claim("P1477", "Max Born"))).of("Q1", "P742")
 
 
 @pytest.mark.parametrize(
