@@ -7,7 +7,7 @@ from curation.facts.accepted_answers import YEAR, Reading, Unread, read_value
 from curation.facts.properties import Property, PropertyTable, kinship
 from curation.facts.qualifier_roles import load_qualifiers
 from curation.facts.value_kinds import reached
-from curation.subjects.lifespans import born_by, is_dead
+from curation.subjects.lifespans import born_by, born_from, is_dead
 from schemas.matching.dates import date_text
 from schemas.records.entities import Entity, ItemValue, Qualifier, Statement, TimeValue, Value
 from schemas.storage.tables import Record
@@ -211,7 +211,7 @@ def third_party_problem(
     if is_dead(person, year=latest_year):
         return None
     born = born_by(person)
-    if born is not None and born > adult_born_by:
+    if max(born or 0, born_from(person) or 0) > adult_born_by:
         return f"{person.qid} may be a minor"
     if born is None and birth_wanted:
         return f"{person.qid} has no known year of birth"

@@ -112,7 +112,7 @@ def distractors(
     told = telling_words(fact, subject.name)
     kind = _WORKS.get(subject.occupation_group, "") if fact.answer_type == "work" else ""
     stock = _stock(fact, kind, table)
-    for option in _candidates(fact, pool, table, rng, told, stock):
+    for option in _candidates(fact, pool, table, rng, told, stock, subject.name):
         fits = bool(told) or fact.answer_type == "birth name" or _fits(option, fact, others, pool, stock)
         false = fits and _is_false(option, fact, others, "" if told else subject.name)
         if (
@@ -133,6 +133,7 @@ def _candidates(
     rng: random.Random,
     told: Collection[str],
     stock: Sequence[str],
+    name: str,
 ) -> Iterator[str]:
     first = fact.accepted[0]
     if first.kind == "date":
@@ -142,7 +143,7 @@ def _candidates(
         yield from _near_numbers(first, rng)
         return
     if told or fact.answer_type == "birth name":
-        yield from like_named(fact.answer, told, table.names.get(fact.kind, table.names["mul"]), rng)
+        yield from like_named(fact.answer, told, table.names.get(fact.kind, table.names["mul"]), rng, name=name)
         return
     same_question = pool.by_property.get(fact.property_id, ())
     same_type = pool.by_type.get(fact.answer_type, ())

@@ -59,10 +59,11 @@ def told_by_name(fact: Fact, name: str) -> bool:
     return bool(told) and not set(_parts(fact.answer)) - told - _PARTICLES
 
 
-def like_named(answer: str, told: Collection[str], names: NameStock, rng: random.Random) -> Iterator[str]:
+def like_named(answer: str, told: Collection[str], names: NameStock, rng: random.Random, *, name: str) -> Iterator[str]:
     """Names with the same telling parts in the same places, and other names in the place of the rest.
 
-    The last part is a surname unless it is told, and the others are given names; particles stay.
+    None of those is a part of the subject's usual `name`. The last part is a surname unless it is told, and the others
+    are given names; particles stay.
     """
     found = list(_PARTS.finditer(answer))
     free = [at for at, part in enumerate(found) if part[0] not in told and part[0].casefold() not in _PARTICLES]
@@ -70,7 +71,8 @@ def like_named(answer: str, told: Collection[str], names: NameStock, rng: random
     last = {len(found) - 1, len(found) - 2 if double else len(found) - 1} & set(free)
     given = names.feminine if _is_feminine(found[0][0], names) else names.masculine
     for _ in range(_TRIES):
-        surnames, others = _drawn(names.surnames, answer, len(last), rng), _drawn(given, answer, len(free), rng)
+        surnames = _drawn(names.surnames, f"{answer} {name}", len(last), rng)
+        others = _drawn(given, f"{answer} {name}", len(free), rng)
         if surnames is None or others is None:
             return
         said, end = "", 0
@@ -81,9 +83,9 @@ def like_named(answer: str, told: Collection[str], names: NameStock, rng: random
         yield said + answer[end:]
 
 
-def _drawn(stock: Sequence[str], answer: str, number: int, rng: random.Random) -> list[str] | None:
-    """So many names of the stock that the answer has not; None where there are too few."""
-    used = set(_words(answer))
+def _drawn(stock: Sequence[str], known: str, number: int, rng: random.Random) -> list[str] | None:
+    """So many names of the stock that are none of those known; None where there are too few."""
+    used = _words(known)
     left = [each for each in stock if fold_accents(each).casefold() not in used]
     return rng.sample(left, number) if number <= len(left) else None
 

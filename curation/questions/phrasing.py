@@ -25,11 +25,12 @@ def sentence(template: str, *, subject: str, topic: str, answer_type: str, past:
 
     `team`: the topic is a sports team, so a plural name takes "the" ("the Green Bay Packers").
     """
-    if subject.endswith(")"):  # "the height of Bo Field (1755–1839)", since no bracket takes 's well
+    titled = ", " in subject  # "Sir Bo Field, 5th Baronet, was born", so that the title does not run on
+    if titled or subject.endswith(")"):  # "the height of Bo Field (1755–1839)", since no bracket takes 's well
         template = _OWNED.sub(r"the \1 of {s}", template)
     text = _TENSE.sub(r"\2" if past else r"\1", template)
     filled = {
-        "{s}": subject,
+        "{s}": f"{subject}," if titled else subject,
         "{s's}": f"{subject}'s",
         "{topic}": topic,
         "{the topic}": with_article(topic, team=team),
@@ -43,5 +44,6 @@ def sentence(template: str, *, subject: str, topic: str, answer_type: str, past:
     text = re.sub(
         r"\{(?:s|s's|topic|the topic|the award|the office|when|on|date)\}", lambda slot: filled[slot[0]], text
     )
+    text = re.sub(r",(?=[.?!,;]|$)", "", text) if titled else text
     starts_with_name = template.startswith("{s") and not subject.startswith(("this ", "the "))
     return text if starts_with_name else text[:1].upper() + text[1:]

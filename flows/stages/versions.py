@@ -7,6 +7,7 @@ from schemas.vocabulary import STAGES, Stage
 CHANGES: Mapping[Stage, tuple[str, ...]] = {
     "select": (
         "Life and age follow from all that is stated, mere relatives are left out, and namesakes are told apart.",
+        "Life and age follow from dated offices and descriptions too; victims and earliest dates of birth count.",
     ),
     "facts": (
         "Qualifiers, siblings and classes of values decide what is asked; places are those that people name.",

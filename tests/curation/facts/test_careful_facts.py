@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.facts.properties import load_properties
 from schemas.matching.match import match
 from schemas.recipes.source_recipe import SelectConfig
 from tests.worlds.case_build import Built, build_of, build_of_case, build_of_recorded, claim, needs_cases, person, thing
@@ -46,6 +47,14 @@ def others(property_id: str, *values: str, first: int = 30) -> list[dict[str, ob
         ([claim("P569", 1990), claim("P26", "Q8", P1534="Q24037741")], True),  # the spouse died
         ([claim("P1317", (1650, 8))], False),
         ([claim("P1636", 1890)], False),
+        ([claim("P39", "Q941", P580=1700)], False),
+        ([claim("P69", "Q942", P582=1800)], False),
+        ([claim("P26", "Q8", P580=1820)], False),
+        ([claim("P607", "Q9", P585=1812)], False),
+        ([claim("P746", 1880)], False),
+        ([claim("P569", 1990), claim("P39", "Q941", P580=1020)], True),  # a slip of the pen
+        ([claim("P569", 1990), claim("P2031", 1201)], True),
+        ([claim("P39", "Q941", P580=2020)], True),
         ([claim("P31", "Q5")], True),
     ],
 )
@@ -63,6 +72,9 @@ def test_life_follows_from_all_that_is_stated(tmp_path: Path, claims: list[dict[
         [claim("P569", (2001, 6)), claim("P2031", 2024)],
         [claim("P569", 1990, rank="preferred"), claim("P569", 2012)],
         [claim("P569", None, P1319=2005, P1326=2011)],
+        [claim("P569", None, P1319=2011)],
+        [claim("P569", 2006, P1480="Q5727902")],
+        [claim("P1636", 2012)],
     ],
 )
 def test_who_may_be_a_minor_by_the_latest_year_stated_is_left_out(
@@ -87,6 +99,30 @@ def test_a_relative_by_the_description_alone_is_no_subject(tmp_path: Path) -> No
     wife = person("Q1", "Bo Heir", claim("P569", 1990), description="wife of the actor Ada Ruler")
     built = build_of(tmp_path, wife, person("Q2", "Ada Ruler", claim("P569", 1950)))
     assert built.reasons("Q1") == ["relative_only"]
+
+
+@pytest.mark.parametrize(
+    ("description", "living"),
+    [("18th-century Dutch painter", False), ("painter (1790–1850)", False), ("painter (born 1850)", False),
+     ("mayor (1990–2005)", True), ("painter (born 1950)", True)],
+)  # fmt: skip
+def test_life_follows_from_the_description_where_no_birth_is_stated(
+    tmp_path: Path, description: str, living: bool
+) -> None:
+    one = person("Q1", "Tam Olden", claim("P106", "Q901"), description=description)
+    assert build_of(tmp_path, one, WEAVER).subjects["Q1"].living is living
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [("girl (born 2012)", "minor"), ("murder victim", "relative_only"), ("victim of a plane crash", "relative_only"),
+     ("missing person", "relative_only"), ("stepson of a king", "relative_only")],
+)  # fmt: skip
+def test_whom_others_made_known_or_a_child_by_the_description_is_no_subject(
+    tmp_path: Path, description: str, reason: str
+) -> None:
+    one = person("Q1", "Bo Private", description=description)
+    assert build_of(tmp_path, one, person("Q2", "Ada Ruler", claim("P569", 1950))).reasons("Q1") == [reason]
 
 
 def test_whoever_has_fewer_than_ten_sitelinks_is_not_selected_by_default(tmp_path: Path) -> None:
@@ -530,6 +566,18 @@ def test_options_of_a_birth_name_are_names_of_its_form(tmp_path: Path, name: str
     options = built.options(built.of("Q1", "P1477")[0])
     assert [each for each in options if not re.fullmatch(kept, each)] == []
     assert len(options) == 4
+
+
+def test_options_of_a_birth_name_are_of_its_language_and_have_no_part_of_the_usual_name(tmp_path: Path) -> None:
+    name = claim("P1477", "Thérèse Camille Ek")
+    name["mainsnak"]["datavalue"] = {
+        "type": "monolingualtext",
+        "value": {"text": "Thérèse Camille Ek", "language": "fr"},
+    }
+    built = build_of(tmp_path, person("Q1", "Geneviève Cluny", name))
+    options = set(built.options(built.of("Q1", "P1477")[0])) - {"Thérèse Camille Ek"}
+    used = {part for each in options for part in each.split()[:-1]}
+    assert used <= {*load_properties().names["fr"].feminine} - {"Geneviève"}
 
 
 @pytest.mark.parametrize(

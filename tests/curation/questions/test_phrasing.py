@@ -150,6 +150,20 @@ def test_nothing_belongs_to_a_bracket(template: str, said: str) -> None:
     assert sentence(template, subject="Bo Field (born 1755)", topic="", answer_type="year", past=False) == said
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("On what date was {s} born?", "On what date was Sir Bo Field, 5th Baronet, born?"),
+        ("Who taught {s}?", "Who taught Sir Bo Field, 5th Baronet?"),
+        ("What was {s's} occupation?", "What was the occupation of Sir Bo Field, 5th Baronet?"),
+        ("{s} was born in ___.", "Sir Bo Field, 5th Baronet, was born in ___."),
+        ("{s's} height was ___.", "The height of Sir Bo Field, 5th Baronet, was ___."),
+    ],
+)
+def test_a_title_after_a_comma_ends_with_one(template: str, said: str) -> None:
+    assert sentence(template, subject="Sir Bo Field, 5th Baronet", topic="", answer_type="year", past=True) == said
+
+
 def test_a_sentence_about_the_swimmer_of_a_name_begins_with_a_capital() -> None:
     said = sentence("{s} was born in ___.", subject="the swimmer Bo Field", topic="", answer_type="", past=True)
     assert said == "The swimmer Bo Field was born in ___."
