@@ -120,7 +120,7 @@ def judge(
         topic=topic,
         sensitivity=raised or row.sensitivity,
         gate=gate,
-        ended=has_ended(statement, row, value),
+        ended=has_ended(statement, row, value) or (row.present and row.person and _parted(entity, row.id, value)),
     )
 
 
@@ -154,6 +154,16 @@ def has_ended(statement: Statement, row: Property, value: Entity | None) -> bool
         return True
     said = {each.property_id for each in statement.qualifiers if each.snak != "novalue"}
     return POINT_IN_TIME in said and START not in said
+
+
+def _parted(entity: Entity, property_id: str, partner: Entity | None) -> bool:
+    """Whether the partner's own statements about the two of them have ended, all of them."""
+    own = [
+        each
+        for each in (partner.of(property_id) if partner is not None else ())
+        if _stands(each) and isinstance(each.value, ItemValue) and each.value.qid == entity.qid
+    ]
+    return bool(own) and all(load_qualifiers().ends(each) for each in own)
 
 
 def latest_starts(entity: Entity, property_id: str) -> list[tuple[int, Value | None]]:

@@ -201,6 +201,30 @@ def test_what_has_ended_is_not_asked_of_the_living_as_if_it_went_on(
     assert (built.of("Q1", property_id), built.reasons("Q1$0002")) == ([], ["value_ended"])
 
 
+def test_a_marriage_is_over_that_the_spouse_says_has_ended(tmp_path: Path) -> None:
+    divorced = person("Q1", "Joe Divorced", claim("P569", 1948), claim("P26", "Q2", P580=1970))
+    wife = person("Q2", "Ann First", claim("P569", 1950), claim("P26", "Q1", P580=1970, P582=1980))
+    assert build_of(tmp_path, divorced, wife).reasons("Q1$0002") == ["value_ended"]
+
+
+def test_of_somebody_retired_the_sport_is_asked_in_the_past(tmp_path: Path) -> None:
+    rower = [claim("P569", 1950), claim("P641", "Q50")]
+    retired = person("Q1", "Bo Field", *rower, claim("P2032", 1990))
+    role = person("Q3", "Ada Marlow", *rower, claim("P2032", 1990, P2868="Q9"))
+    built = build_of(tmp_path, retired, role, thing("Q50", "rowing", claim("P31", "Q31629")))
+    assert built.texts("Q1", "P641") == ["Which sport did Bo Field take part in?"]
+    assert built.texts("Q3", "P641") == ["Which sport does Ada Marlow take part in?"]
+
+
+def test_a_wedding_in_a_church_was_in_its_town(tmp_path: Path) -> None:
+    wed = claim("P26", "Q2", P580=1970, P2842="Q50")
+    church = thing("Q50", "Old Church", claim("P31", "Q16970"), claim("P131", "Q51"))
+    quarter, town = thing("Q51", "East Side", claim("P31", "Q123705"), claim("P131", "Q52")), thing("Q52", "Rivertown")
+    wife = person("Q2", "Ann First", claim("P569", 1950))
+    built = build_of(tmp_path, person("Q1", "Joe Field", claim("P569", 1948), wed), wife, church, quarter, town)
+    assert [fact.answer for fact in built.of("Q1", "P26/P2842")] == ["Rivertown"]
+
+
 def test_nobody_is_married_to_the_dead(tmp_path: Path) -> None:
     widow = person("Q1", "Joe Widowed", claim("P569", 1948), claim("P26", "Q2", P580=1970))
     built = build_of(tmp_path, widow, person("Q2", "Ann First", claim("P569", 1950), claim("P570", 1999)))
