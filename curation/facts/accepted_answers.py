@@ -22,15 +22,35 @@ MONEY_TOLERANCE = 0.05
 """Relative."""
 
 _VARIETY = re.compile(
-    r"(?:British|American|US|Australian|Canadian|Irish|Scottish|Indian|New Zealand|South African|Commonwealth|Brazilian"
-    r"|European|Angolan|Mexican|Argentine|Rioplatense|Peninsular|Castilian|Colombian|Chilean|Peruvian|Venezuelan|Cuban"
-    r"|Puerto Rican|Andalusian|Canarian|Metropolitan|Parisian|Quebec|Québec|Belgian|Swiss|Austrian|Standard|Modern"
-    r"|Modern Standard|General|Egyptian|Moroccan|Levantine|Gulf|Tunisian|Algerian|Iraqi|Syrian|Lebanese) "
-    r"(?P<language>English|Portuguese|Spanish|French|Italian|Dutch|Arabic|Hebrew|Hindi|Persian|Turkish"
-    r"|Standard German)$"
+    r"(?:British|American|US|Australian|Canadian|Irish|Scottish|Welsh|Indian|Pakistani|New Zealand|South African"
+    r"|Nigerian|Ghanaian|Kenyan|Jamaican|Philippine|Singapore|Malaysian|Hong Kong|International|General American"
+    r"|Commonwealth|Brazilian|European|Angolan|Mozambican|Mexican|Argentine|Rioplatense|Peninsular|Castilian|Colombian"
+    r"|Chilean|Peruvian|Venezuelan|Cuban|Ecuadorian|Uruguayan|Guatemalan|Dominican|Puerto Rican|Andalusian|Canarian"
+    r"|Metropolitan|Parisian|Quebec|Québec|Belgian|Swiss|Austrian|African|Standard|Modern|Modern Standard|General"
+    r"|Egyptian|Moroccan|Levantine|Gulf|Tunisian|Algerian|Iraqi|Syrian|Lebanese|Palestinian|Libyan|Sudanese|Hejazi"
+    r"|Iranian|Eastern|Western|Taiwanese|Malaysian|Netherlands|Estuary|Istanbul) "
+    r"(?P<language>English|Portuguese|Spanish|French|Italian|Dutch|Arabic|Hebrew|Hindi|Persian|Turkish|Mandarin"
+    r"|Standard German|Swedish|Korean|Japanese|Armenian|Greek)$"
     r"|(?:Austrian|Standard|Federal|Modern) (?P<german>German)$"
 )
-"""National varieties by name. Swiss German is a language of its own to its speakers, and Old English to everybody."""
+"""National and standard varieties by name. Swiss German is a language of its own to its speakers, and Old English to
+everybody."""
+_CALLED = {
+    "Hiberno-English": "English", "General American": "English", "Received Pronunciation": "English",
+    "African-American English": "English", "African-American Vernacular English": "English", "Castilian": "Spanish",
+    "Standard Chinese": "Mandarin", "Putonghua": "Mandarin", "Mandarin Chinese": "Mandarin", "Bokmål": "Norwegian",
+    "Nynorsk": "Norwegian", "Farsi": "Persian", "Dari": "Persian", "Flemish Dutch": "Dutch",
+}  # fmt: skip
+"""What people call languages whose label does not hold it."""
+_NO_NAME = re.compile(r"[(),;/\d\[\]]|\b(?:née?|born|geb|aka|alias)\b")
+"""What stands in no birth name: a remark, an inverted name, several names."""
+_EPITHET = re.compile(
+    r"(?:(?:the|la|le|el) )?(?:[\w-]+ )?(?:king|queen|father|mother|prince|princess|godfather|godmother|lord|lady|man"
+    r"|woman|voice|lion|iron|angel|butcher|wizard|sage|maid|nightingale|master|grandfather|hero|poet|face)"
+    r" (?:of|in|with|de) ",
+    re.IGNORECASE,
+)
+"""How others call somebody ("The King of Pop"), and nobody signs."""
 
 _PRECISION_NAME = {YEAR: "year", MONTH: "month", DAY: "date"}
 
@@ -44,7 +64,8 @@ class Reading(Record):
     accepted: tuple[AcceptedAnswer, ...]
     sitelinks: int = 0
     kind: str = ""
-    """Kind of the value among those of its answer type (curation/facts/value_kinds.toml), or ""."""
+    """Kind of the value among those of its answer type (curation/facts/value_kinds.toml), language of a birth name,
+    or ""."""
 
 
 class Unread(Record):
@@ -135,6 +156,8 @@ def _read_item(value: ItemValue, answer_type: str, values: Mapping[str, Entity])
 
 def spoken_language(label: str) -> list[str]:
     """What people call a national variety of a language: "English" for "British English"; nothing for others."""
+    if label in _CALLED:
+        return [_CALLED[label]]
     found = _VARIETY.match(label)
     return [found["language"] or found["german"]] if found else []
 
@@ -178,4 +201,9 @@ def _read_text(value: TextValue, answer_type: str) -> Reading | Unread:
     text = " ".join(value.text.split())
     if not is_latin(text) or not normalise(text):
         return Unread(reason="value_unlabelled", detail=value.language or "")
-    return Reading(answer=text, answer_type=answer_type, value_id="", accepted=(_text(text),))
+    if answer_type == "birth name" and _NO_NAME.search(text):
+        return Unread(reason="value_wrong_type", detail=text)
+    if answer_type == "pseudonym" and _EPITHET.match(text):
+        return Unread(reason="value_wrong_type", detail=text)
+    kind = value.language or "" if answer_type == "birth name" else ""
+    return Reading(answer=text, answer_type=answer_type, value_id="", accepted=(_text(text),), kind=kind)

@@ -1,8 +1,9 @@
-"""Dates that cannot be: before the birth, after the death, in the future, or a career begun in early childhood."""
+"""Careers: which have ended, and dates that cannot be (before the birth, after the death, in the future, too early)."""
 
 from collections.abc import Sequence
 
 from curation.facts.accepted_answers import YEAR
+from curation.facts.qualifier_roles import load_qualifiers
 from curation.facts.spells import END
 from curation.facts.statements import START
 from curation.subjects.lifespans import LONGEST_LIFE_YEARS, is_dead
@@ -10,11 +11,21 @@ from schemas.records.build_rows import AcceptedAnswer, Subject
 from schemas.records.entities import Entity, TimeValue
 
 WORK_START, BORN, DIED = "P2031", "P569", "P570"
+WORK_END = "P2032"
+WORKING = frozenset({"P106", "P641", "P413", "P118", "P1532", "P101", "P136", "P1303"})
+"""What is said of somebody's working life, and in the past once it is over."""
 WORKING_AT = 14
 STAGE_GROUPS = frozenset({"music", "film_and_stage", "sport"})
 """Occupation groups in which children are known to begin."""
 LIVED = frozenset({"P2031", "P2032", "P1317"})
 """What nobody does after death; awards and nominations may come later."""
+
+
+def has_retired(entity: Entity, *, latest_year: int) -> bool:
+    """Whether a work period is said to have ended before `latest_year`, at a known time or not."""
+    stated = [each for each in entity.of(WORK_END) if each.rank != "deprecated" and each.snak != "novalue"]
+    limited = any(load_qualifiers().doubt(each, many_items=False) for each in stated)
+    return bool(stated) and not limited and max(_years(entity, WORK_END), default=0) < latest_year
 
 
 def impossible_date(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from curation.facts.accepted_answers import Reading, Unread, read_value
-from curation.facts.careers import impossible_date
+from curation.facts.careers import WORKING, has_retired, impossible_date
 from curation.facts.fact_candidates import Draft, Unasked, fact_drop, main_drafts
 from curation.facts.properties import Property, PropertyTable
 from curation.facts.qualifier_drafts import qualifier_drafts
@@ -66,6 +66,7 @@ def facts_of(
     sorted_out = _Sorted()
     judgements: list[tuple[Statement, Property, Candidate | Unread]] = []
     latest = {row.id: latest_starts(entity, row.id) for row in table.properties if row.one_at_a_time}
+    retired = has_retired(entity, latest_year=table.latest_year)
     for statement in entity.statements:
         row = table.by_id.get(statement.property_id)
         reason = policy_reason(row, gated=gated, exclude=exclude)
@@ -75,7 +76,8 @@ def facts_of(
         judged = judge(
             statement, row, entity, values=values, table=table, gated=gated, third_party_sitelinks=third_party_sitelinks
         )
-        if isinstance(judged, Candidate) and row.one_at_a_time and superseded(statement, latest[row.id]):
+        over = (row.one_at_a_time and superseded(statement, latest[row.id])) or (retired and row.id in WORKING)
+        if isinstance(judged, Candidate) and over:
             judged = judged.model_copy(update={"ended": True})
         judgements.append((statement, row, judged))
     _sort_all(sorted_out, judgements, subject=subject, entity=entity, values=values, table=table)

@@ -45,12 +45,13 @@ def further_places(people: Iterable[Entity], values: Mapping[str, Entity], table
     A hospital stands in a district, and the district lies in the town that people name. Those at hand are left out.
     """
     rows = {row.id for row in table.properties if row.answer == "place" and row.policy != "exclude"}
-    stated = {
-        statement.value.qid
-        for person in people
-        for statement in person.statements
-        if statement.property_id in rows and isinstance(statement.value, ItemValue)
-    }
+    qualified = {(row.base, row.qualifier) for row in table.qualifiers if row.answer == "place"}
+    stated: set[str] = set()
+    for person in people:
+        for statement in person.statements:
+            found = [statement.value] if statement.property_id in rows else []
+            found += [q.value for q in statement.qualifiers if (statement.property_id, q.property_id) in qualified]
+            stated |= {value.qid for value in found if isinstance(value, ItemValue)}
     small = [qid for qid in stated if kind_of("place", values.get(qid), values) in ("building", "part")]
     around = reached(small, values, up=("P131",)) - set(small)
     wanted = {up for qid in around if qid in values for up in values[qid].items("P131")} | around

@@ -18,7 +18,7 @@ ValueType = Literal["item", "time", "quantity", "text"]
 Policy = Literal["include", "care", "gate", "exclude"]
 
 BLANK = "___"
-_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{a topic}", "{when}", "{on}", "{date}")
+_SLOTS = ("{s}", "{s's}", "{topic}", "{the topic}", "{the award}", "{the office}", "{when}", "{on}", "{date}")
 _LEAST_PARAPHRASES = 3
 
 
@@ -103,10 +103,7 @@ class QualifierProperty(Record):
     @model_validator(mode="after")
     def _complete(self) -> "QualifierProperty":
         _check_wording(self.wording)
-        if not all(
-            "{topic}" in text or "{the " in text or "{a topic}" in text
-            for text in (self.question, self.cloze, *self.paraphrases)
-        ):
+        if not all("{topic}" in text or "{the " in text for text in (self.question, self.cloze, *self.paraphrases)):
             raise ValueError("every form of a qualifier question names its {topic}")
         return self
 
@@ -128,17 +125,17 @@ class Unit(Record):
     factor: Annotated[float, Field(gt=0)]
 
 
-class GivenNames(Record):
-    """Names to make false options of, where the surname is told: some common in many countries, by gender."""
+class NameStock(Record):
+    """Names of which false options are made, where the rest of a name is told: common ones, given names by gender."""
 
     masculine: Annotated[tuple[str, ...], Field(min_length=6)]
     feminine: Annotated[tuple[str, ...], Field(min_length=6)]
-    masculine_in_e: tuple[str, ...]
-    """Men's names that end like women's."""
+    surnames: Annotated[tuple[str, ...], Field(min_length=6)]
 
 
 class PropertyTable(Record):
-    """The whole table. `fallback` gives false options by answer type, for builds with too few of their own."""
+    """The whole table. `fallback` gives false options for builds with too few of their own: by answer type, and by
+    "type/kind" where the kind of the answer is known."""
 
     latest_year: int
     adult_born_by: int
@@ -149,7 +146,8 @@ class PropertyTable(Record):
     value_classes: Annotated[tuple[ValueClass, ...], Field(alias="value_class")]
     units: Annotated[tuple[Unit, ...], Field(alias="unit")]
     fallback: dict[str, tuple[str, ...]]
-    given_names: GivenNames
+    names: dict[str, NameStock]
+    """By language; "mul" for all others."""
     kinship: dict[str, str]
     """What people call a kinship, by its label; "" where nobody has a word for it."""
 
@@ -186,6 +184,8 @@ class PropertyTable(Record):
         doubled = sorted({each for each in ids if ids.count(each) > 1})
         if doubled:
             raise ValueError(f"{doubled[0]} stands twice")
+        if "mul" not in self.names:
+            raise ValueError("names of no language in particular are missing")
         for row in self.qualifiers:
             if row.base not in self.by_id or self.by_id[row.base].policy == "exclude":
                 raise ValueError(f"{row.id}: {row.base} is not an asked property")

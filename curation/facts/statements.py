@@ -7,7 +7,7 @@ from curation.facts.accepted_answers import YEAR, Reading, Unread, read_value
 from curation.facts.properties import Property, PropertyTable, kinship
 from curation.facts.qualifier_roles import load_qualifiers
 from curation.facts.value_kinds import reached
-from curation.subjects.lifespans import born_by, is_dead
+from curation.subjects.lifespans import born_by, born_from, is_dead
 from schemas.matching.dates import date_text
 from schemas.records.entities import Entity, ItemValue, Qualifier, Statement, TimeValue, Value
 from schemas.storage.tables import Record
@@ -120,7 +120,7 @@ def judge(
         topic=topic,
         sensitivity=raised or row.sensitivity,
         gate=gate,
-        ended=has_ended(statement, row, value),
+        ended=has_ended(statement, row, value) or (row.present and row.person and _parted(entity, row.id, value)),
     )
 
 
@@ -154,6 +154,16 @@ def has_ended(statement: Statement, row: Property, value: Entity | None) -> bool
         return True
     said = {each.property_id for each in statement.qualifiers if each.snak != "novalue"}
     return POINT_IN_TIME in said and START not in said
+
+
+def _parted(entity: Entity, property_id: str, partner: Entity | None) -> bool:
+    """Whether the partner's own statements about the two of them have ended, all of them."""
+    own = [
+        each
+        for each in (partner.of(property_id) if partner is not None else ())
+        if _stands(each) and isinstance(each.value, ItemValue) and each.value.qid == entity.qid
+    ]
+    return bool(own) and all(load_qualifiers().ends(each) for each in own)
 
 
 def latest_starts(entity: Entity, property_id: str) -> list[tuple[int, Value | None]]:
@@ -211,7 +221,7 @@ def third_party_problem(
     if is_dead(person, year=latest_year):
         return None
     born = born_by(person)
-    if born is not None and born > adult_born_by:
+    if max(born or 0, born_from(person) or 0) > adult_born_by:
         return f"{person.qid} may be a minor"
     if born is None and birth_wanted:
         return f"{person.qid} has no known year of birth"

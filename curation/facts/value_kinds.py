@@ -2,12 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import BadInput
 from schemas.records.entities import Entity
@@ -33,6 +33,10 @@ class ValueKinds(Record):
     """The whole table."""
 
     rows: Annotated[tuple[ValueKind, ...], Field(alias="kind")]
+    sorts: dict[str, frozenset[Annotated[str, Field(pattern=r"^Q[1-9]\d*$")]]]
+    """Classes of each sort of thing."""
+    takes: dict[str, tuple[str, ...]]
+    """The sorts that an answer type takes; it takes everything where it is not named."""
 
     @cached_property
     def by_answer(self) -> dict[str, list[tuple[str, frozenset[str], re.Pattern[str] | None]]]:
@@ -42,6 +46,18 @@ class ValueKinds(Record):
             pattern = re.compile(row.words) if row.words else None
             found.setdefault(row.answer, []).append((row.kind, frozenset(row.classes), pattern))
         return found
+
+    @model_validator(mode="after")
+    def _known(self) -> "ValueKinds":
+        unknown = sorted({each for sorts in self.takes.values() for each in sorts} - self.sorts.keys())
+        if unknown:
+            raise ValueError(f"takes the sort {unknown[0]!r}, which has no classes")
+        return self
+
+    def refuses(self, answer: str, classes: Set[str]) -> bool:
+        """Whether something of these classes is of a known sort, and of none that the answer type takes."""
+        found = {sort for sort, wanted in self.sorts.items() if classes & wanted}
+        return answer in self.takes and bool(found) and not found & set(self.takes[answer])
 
 
 @lru_cache(maxsize=4)
@@ -62,10 +78,13 @@ def load_kinds(path: Path = TABLE) -> ValueKinds:
 
 def kind_of(answer: str, value: Entity | None, values: Mapping[str, Entity]) -> str:
     """The kind of a value among those of its answer type; "" where no row fits, or its entity is not at hand."""
-    rows = load_kinds().by_answer.get(answer)
-    if not rows or value is None:
+    table = load_kinds()
+    rows = table.by_answer.get(answer, ())
+    if value is None or not (rows or answer in table.takes):
         return ""
     own = value.items("P31")
+    if table.refuses(answer, reached([value.qid, *own], values, up=("P279",)) if own else {value.qid}):
+        return "wrong"
     # A breed or an office is a class itself: then its superclasses say what it is.
     classes = reached([*own, *value.items("P279")], values, up=("P279",))
     for kind, wanted, _ in rows:

@@ -1,6 +1,7 @@
 """Metadata of picture files: JPEG segments and PNG chunks that do not show pixels are cut out, nothing is decoded."""
 
 import re
+import zlib
 
 _JPEG_KEPT = frozenset({0xE0, 0xEE})
 """Application segments that say how to show the pixels: JFIF (APP0), Adobe transform (APP14); and ICC profiles."""
@@ -43,6 +44,9 @@ def strip_jpeg(content: bytes) -> bytes | None:
             continue
         length = int.from_bytes(content[found.end() : found.end() + 2], "big")
         end = found.end() + length
+        if length < 2 and 0xE0 <= marker <= 0xEF:
+            position = found.end() + 2  # says that it is shorter than its own length: nothing of it is read
+            continue
         if length < 2 or end > len(content):
             return None
         if marker == 0xE2:  # APP2 also carries previews (MPF)
@@ -55,7 +59,7 @@ def strip_jpeg(content: bytes) -> bytes | None:
 
 
 def strip_png(content: bytes) -> bytes | None:
-    """The PNG with only the chunks that show its pixels; None if it cannot be parsed."""
+    """The PNG with only the chunks that show its pixels, as far as they are whole; None if it cannot be parsed."""
     kept = [content[:8]]
     position = 8
     while position + 12 <= len(content):
@@ -64,7 +68,8 @@ def strip_png(content: bytes) -> bytes | None:
         end = position + 12 + length
         if end > len(content):
             return None
-        if kind in _PNG_KEPT:
+        whole = zlib.crc32(content[position + 4 : end - 4]) == int.from_bytes(content[end - 4 : end], "big")
+        if kind in _PNG_KEPT and (whole or kind[:1].isupper()):
             kept.append(content[position:end])
         if kind == b"IEND":
             return b"".join(kept)

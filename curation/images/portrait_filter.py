@@ -39,35 +39,66 @@ _WORN = (
 """What one person may be shown with, in titles that write every word with a capital."""
 
 _FACELESS = (
-    "signature|autograph|autographed|handwriting|handwritten|manuscript|letter from|letter to|grave|gravesite|"
-    "gravestone|graves|tomb|tombstone|mausoleum|crypt|headstone|cemetery|burial|statue|statues|sculpture|monument|"
-    "plaque|medallion|coin|stamp|banknote|coat of arms|logo|emblem|map|chart|diagram|graph|"
-    f"birthplace|birth place|house of(?! (?:{_CHAMBERS})(?!\\w))|home of|"
+    "signature|autograph|autographed|handwriting|handwritten|manuscript|letter from|letter to|letter by|grave|"
+    "gravesite|gravestone|graves|tomb|tombstone|mausoleum|crypt|headstone|cemetery|burial|statue|statues|sculpture|monument|"
+    "bust(?![- ](?:portrait|length|shot|photo))|plaque|medallion|coin|stamp|banknote|coat of arms|logo|emblem|map|"
+    "chart|diagram|graph|birthplace|birth place|birth house|birthhouse|"
+    f"(?<!government )house of(?! (?:{_CHAMBERS})(?!\\w))|home of|"
     "street sign|poster|book cover|album cover|title page|sheet music|"
-    "walk of fame|handprints|hand prints|footprints|wax|madame tussauds|caricature|mural|graffiti|cosplay|lookalike|"
-    "impersonator|discography|filmography|screenshot of|certificate|diploma|unterschrift|grab|grabstein|denkmal"
+    "walk of fame|handprints?|hand prints?|footprints?|wax|madame tussauds|caricature|mural|graffiti|cosplay|lookalike|"
+    "impersonator|discography|filmography|screenshot of|certificate|diploma|unterschrift|grab|grabstein|denkmal|buste|"
+    "busto|geburtshaus|gedenktafel|tombe|tomba|tumba|signatura|firma d[ei]|assinatura|podpis|handtekening|namnteckning"
+)
+_DOERS = (
+    "collectors?|collecting|makers?|making|dealers?|designers?|engravers?|artists?|sessions?|unveilings?|diggers?|"
+    "experts?|painters?|cutters?|sculptors?|writers?|readers?|conservators?|carvers?|hunters?"
+)
+"""What makes of a thing's name that of somebody's trade: a stamp collector has a face."""
+_NAMED_AFTER = (
+    "street|strasse|avenue|road|square|park|bridge|school|museum|library|institute|building|stadium|airport|trail|"
+    "highway|theatre|theater|hospital|station|crater|memorial|house|home|family|centre|center|garden|gardens|hall"
 )
 _GROUP = (
     "group photo|group photograph|group portrait|group picture|family photo|family portrait|family of|and family|"
-    "cast of|and cast|the cast|delegation|delegates|class photo|team photo|crowd|audience|panelists|band members"
+    "cast of|and cast|the cast|delegation(?! (?:leader|head|chair|chief|member))|delegates|class photo|team photo|"
+    "crowd(?![- ]?(?:funding|funded|sourc))|audience|panelists|band members|"
+    "(?:with|and|&) (?:his |her |their )?(?:wife|husband|spouse|fianc[eé]e?|girlfriend|boyfriend|sons?|daughters?|"
+    "child|children|kids|parents|mother|father|brothers?|sisters?|grandchildren|family)"
 )
-_FACELESS_WORD = re.compile(rf"(?<!\w)(?:{_FACELESS})(?!\w)")
+_OFFICE_IN_GROUP = re.compile(
+    r"(?<!\w)(?:head|chair\w*|leader|chief|member|president) of (?:the |an? )?(?:[\w.-]+ ){0,3}delegation(?!\w)"
+)
+"""An office, no group."""
+_FACELESS_WORD = re.compile(
+    rf"(?<!\w)(?:{_FACELESS})(?!\w)(?![ -](?:{_DOERS})(?!\w))"
+    rf"|_ (?:memorial )?(?:{_NAMED_AFTER})(?=\s*(?:[\d(,].*)?$)"
+    r"|_'s (?:house|home|car|desk|shoes|boots|medals?|shirt|jersey|birthplace)(?!\w)"
+    r"|(?<!\w)(?:avenue|rue|calle|via|plaza|platz|place) (?:de |del |d')?_"
+)
 _FACELESS_CAPTION = re.compile(rf"^(?:the|a|an|this is(?: the| a)?)?\s*(?:{_FACELESS})\s+(?:of|for|by)(?!\w)")
 _SELF = re.compile(r"(?<!\w)(?:self|auto|selbst)[- ]?portr", re.IGNORECASE)
 _GROUP_WORD = re.compile(rf"(?<!\w)(?:{_GROUP})(?!\w)")
+_CAPITAL = r"[^\W\d_a-z]\w*"
 _COMPANY = re.compile(
-    r"(?<!\w)(?:with|and|meets|meeting|greets|hugs|kisses|interviews|beside|next to|mit|und|avec|et|con|y|e|&)"
-    rf"\s+(?!(?:{_TOPICS})\b)(?!(?:[\w-]+\s+){{0,2}}(?i:{_WORN})\b)(?:[Tt]he\s+)?[^\W\d_a-z]\w*"
+    r"(?<!\w)(?:with|meets|meeting|greets|hugs|kisses|interviews|beside|next to|mit|avec|con)"
+    rf"\s+(?!(?:{_TOPICS})\b)(?!(?:[\w'-]+\s+){{0,4}}(?i:{_WORN})\b)(?:[Tt]he\s+)?{_CAPITAL}"
 )
-"""A joining word before a word with a capital letter: a second name."""
-_COMPANY_BEFORE = re.compile(r"[^\W\d_a-z]\w*,?\s+(?:and|und|et|y|e|&)\s+_")
-"""The same, with the subject's name (by now an underscore) as the second one."""
+"""A word of company before a word with a capital letter: a second name."""
+_AND = r"(?:and|und|et|y|e|&)"
+_JOINED = re.compile(
+    rf"_(?:\s*\([^)]*\))?,?\s+{_AND}\s+(?!(?:{_TOPICS})\b)(?!(?:[\w'-]+\s+){{0,2}}(?i:{_WORN})\b)(?:[Tt]he\s+)?{_CAPITAL}"
+    rf"|{_CAPITAL},?\s+{_AND}\s+_"
+    rf"|(?:^|[,;_–-]\s*)(?!(?:{_TOPICS}|The|Film|World|Black|Rock)\b){_CAPITAL}\s+{_CAPITAL}"
+    rf"\s+{_AND}\s+(?!(?:{_TOPICS}|the|The)\b){_CAPITAL}\s+{_CAPITAL}\s*(?:[\d(,].*)?$"
+)
+"""The subject (by now an underscore) joined to a name, or two whole names joined; what else is joined is an office's
+field, a country, a work or the photographers' firm."""
 
 
 def portrait_problem(file: CommonsFile, names: Iterable[str]) -> Refusal | None:
     """Why a picture seems to have no face or several, or None. `names` are the subject's, which prove nothing.
 
-    Titles are looked at for words of things and groups, and for a second name after a joining word; captions for
+    Titles are looked at for words of things and groups, and for a second name beside the subject's; captions for
     "… of" at their beginning; the shape for banners. The subject's chosen portrait (P18) may name company: editors
     have chosen it.
     """
@@ -82,8 +113,9 @@ def portrait_problem(file: CommonsFile, names: Iterable[str]) -> Refusal | None:
         return Refusal("not_a_portrait", f"its caption begins {caption[0].strip()!r}")
     if file.origin == "portrait" or _SELF.search(title):
         return None
-    group = _GROUP_WORD.search(title.casefold()) or _COMPANY.search(title) or _COMPANY_BEFORE.search(title)
-    return None if group is None else Refusal("not_a_portrait", f"its title names company: {group[0]!r}")
+    grouped = _OFFICE_IN_GROUP.sub("", title.casefold())
+    group = _GROUP_WORD.search(grouped) or _COMPANY.search(title) or _JOINED.search(title)
+    return None if group is None else Refusal("not_a_portrait", f"its title names company: {group[0].strip('_, ')!r}")
 
 
 def _without(title: str, names: Iterable[str]) -> str:

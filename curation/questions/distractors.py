@@ -12,7 +12,7 @@ from schemas.matching.amounts import amount_text, amounts_in
 from schemas.matching.blood_types import blood_type
 from schemas.matching.dates import date_text, dates_in
 from schemas.matching.match import contains, form_digest, match, normalise
-from schemas.records.build_rows import AcceptedAnswer, Fact
+from schemas.records.build_rows import AcceptedAnswer, Fact, Subject
 
 OPTIONS = 3
 """False options of a question."""
@@ -21,6 +21,8 @@ _TRIES = 24
 """Options looked at in a pool before the next pool is tried; then the whole pools, and last the table's fallback."""
 _NO_ERA_FROM = 1000
 """Years before it are written with their era, and would be told from those without."""
+_WORKS = {"writing": "writing", "film_and_stage": "film", "music": "music", "arts": "art"}
+"""Kind of a work whose own class is not known, by the occupation group of whoever made it."""
 _MONEY_FACTORS = (0.2, 0.3, 0.5, 0.7, 1.5, 2.0, 3.0, 5.0)
 
 
@@ -96,24 +98,26 @@ def distractors(
     table: PropertyTable,
     rng: random.Random,
     *,
-    name: str,
-    description: str = "",
+    subject: Subject,
 ) -> list[str] | None:
     """Three options that are false for the subject and unlike each other, or None if there are not so many.
 
     They are answers to the same question about others, then answers of the same type to other questions, and only
     where the pool has fewer than three that will do, values of the table's fallback: those are of the real world, and
     stand out beside people of an embedded one. Dates and numbers are made up nearby. `others` are the subject's facts:
-    none of their answers of the same type is offered, since it may be true here too. `name` is the subject's, who is
-    no option either, and `description` says further things that are true.
+    none of their answers of the same type is offered, since it may be true here too. Nor is the subject's name, or what
+    the subject's description says. A work whose own kind is not known is taken for one of the subject's trade.
     """
     chosen: list[str] = []
-    told = telling_words(fact, name)
-    for option in _candidates(fact, pool, table, rng, told):
-        false = _is_false(option, fact, others, "" if told else name) and _fits(option, fact, others, pool)
+    told = telling_words(fact, subject.name)
+    kind = _WORKS.get(subject.occupation_group, "") if fact.answer_type == "work" else ""
+    stock = _stock(fact, kind, table)
+    for option in _candidates(fact, pool, table, rng, told, stock, subject.name):
+        fits = bool(told) or fact.answer_type == "birth name" or _fits(option, fact, others, pool, stock)
+        false = fits and _is_false(option, fact, others, "" if told else subject.name)
         if (
             false
-            and not (description and contains(description, option))
+            and not (subject.description and contains(subject.description, option))
             and not any(_alike(option, each) for each in chosen)
         ):
             chosen.append(option)
@@ -123,7 +127,13 @@ def distractors(
 
 
 def _candidates(
-    fact: Fact, pool: DistractorPool, table: PropertyTable, rng: random.Random, told: Collection[str]
+    fact: Fact,
+    pool: DistractorPool,
+    table: PropertyTable,
+    rng: random.Random,
+    told: Collection[str],
+    stock: Sequence[str],
+    name: str,
 ) -> Iterator[str]:
     first = fact.accepted[0]
     if first.kind == "date":
@@ -132,8 +142,8 @@ def _candidates(
     if first.kind == "number":
         yield from _near_numbers(first, rng)
         return
-    if told:
-        yield from like_named(fact.answer, told, table.given_names, rng)
+    if told or fact.answer_type == "birth name":
+        yield from like_named(fact.answer, told, table.names.get(fact.kind, table.names["mul"]), rng, name=name)
         return
     same_question = pool.by_property.get(fact.property_id, ())
     same_type = pool.by_type.get(fact.answer_type, ())
@@ -141,19 +151,24 @@ def _candidates(
         yield from rng.sample(options, min(_TRIES, len(options)))
     yield from same_question
     yield from same_type
-    fallback = list(table.fallback.get(fact.answer_type, ()))
-    rng.shuffle(fallback)
-    yield from fallback
+    yield from rng.sample(stock, len(stock))
 
 
-def _fits(option: str, fact: Fact, others: Sequence[Fact], pool: DistractorPool) -> bool:
+def _stock(fact: Fact, kind: str, table: PropertyTable) -> Sequence[str]:
+    """The table's values of the answer's type and kind."""
+    of_type = table.fallback.get(fact.answer_type, ())
+    of_kind = table.fallback.get(f"{fact.answer_type}/{fact.kind or kind}", ())
+    return of_kind if fact.kind else (of_kind or of_type)
+
+
+def _fits(option: str, fact: Fact, others: Sequence[Fact], pool: DistractorPool, stock: Collection[str]) -> bool:
     """Whether an option is of the answer's kind, and by its id neither true nor broader or narrower than what is."""
     if fact.accepted[0].kind != "text":
         return True
     if (fact.answer_type, normalise(option)) in pool.withdrawn:
         return False
     meant = pool.meant.get((fact.answer_type, normalise(option)))
-    if fact.kind and (meant is None or fact.kind not in meant.kinds):
+    if fact.kind and (option not in stock if meant is None else fact.kind not in meant.kinds):
         return False
     if meant is None:
         return True

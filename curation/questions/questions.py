@@ -91,7 +91,7 @@ def _ask(
         order = [at for at in order if not any(gives_away(form.paraphrases[at], fact) for form in spoken.values())]
     if told_by_name(fact, subject.name):
         return "told_by_name", fact.answer
-    false_options = distractors(fact, facts, pool, table, rng, name=subject.name, description=subject.description)
+    false_options = distractors(fact, facts, pool, table, rng, subject=subject)
     if false_options is None:
         return "too_few_distractors", f"{fact.answer_type}: {fact.answer}"
     return _Asked(

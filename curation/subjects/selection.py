@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from curation.subjects.lifespans import ADULT_AT, born_by, is_dead, tells_of_life
+from curation.subjects.lifespans import ADULT_AT, born_by, born_from, is_dead, tells_of_life
 from schemas.protocols.source import PeopleFilter
 from schemas.records.build_rows import Drop, Subject
 from schemas.records.entities import Entity, Statement, TextValue, TimeValue
@@ -27,6 +27,12 @@ RELATIVE_OF = re.compile(
     r"|niece|grandson|granddaughter|grandchild|stepson|stepdaughter|relative|girlfriend|boyfriend|partner)s? of\b",
     re.IGNORECASE,
 )
+BEFALLEN = re.compile(
+    r"\b(?:(?:murder|crime|accident|kidnapping|abduction|rape|stabbing|shooting) (?:victim|survivor)"
+    r"|(?:victim|survivor) of|missing (?:child|girl|boy|person|man|woman|teenager)|hostage)\b",
+    re.IGNORECASE,
+)
+"""Descriptions of people who are known for what others did to them."""
 
 _TOLD = frozenset({"P31", "P106", "P18", "P373"}) | KIN
 
@@ -97,15 +103,18 @@ def private_reason(entity: Entity, *, year: int) -> tuple[str, str] | None:
     """(reason, detail) of a living person who is no public figure for a benchmark, else None.
 
     Who may be under 18 in `year` is kept out (a birth that nobody states proves nothing), and so is who is stated to be
-    somebody's relative and nothing else.
+    somebody's relative or victim and nothing else.
     """
     if is_dead(entity, year=year):
         return None
     latest = born_by(entity)
     if latest is not None and year - latest <= ADULT_AT:
         return "minor", f"born in {latest} at the latest"
+    earliest = born_from(entity)
+    if earliest is not None and year - earliest <= ADULT_AT:
+        return "minor", f"born in {earliest} at the earliest"
     stated = {statement.property_id for statement in entity.statements if _stands(statement)}
-    related = stated & KIN or RELATIVE_OF.search(entity.description)
+    related = stated & KIN or RELATIVE_OF.search(entity.description) or BEFALLEN.search(entity.description)
     if related and not stated & PUBLIC_ROLE:
         return "relative_only", "no occupation, office, work or award is stated"
     return None

@@ -20,7 +20,8 @@ def fold_accents(text: str) -> str:
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFKD", text.translate(_UNDECOMPOSED))
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return bare.translate(_UNDECOMPOSED)  # once more for those that were under a mark, as in "Ǿ"
 
 
 def plain_words(text: str) -> str:

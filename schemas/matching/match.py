@@ -49,7 +49,9 @@ _POSSESSIVE = re.compile(r"(?<=\w)'s\b", re.IGNORECASE)
 _SPACED_INITIALS = re.compile(r"\b([^\W\d_])\.\s+(?=[^\W\d_]\.)")
 _INITIAL = re.compile(r"\b([^\W\d_])\.")
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "−": "-", "‑": "-"})
+_QUOTES = str.maketrans({**dict.fromkeys("’‘ʼʻʿʾ`´′", "'"), "−": "-", "‑": "-"})
+_SHORT_AND = re.compile(r"(?<=\w)(?:\s*'[nN]'\s*|\s+(?:'[nN]|[nN]')\s+)(?=\w)")
+"""How "and" is shortened between two words: rock 'n' roll, Guns N' Roses."""
 _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
 _SLASH = re.compile(r"[\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*(?=[^\W\d_])")
 _SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*$")
@@ -155,7 +157,8 @@ def _form(text: str) -> str:
 
 @lru_cache(maxsize=1 << 13)
 def _words(text: str) -> _Words:
-    text = with_blood_types_joined(unicodedata.normalize("NFKC", text).translate(_QUOTES).replace("&", " and "))
+    plain = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    text = with_blood_types_joined(_SHORT_AND.sub(" and ", plain.replace("&amp;", "&").replace("&", " and ")))
     text = text if text.isascii() else _SCRIPTS.sub(" ", text)
     text = _INITIAL.sub(r"\1", _SPACED_INITIALS.sub(r"\1.", _POSSESSIVE.sub("", text))).replace("'", "")
     found: list[tuple[str, int, int]] = []

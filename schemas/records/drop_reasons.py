@@ -16,7 +16,7 @@ REASONS: dict[str, str] = {
     "duplicate_subject": "The entity is already a subject.",
     "no_label": "The entity has no English label.",
     "minor": "The person is living and may be under 18.",
-    "relative_only": "The person is living and stated to be a public person's relative, and nothing else.",
+    "relative_only": "The person is living and stated to be a public person's relative, or a victim, and nothing else.",
     "namesake": "A better known subject has the same name, and nothing stated tells the two apart.",
     "malformed_entity": "The source's answer for this entity could not be parsed.",
     # facts

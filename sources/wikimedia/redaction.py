@@ -1,6 +1,7 @@
 """Contact data and addresses are blotted out of answers before anything is kept or read of them."""
 
 import json
+import re
 
 from pydantic import JsonValue
 
@@ -10,7 +11,7 @@ CONTACT = frozenset({
     "P968", "P1329", "P2900",  # e-mail address, telephone number, fax number
     "P6375", "P969", "P669", "P670", "P4856", "P5423",
     # street address (and its old form), street, house number, conscription number, floor
-    "P281", "P4595", "P1945",  # postal code, post town, street key
+    "P281", "P4595", "P1945", "P2918", "P2795",  # postal code, post town, street key, post office box, directions
     "P625", "P1259", "P9149",  # coordinates: of a place, of a point of view, of what is depicted
     "P402", "P10689", "P11693",  # OpenStreetMap's relation, way and node: a house on the map
 })  # fmt: skip
@@ -19,10 +20,16 @@ DWELLING = frozenset({"P551", "P263", "P937"})
 """Residence, official residence, work location: a text, number or point beside their values may be the address."""
 _BESIDE = frozenset({"P276"})
 """Location: beside a residence it is the house."""
+_SOURCES = frozenset({"P854", "P248", "P813", "P143", "P577", "P1476", "P2699", "P304", "P4656"})
+"""What names a source, and where in it: its address, title, day and page."""
 _COORDINATES = "globecoordinate"
 _SAID_OF_A_DWELLING = frozenset({"wikibase-entityid", "time"})
 """Types of values that may stand beside a residence: since when, in which country."""
-_TOLD = tuple(f'"{name}"'.encode() for name in sorted({*CONTACT, *DWELLING, _COORDINATES}))
+_LINKS = ("mailto:", "tel:", "sms:", "geo:")
+"""How a link begins that reaches somebody, in whichever property it stands."""
+_TOLD = re.compile(
+    f'"(?:(?:{"|".join(sorted({*CONTACT, *DWELLING, _COORDINATES}))})"|(?i:{"|".join(_LINKS)}))'.encode()
+)
 
 
 def without_contact(answer: Answer) -> Answer:
@@ -31,13 +38,13 @@ def without_contact(answer: Answer) -> Answer:
     The statements stay, so that they are accounted for. What is not JSON, and so will be refused by its reader, ends
     before the first mention of such a property.
     """
-    first = min((place for told in _TOLD if (place := answer.body.find(told)) >= 0), default=None)
+    first = _TOLD.search(answer.body)
     if first is None:
         return answer
     try:
         found: JsonValue = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return Answer(status=answer.status, content_type=answer.content_type, body=answer.body[:first])
+        return Answer(status=answer.status, content_type=answer.content_type, body=answer.body[: first.start()])
     blot(found)
     body = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
     return Answer(status=answer.status, content_type=answer.content_type, body=body)
@@ -73,7 +80,9 @@ def _is_private(snak: dict[str, JsonValue]) -> bool:
     named = snak.get("property")
     names = named if isinstance(named, list) else [named]
     told = any(isinstance(name, str) and name in CONTACT for name in names)
-    return kind == _COORDINATES or ("datavalue" in snak and told)
+    said = datavalue.get("value") if isinstance(datavalue, dict) else None
+    reaches = isinstance(said, str) and said.casefold().startswith(_LINKS)
+    return kind == _COORDINATES or ("datavalue" in snak and (told or reaches))
 
 
 def _empty(snak: dict[str, JsonValue], property_id: str) -> None:
@@ -101,12 +110,21 @@ def _blotted(group: JsonValue, property_id: str) -> JsonValue:
 
 
 def _blot_beside(statement: JsonValue) -> None:
-    """Of a residence: qualifiers that are no item and no time may be the address."""
-    qualifiers = statement.get("qualifiers") if isinstance(statement, dict) else None
-    for name, group in qualifiers.items() if isinstance(qualifiers, dict) else ():
-        for snak in group if isinstance(group, list) else ():
-            datavalue = snak.get("datavalue") if isinstance(snak, dict) else None
-            kind = datavalue.get("type") if isinstance(datavalue, dict) else None
-            harmless = isinstance(kind, str) and kind in _SAID_OF_A_DWELLING and name not in _BESIDE
-            if isinstance(snak, dict) and "datavalue" in snak and not harmless:
-                _empty(snak, name)
+    """Of a residence: what is no item and no time may be the address, as value, qualifier or quotation of a source."""
+    if not isinstance(statement, dict):
+        return
+    references = statement.get("references")
+    said = [("", statement.get("mainsnak"))]
+    groups = [statement.get("qualifiers"), *(
+        each.get("snaks") for each in (references if isinstance(references, list) else ()) if isinstance(each, dict)
+    )]  # fmt: skip
+    for at, snaks in enumerate(groups):
+        for name, group in snaks.items() if isinstance(snaks, dict) else ():
+            if at == 0 or name not in _SOURCES:
+                said += [(name, snak) for snak in (group if isinstance(group, list) else ())]
+    for name, snak in said:
+        datavalue = snak.get("datavalue") if isinstance(snak, dict) else None
+        kind = datavalue.get("type") if isinstance(datavalue, dict) else None
+        harmless = isinstance(kind, str) and kind in _SAID_OF_A_DWELLING and name not in _BESIDE
+        if isinstance(snak, dict) and "datavalue" in snak and not harmless:
+            _empty(snak, name)

@@ -32,7 +32,7 @@ MOST_SITELINKS = 1_000_000
 ENTITY_ID = re.compile(r"^[QP][1-9]\d{0,9}$")
 NO_SUCH = ("no-such-entity", "invalid-entity-id")
 """Error codes by which the API says that an id stands for nothing."""
-_QUOTES = str.maketrans(dict.fromkeys("‘’‚‛ʼʻʹ`´′＇", "'") | dict.fromkeys("“”„‟«»″＂", '"'))
+_QUOTES = str.maketrans(dict.fromkeys("‘’‚‛ʼʻʿʾʹ`´′＇", "'") | dict.fromkeys("“”„‟«»″＂", '"'))
 """Apostrophes and quotation marks as a keyboard has them."""
 
 PEOPLE_QUERY = """\

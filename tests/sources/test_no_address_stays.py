@@ -19,6 +19,29 @@ _LEAST_LETTERS = 4
 """A shorter value, such as the house number 12, is no evidence: it stands in many other places."""
 
 
+def text(property_id: str, value: str) -> dict[str, JsonValue]:
+    return {"snaktype": "value", "property": property_id, "datavalue": {"type": "string", "value": value}}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"mainsnak": text("P551", "12 SECRET Row")},
+        {"mainsnak": text("P2918", "SECRET")},
+        {"mainsnak": text("P2795", "behind SECRET")},
+        {"mainsnak": text("P973", "tel:SECRET")},
+        {"mainsnak": text("P108", "x"), "qualifiers": {"P2699": [text("P2699", "MailTo:SECRET")]}},
+        {"mainsnak": text("P551", "x"), "references": [{"snaks": {"P1683": [text("P1683", "lives in SECRET Row")]}}]},
+        {"mainsnak": text("P551", "x"), "qualifiers": {"P3749": [text("P3749", "SECRET")]}},
+    ],
+    ids=["text of a residence", "box", "directions", "tel", "mailto", "quotation", "map"],
+)
+def test_an_address_or_number_in_an_odd_place_goes(statement: dict[str, JsonValue]) -> None:
+    property_id = statement["mainsnak"]["property"]  # type: ignore[index,call-overload]
+    body = json.dumps({"entities": {"Q1": {"claims": {property_id: [statement]}}}}).encode()
+    assert b"SECRET" not in without_contact(Answer(status=200, content_type="application/json", body=body)).body
+
+
 def told(value: JsonValue) -> Iterator[str]:
     """What the snaks of contact properties say, at any depth of a document."""
     if isinstance(value, dict):

@@ -1,10 +1,12 @@
 """Facts that a careful editor would sign: what qualifiers, siblings and values say, through a whole build."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from curation.facts.properties import load_properties
 from schemas.matching.match import match
 from schemas.recipes.source_recipe import SelectConfig
 from tests.worlds.case_build import Built, build_of, build_of_case, build_of_recorded, claim, needs_cases, person, thing
@@ -45,6 +47,14 @@ def others(property_id: str, *values: str, first: int = 30) -> list[dict[str, ob
         ([claim("P569", 1990), claim("P26", "Q8", P1534="Q24037741")], True),  # the spouse died
         ([claim("P1317", (1650, 8))], False),
         ([claim("P1636", 1890)], False),
+        ([claim("P39", "Q941", P580=1700)], False),
+        ([claim("P69", "Q942", P582=1800)], False),
+        ([claim("P26", "Q8", P580=1820)], False),
+        ([claim("P607", "Q9", P585=1812)], False),
+        ([claim("P746", 1880)], False),
+        ([claim("P569", 1990), claim("P39", "Q941", P580=1020)], True),  # a slip of the pen
+        ([claim("P569", 1990), claim("P2031", 1201)], True),
+        ([claim("P39", "Q941", P580=2020)], True),
         ([claim("P31", "Q5")], True),
     ],
 )
@@ -62,6 +72,9 @@ def test_life_follows_from_all_that_is_stated(tmp_path: Path, claims: list[dict[
         [claim("P569", (2001, 6)), claim("P2031", 2024)],
         [claim("P569", 1990, rank="preferred"), claim("P569", 2012)],
         [claim("P569", None, P1319=2005, P1326=2011)],
+        [claim("P569", None, P1319=2011)],
+        [claim("P569", 2006, P1480="Q5727902")],
+        [claim("P1636", 2012)],
     ],
 )
 def test_who_may_be_a_minor_by_the_latest_year_stated_is_left_out(
@@ -86,6 +99,30 @@ def test_a_relative_by_the_description_alone_is_no_subject(tmp_path: Path) -> No
     wife = person("Q1", "Bo Heir", claim("P569", 1990), description="wife of the actor Ada Ruler")
     built = build_of(tmp_path, wife, person("Q2", "Ada Ruler", claim("P569", 1950)))
     assert built.reasons("Q1") == ["relative_only"]
+
+
+@pytest.mark.parametrize(
+    ("description", "living"),
+    [("18th-century Dutch painter", False), ("painter (1790–1850)", False), ("painter (born 1850)", False),
+     ("mayor (1990–2005)", True), ("painter (born 1950)", True)],
+)  # fmt: skip
+def test_life_follows_from_the_description_where_no_birth_is_stated(
+    tmp_path: Path, description: str, living: bool
+) -> None:
+    one = person("Q1", "Tam Olden", claim("P106", "Q901"), description=description)
+    assert build_of(tmp_path, one, WEAVER).subjects["Q1"].living is living
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [("girl (born 2012)", "minor"), ("murder victim", "relative_only"), ("victim of a plane crash", "relative_only"),
+     ("missing person", "relative_only"), ("stepson of a king", "relative_only")],
+)  # fmt: skip
+def test_whom_others_made_known_or_a_child_by_the_description_is_no_subject(
+    tmp_path: Path, description: str, reason: str
+) -> None:
+    one = person("Q1", "Bo Private", description=description)
+    assert build_of(tmp_path, one, person("Q2", "Ada Ruler", claim("P569", 1950))).reasons("Q1") == [reason]
 
 
 def test_whoever_has_fewer_than_ten_sitelinks_is_not_selected_by_default(tmp_path: Path) -> None:
@@ -162,6 +199,30 @@ def test_what_has_ended_is_not_asked_of_the_living_as_if_it_went_on(
     had = claim(property_id, "Q2", cited=True, **qualifiers)
     built = build_of(tmp_path, person("Q1", "Joe Divorced", claim("P569", 1948), had), value)
     assert (built.of("Q1", property_id), built.reasons("Q1$0002")) == ([], ["value_ended"])
+
+
+def test_a_marriage_is_over_that_the_spouse_says_has_ended(tmp_path: Path) -> None:
+    divorced = person("Q1", "Joe Divorced", claim("P569", 1948), claim("P26", "Q2", P580=1970))
+    wife = person("Q2", "Ann First", claim("P569", 1950), claim("P26", "Q1", P580=1970, P582=1980))
+    assert build_of(tmp_path, divorced, wife).reasons("Q1$0002") == ["value_ended"]
+
+
+def test_of_somebody_retired_the_sport_is_asked_in_the_past(tmp_path: Path) -> None:
+    rower = [claim("P569", 1950), claim("P641", "Q50")]
+    retired = person("Q1", "Bo Field", *rower, claim("P2032", 1990))
+    role = person("Q3", "Ada Marlow", *rower, claim("P2032", 1990, P2868="Q9"))
+    built = build_of(tmp_path, retired, role, thing("Q50", "rowing", claim("P31", "Q31629")))
+    assert built.texts("Q1", "P641") == ["Which sport did Bo Field take part in?"]
+    assert built.texts("Q3", "P641") == ["Which sport does Ada Marlow take part in?"]
+
+
+def test_a_wedding_in_a_church_was_in_its_town(tmp_path: Path) -> None:
+    wed = claim("P26", "Q2", P580=1970, P2842="Q50")
+    church = thing("Q50", "Old Church", claim("P31", "Q16970"), claim("P131", "Q51"))
+    quarter, town = thing("Q51", "East Side", claim("P31", "Q123705"), claim("P131", "Q52")), thing("Q52", "Rivertown")
+    wife = person("Q2", "Ann First", claim("P569", 1950))
+    built = build_of(tmp_path, person("Q1", "Joe Field", claim("P569", 1948), wed), wife, church, quarter, town)
+    assert [fact.answer for fact in built.of("Q1", "P26/P2842")] == ["Rivertown"]
 
 
 def test_nobody_is_married_to_the_dead(tmp_path: Path) -> None:
@@ -445,7 +506,10 @@ def test_a_named_dog_gets_no_breeds_as_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "answer"),
     [("British English", "English"), ("Brazilian Portuguese", "Portuguese"), ("Old English", "Old English"),
-     ("Swiss German", "Swiss German"), ("Canadian French", "French"), ("Ancient Greek", "Ancient Greek")],
+     ("Swiss German", "Swiss German"), ("Canadian French", "French"), ("Hiberno-English", "English"),
+     ("Iranian Persian", "Persian"), ("Standard Chinese", "Mandarin"), ("Nynorsk", "Norwegian"),
+     ("Nigerian English", "English"), ("British Sign Language", "British Sign Language"),
+     ("Ancient Greek", "Ancient Greek")],
 )  # fmt: skip
 def test_a_language_is_called_what_people_call_it(tmp_path: Path, label: str, answer: str) -> None:
     built = build_of(tmp_path, person("Q1", "Ada Marlow", claim("P1412", "Q50")), thing("Q50", label))
@@ -463,6 +527,105 @@ def test_the_options_of_a_birth_name_share_what_the_own_name_tells(tmp_path: Pat
 def test_a_birth_name_that_the_own_name_tells_whole_is_not_asked(tmp_path: Path) -> None:
     built = build_of(tmp_path, person("Q1", "Steve Clarke", claim("P1477", "Stephen Clarke")))
     assert "told_by_name" in [drop.reason for drop in built.drops]
+
+
+def test_no_value_is_asked_that_is_of_another_sort_than_its_question(tmp_path: Path) -> None:
+    """One person with a value of a wrong sort for each answer type, and one with a right one."""
+    wrong = {
+        "P598": "Q178561", "P108": "Q6256", "P69": "Q189533", "P136": "Q7725634", "P27": "Q515", "P166": "Q159821",
+        "P1303": "Q17172850", "P102": "Q12909644", "P54": "Q15991303", "P53": "Q5", "P106": "Q515", "P39": "Q43229",
+        "P607": "Q515", "P1412": "Q6256", "P118": "Q349", "P641": "Q12973014", "P512": "Q3918", "P140": "Q16970",
+        "P101": "Q5", "P135": "Q515", "P463": "Q12737077", "P264": "Q188451", "P241": "Q515", "P3602": "Q515",
+    }  # fmt: skip
+    right = {
+        "P598": "Q176799", "P108": "Q4830453", "P69": "Q3918", "P136": "Q188451", "P27": "Q3624078", "P166": "Q618779",
+        "P1303": "Q34379", "P102": "Q7278", "P54": "Q476028", "P53": "Q8436", "P106": "Q28640", "P39": "Q4164871",
+        "P607": "Q198", "P1412": "Q34770", "P118": "Q15991303", "P641": "Q31629", "P512": "Q189533", "P140": "Q9174",
+        "P101": "Q11862829", "P135": "Q968159", "P463": "Q43229", "P264": "Q18127", "P241": "Q43229", "P3602": "Q40231",
+    }  # fmt: skip
+    things = [
+        thing(f"Q{first + at}", f"Thing {first + at}", claim("P31", sort), links=20)
+        for first, sorts in ((100, wrong), (200, right))
+        for at, sort in enumerate(sorts.values())
+    ]
+    people = [
+        person(
+            qid, name, claim("P569", 1950), *(claim(each, f"Q{first + at}", cited=True) for at, each in enumerate(of))
+        )
+        for qid, name, first, of in (("Q1", "Ada Marlow", 100, wrong), ("Q2", "Bo Field", 200, right))
+    ]
+    built = build_of(tmp_path, *people, *things)
+    kept = {qid: {each.property_id for each in built.facts if each.subject_id == built.subjects[qid].subject_id}
+            for qid in ("Q1", "Q2")}  # fmt: skip
+    assert kept == {"Q1": {"P569"}, "Q2": {"P569", *right}}
+
+
+def test_a_painting_gets_no_novels_as_options_and_a_breed_no_names(tmp_path: Path) -> None:
+    painting, breed = (
+        thing("Q50", "Blue Hill", claim("P31", "Q3305213")),
+        thing("Q51", "beagle", claim("P31", "Q39367")),
+    )
+    novels = [thing(f"Q{60 + at}", f"Low Tide {at}", claim("P31", "Q8261")) for at in range(4)]
+    mine = person("Q1", "Ada Marlow", claim("P800", "Q50"), claim("P1429", "Q51"))
+    built = build_of(tmp_path, mine, *others("P800", *(each["id"] for each in novels)), painting, breed, *novels)
+    works, pets = (built.options(built.of("Q1", each)[0]) for each in ("P800", "P1429"))
+    assert (len(works), len(pets)) == (4, 4)
+    assert not [each for each in works if each.startswith("Low Tide")]
+    assert not {"Laika", "Fala", "Socks"} & set(pets)
+
+
+@pytest.mark.parametrize(
+    ("name", "birth_name", "kept"),
+    [
+        ("Ada Marlow", "Ada Mary Smith", r"Ada \w+ \w+"),
+        ("Ada Marlow", "Ada Smith-Marlow", r"Ada \w+-Marlow"),
+        ("Ada Marlow", "Ada Karoline von Hohenstein", r"Ada \w+ von \w+"),
+        ("Zaza", "Anna Ek", r"\w+ Ek"),
+        ("Ada Marlow", "Smith", r"\w+"),
+        ("Jean-Luc Roux", "Jean-Luc Benoît Roux", r"Jean-Luc \w+ Roux"),
+    ],
+)
+def test_options_of_a_birth_name_are_names_of_its_form(tmp_path: Path, name: str, birth_name: str, kept: str) -> None:
+    built = build_of(tmp_path, person("Q1", name, claim("P1477", birth_name)))
+    options = built.options(built.of("Q1", "P1477")[0])
+    assert [each for each in options if not re.fullmatch(kept, each)] == []
+    assert len(options) == 4
+
+
+def test_options_of_a_birth_name_are_of_its_language_and_have_no_part_of_the_usual_name(tmp_path: Path) -> None:
+    name = claim("P1477", "Thérèse Camille Ek")
+    name["mainsnak"]["datavalue"] = {
+        "type": "monolingualtext",
+        "value": {"text": "Thérèse Camille Ek", "language": "fr"},
+    }
+    built = build_of(tmp_path, person("Q1", "Geneviève Cluny", name))
+    options = set(built.options(built.of("Q1", "P1477")[0])) - {"Thérèse Camille Ek"}
+    used = {part for each in options for part in each.split()[:-1]}
+    assert used <= {*load_properties().names["fr"].feminine} - {"Geneviève"}
+
+
+@pytest.mark.parametrize(
+    ("name", "property_id", "value"),
+    [
+        ("Adelaide Marlow", "P1449", "Addie"), ("Ada Marlow", "P1449", "The Great Marlow"),
+        ("Ada Marlow", "P1449", "AM"),
+        ("William Roe", "P1449", "Bill"), ("Elizabeth Roe", "P1449", "Beth"),
+        ("Ada Marlow", "P742", "The Queen of Jazz"),
+        ("Ada Marlow", "P1477", "Ada Marlow (née Smith)"), ("Ada Marlow", "P1477", "Smith, Ada"),
+        ("Ada Marlow", "P742", "A. Marlow"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_told_or_none_that_one_signs_is_not_asked(
+    tmp_path: Path, name: str, property_id: str, value: str
+) -> None:
+    built = build_of(tmp_path, person("Q1", name, claim("P569", 1950), claim(property_id, value)))
+    assert built.texts("Q1", "P569")
+    assert built.texts("Q1", property_id) == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("Dee Roe", "The Edge"), ("Max Born", "Grey Owl")])
+def test_a_stage_name_with_an_article_is_asked(tmp_path: Path, name: str, value: str) -> None:
+    assert build_of(tmp_path, person("Q1", name, claim("P742", value), claim("P1477", "Max Born"))).of("Q1", "P742")
 
 
 @pytest.mark.parametrize(

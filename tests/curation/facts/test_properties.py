@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from curation.facts.properties import TABLE, load_properties
-from curation.questions.phrasing import THIS_PERSON, award_name, sentence, with_article
+from curation.questions.names_in_text import award_name, with_article
+from curation.questions.phrasing import THIS_PERSON, sentence
 from schemas.errors import BadInput
 
 table = load_properties()

@@ -259,3 +259,23 @@ def test_a_profile_of_another_kind_than_the_pixels_is_left_out(mode: str, profil
     found = dataset_picture(content, max_side=200)
     assert "icc_profile" not in Image.open(io.BytesIO(found.content)).info
     assert "sRGB" not in found.transformation
+
+
+def _png_with(kind: bytes, data: bytes, checksum: bytes) -> bytes:
+    content = encoded(drawn(), "PNG")
+    at = content.index(b"IDAT") - 4
+    return content[:at] + struct.pack(">I", len(data)) + kind + data + checksum + content[at:]
+
+
+@pytest.mark.parametrize("kind", ["iCCP", "tEXt", "eXIf", "gAMA", "pHYs"])
+def test_a_damaged_note_of_a_png_does_not_decide_about_its_pixels(kind: str) -> None:
+    content = _png_with(kind.encode(), b"Author\0Ada", b"\0\0\0\0")
+    assert isinstance(decode_picture(content, max_bytes=1 << 20, max_pixels=1 << 20, min_side=20), Picture)
+    assert dataset_picture(content, max_side=200).content == encoded(drawn(), "PNG")
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_segment_shorter_than_its_own_length_is_left_out_and_the_pixels_stay(length: int) -> None:
+    content = encoded(drawn())
+    found = dataset_picture(content[:2] + bytes((255, 0xE1, 0, length)) + content[2:], max_side=200)
+    assert (found.content, found.transformation) == (content, "metadata removed, pixels unchanged")

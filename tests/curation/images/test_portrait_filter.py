@@ -47,6 +47,35 @@ def test_things_groups_and_banners_are_set_aside(picture: CommonsFile, why: str)
     assert why in found.detail
 
 
+KEPT = (
+    "_, Minister of Culture and National Heritage", "_ Head and Shoulders", "_, Saint Vincent and the Grenadines",
+    "_ by Maull and Polyblank", "_ by Elliott & Fry", "_ Harris & Ewing photo", "_ Romeo and Juliet",
+    "_ in Pride and Prejudice", "_ Stamp Collector", "Map maker _", "_ Poster Session 2010",
+    "_ statue unveiling speech",
+    "_ head of the EU Delegation 2010", "_ US delegation leader", "_ film crowd funding", "_, Bishop of Bath and Wells",
+    "_, Johnson and Johnson CEO", "_ with the FIFA World Cup Trophy", "_, ministro de Economía y Hacienda",
+    "_, Bundesminister für Ernährung und Landwirtschaft", "_ in The Young and the Restless", "_, Papua and New Guinea",
+    "_, Jammu and Kashmir", "_, Gold and Silver medallist", "_ Track and Field", "_ with Violin and Bow",
+    "Governor-General _ at Government House of Canada", "_ bust portrait", "_ Park City 2010", "_ White House portrait",
+    "Speaker of the House of Keys _", "Selbstporträt _ mit Hund", "_ (Trinidad and Tobago)",
+)  # fmt: skip
+SET_ASIDE = (
+    "_, John Roe and Jane Poe", "John Roe and _", "_ (left) and John Roe", "Bust of _", "_ Büste", "Tombe de _",
+    "_ birth house", "_ Geburtshaus", "_ family", "_'s house", "Firma de _", "_ Gedenktafel", "_ street", "Avenue _",
+    "_ Museum", "_ with wife", "_ and his children", "Letter by _", "_ handprint", "Coin of _", "_ und Angela Merkel",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("title", KEPT)
+def test_what_is_joined_in_an_office_a_work_or_a_firm_is_no_company(title: str) -> None:
+    assert portrait_problem(file(f"{title}.jpg".replace("_", "Terence Stamp")), NAMES) is None
+
+
+@pytest.mark.parametrize("title", SET_ASIDE)
+def test_company_and_things_of_the_person_are_set_aside(title: str) -> None:
+    assert portrait_problem(file(f"{title}.jpg".replace("_", "Terence Stamp")), NAMES) is not None
+
+
 @pytest.mark.parametrize(
     "picture",
     [

@@ -159,7 +159,7 @@ def test_fact_without_false_options_is_dropped() -> None:
 
 def options_for(one: Fact, *others: Fact, pool: DistractorPool | None = None) -> list[str]:
     chosen = distractors(
-        one, [one, *others], pool or distractor_pool([one, *others]), table, random.Random(1), name="Ada Marlow"
+        one, [one, *others], pool or distractor_pool([one, *others]), table, random.Random(1), subject=subject()
     )
     assert chosen is not None
     return chosen
@@ -280,7 +280,7 @@ def test_pool_of_three_columns_is_the_pool_of_the_facts() -> None:
 @given(st.integers(1000, 2026), st.integers(0, 12), st.integers(1, 28), st.integers(0, 9))
 def test_made_up_dates_are_false_different_and_not_in_the_future(year: int, month: int, day: int, seed: int) -> None:
     one = dated("P569", year, month, day if month else 0)
-    chosen = distractors(one, [one], distractor_pool([]), table, random.Random(seed), name="Ada Marlow")
+    chosen = distractors(one, [one], distractor_pool([]), table, random.Random(seed), subject=subject())
     assert chosen is not None
     assert len({*chosen, one.answer}) == 4
     for option in chosen:

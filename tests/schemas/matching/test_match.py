@@ -225,6 +225,13 @@ def test_no_text_breaks_matching(reply: str, form: str) -> None:
     [
         ("Johnson and Johnson", "Johnson & Johnson"),
         ("Johnson & Johnson", "Johnson and Johnson"),
+        ("rock'n'roll", "rock and roll"),
+        ("rock ’n’ roll", "Rock & Roll"),
+        ("Guns N' Roses", "Guns and Roses"),
+        ("Simon &amp; Schuster", "Simon and Schuster"),
+        ("O'Brien", "OʻBrien"),
+        ("Muammar", "Muʾammar"),
+        ("Ǿyvind", "Oyvind"),
         ("It was Smith&Sons.", "Smith and Sons"),
         ("AT&T", "AT & T"),
         ("R&B", "R & B"),
