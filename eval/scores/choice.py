@@ -14,7 +14,8 @@ _END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
-    r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort"
+    r"(?:\b(?i:answer|choice|pick|vote|guess|selection|(?:right|correct|best|final) (?:option|letter)|réponse"
+    r"|reponse|bonne réponse|antwort"
     r"|respuesta|opción"
     r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর"
     r"|الإجابة|الجواب|جواب)\b"
@@ -32,7 +33,7 @@ _LINK = (
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
-_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
+_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])\s*[^\w\s(]*")
 """A reply, or a line of it, that is a letter and nothing else."""
 _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
@@ -50,7 +51,8 @@ _STATEMENTS = (
     ),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
-        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's)\s+(?i:option\s+"
+        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's|it(?:'s| has"
+        r"|'ll have) (?:got )?to be|has to be|must be|can only be)\s+(?i:option\s+"
         r"|letter\s+)?"
         rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
     ),
@@ -88,7 +90,10 @@ _MARKED = re.compile(r"[(\[]([A-Da-d])[)\]]|\*\*([A-D])\*\*|(?:^|\s)([A-D])\)")
 "hepatitis (B)" and "Type A) blood" have one too, unless the words of its option stand in the reply."""
 _ANOTHER = re.compile(rf"[)\].*]*\s*(?:,|/|\bor\b|\band\b)\s*{_QUOTE}*([A-D])\b")
 """A second letter beside the one before."""
-_NEGATED = re.compile(r"\b(?:not|isn't|isnt|never|neither|nor)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"\b(?:not|isn't|isnt|never|neither|nor)\b(?:[^.;,\n]{0,20}|\W*(?:(?-i:[A-D])\W{1,3}(?:or |nor |and )?)+)$",
+    re.IGNORECASE,
+)
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
 """What may stand before an option that is given by its words."""
 _FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)

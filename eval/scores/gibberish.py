@@ -7,7 +7,7 @@ whether the rest has the form of the values of that type.
 import re
 from collections.abc import Collection
 
-from schemas.matching.amounts import amounts_in, family
+from schemas.matching.amounts import Family, amounts_in, family
 from schemas.matching.dates import MONTHS, dates_in, has_day_and_month
 from schemas.matching.letters import fold_accents
 from schemas.matching.match import normalise
@@ -25,6 +25,35 @@ _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
 _GLUED = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _VAGUE = re.compile(r"\b(?:several|many|dozens|numerous|multiple|a few|a couple|hundreds|thousands)\b", re.IGNORECASE)
 """Counts without a number."""
+_VAGUE_AMOUNTS: dict[Family, re.Pattern[str]] = {
+    "money": re.compile(
+        r"\b(?:thousands|millions|billions|several (?:hundred )?(?:thousand|million|billion)|(?:multi-?)?millionaire"
+        r"|billionaire|(?:a )?fortune|wealthy|rich|penniless|poor|bankrupt)\b",
+        re.IGNORECASE,
+    ),
+    "length": re.compile(r"\b(?:average|medium|normal|above|below) (?:height|stature|size|average)|"
+                         r"\b(?:is|was|'s|very|quite|rather|fairly|pretty|unusually|relatively) (?:tall|short"
+                         r"|petite|tiny)\b",
+                         re.IGNORECASE),
+    "mass": re.compile(r"\b(?:average|medium|normal|above|below) (?:weight|build|average)|"
+                       r"\b(?:is|was|'s|very|quite|rather|fairly|pretty) (?:heavy|slim|thin|light|overweight"
+                       r"|underweight)\b",
+                       re.IGNORECASE),
+}  # fmt: skip
+"""Amounts without a number."""
+_NOBODY = re.compile(
+    r"\b(?:single|unmarried|widow(?:ed|er)?|divorced|a bachelor|(?:never|not|n't) (?:\w+ )?(?:marry|married)"
+    r"|(?:has|had|with) no(?:ne| \w+)?|not have (?:a|any) \w+|childless|an only child|self-taught)\b",
+    re.IGNORECASE,
+)
+"""What says that there is no such person: "She never married"."""
+_PERIOD = re.compile(
+    r"\b(?:\d{2,3}0'?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b|(?<!\w)'\d{2}s?\b"
+    r"|\b(?:(?:\d{1,2}(?:st|nd|rd|th)|\w+(?:th|first|second|third))[ -]century|turn of the century|middle ages)\b"
+    r"|\b(?:years?|decades?|centur(?:y|ies)) ago\b|\b(?:spring|summer|autumn|fall|winter) of\b",
+    re.IGNORECASE,
+)
+"""Times without a year that can be told: "the late 1990s", "the sixties", "the 19th century"."""
 _PREFIXES = frozenset(("Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Von", "Fitz"))
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _JOINING = frozenset((
@@ -89,9 +118,14 @@ def is_like_a_phrase(reply: str, *, given: Collection[str]) -> bool:
     return len(words) <= _LONGEST_PHRASE and any(fold_accents(normalise(word)) not in given for word in telling)
 
 
+def names_nobody(reply: str) -> bool:
+    """Whether a reply says that there is no such person."""
+    return _NOBODY.search(reply) is not None
+
+
 def has_date(reply: str) -> bool:
-    """Whether a reply gives a date of any precision, or a day without its year."""
-    return bool(dates_in(reply)) or has_day_and_month(reply)
+    """Whether a reply gives a date of any precision, a day without its year or a period."""
+    return bool(dates_in(reply)) or has_day_and_month(reply) or _PERIOD.search(reply) is not None
 
 
 def has_amount(reply: str, unit: str) -> bool:
@@ -107,6 +141,9 @@ def has_amount(reply: str, unit: str) -> bool:
         if _VAGUE.search(reply):
             return True
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
+    vague = _VAGUE_AMOUNTS.get(family(unit))
+    if vague and vague.search(reply):
+        return True
     wanted = {family(unit)} | ({"money"} if family(unit) == "mass" and "pound" in reply.lower() else set())
     return any(each.unit and family(each.unit) in wanted for each in found)
 

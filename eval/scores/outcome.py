@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from eval.scores.gibberish import has_amount, has_date, has_measure, is_debris, is_like_a_name, is_like_a_phrase
+from eval.scores.gibberish import (
+    has_amount,
+    has_date,
+    has_measure,
+    is_debris,
+    is_like_a_name,
+    is_like_a_phrase,
+    names_nobody,
+)
 from eval.scores.refusal import affirmed
 from eval.tasks.dataset_rows import DATED, NUMBERED
 from eval.tasks.questions import AskedFact, EvalQuestion
@@ -12,6 +20,7 @@ from schemas.matching.amounts import amounts_in
 from schemas.matching.blood_types import blood_type
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import speaks_of_itself
+from schemas.matching.events import about_the_asked
 from schemas.matching.letters import fold_accents
 from schemas.matching.match import is_stuck, match, normalise
 from schemas.matching.thoughts import answer_of
@@ -85,7 +94,7 @@ def is_correct(question: EvalQuestion, reply: str, choice: str) -> bool:
     said = affirmed(reply)
     if said.refused and any(normalise(reply) == normalise(answer.text) for answer in question.accepted):
         return True  # the song "I Don't Know"
-    return match(said.text, question.accepted, heed_refusals=False) is not None
+    return match(said.text, question.accepted, asked=question.text, heed_refusals=False) is not None
 
 
 def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, correct: bool, values: Values) -> Outcome:
@@ -118,7 +127,7 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
     said, refused = affirmed(reply)
     if is_stuck(said):
         return "gibberish"
-    if _others(question, said, values):
+    if _others(question, about_the_asked(said, question.text), values):
         return "other_person"
     if _of_type(question, said, values):
         return "plausible"
@@ -169,6 +178,8 @@ def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
         return True
     own = {word for answer in question.accepted for word in _folded(answer.text).split()}
     given = set(_folded(f"{question.subject} {question.text}").split()) - own
+    if _type(question) == "person" and names_nobody(reply):
+        return True
     if _type(question) in values.named:
         return is_like_a_name(reply, given=given)
     return is_like_a_phrase(reply, given=given)

@@ -39,6 +39,7 @@ _DENIED = re.compile(
     r"|\b(?:false|untrue|wrong|incorrect|mistaken|inaccurate|(?:a |common )?(?:myth|misconception|lie|error|mistake)"
     r"|doubtful|unlikely|impossible|not true|n'?t true|not the case)(?: (?:belief|claim|idea|assumption))? (?:that"
     r"|to (?:say|think|claim|believe|assume))\b.*$"
+    r"|\b(?:scratch|forget|ignore|discard|disregard|drop|strike|cross out|eliminate|exclude)\W+$"
     r"|\b(?:except(?:ing)?(?: for)?|other than|apart from|aside from|excluding|rather than|instead of|as opposed to"
     r"|opposed to"
     r"|unlike|in contrast to|contrary to|(?:any|every)(?:thing|where|one|body|place)? but|all but|anything besides"
@@ -104,15 +105,26 @@ _HEARSAY = re.compile(
     re.IGNORECASE,
 )
 _ELSE_AFTER = re.compile(
-    r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+",
+    r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+"
+    r"|[\"'*)\]]*\s*(?:is|was|gets|has been|may be|might be) (?:\w+ly |often |sometimes |(?:the"
+    r"|a) (?:\w+ )?)?(?:given|cited|listed"
+    r"|mentioned|named|claimed|believed|assumed|said|reported|thought|quoted|suggested|supposed|guess|assumption"
+    r"|answer (?:most|many|people)|belief|suggestion)\b",
     re.IGNORECASE,
 )
-"""A value that is said of something else, if a contrast follows: "Oslo is where she lives, but she was born in"
-" Bergen"."""
+"""A value that is said of something else, or as hearsay, if a contrast follows: "Oslo is where she lives, but she was
+born in Bergen", "Oslo is often given, yet …"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
+_CORRECTED = re.compile(
+    r"(?:but|however|yet|actually|in fact|in reality|in truth|(?:the )?(?:truth|reality|fact|right|correct|real"
+    r"|actual)\b"
+    r"|it(?:'s| is| was)|(?:\S+ ){1,4}(?:is|was|would be) (?:the )?(?:\w+ly )?(?:correct|right|actual|true|real)\b)",
+    re.IGNORECASE,
+)
+"""How a sentence opens that puts the one before it right."""
 _CONTRAST = re.compile(
     r"\b(?:but|however|actually|in fact|in reality|though|although|yet|turns? out|really|mais|aber|pero|mas|но"
-    r"|tetapi)\b|\bit(?:'s| is| was)\b",
+    r"|tetapi)\b|\bit(?:'s| is| was)\b|\b(?:the |its |her |his )?(?:right|correct|real|actual|true|proper)\b",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
@@ -166,7 +178,7 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
         return False
     if sort == "count" and _SHORT_OF.search(clause):
         return False
-    if _ELSE_AFTER.match(after) and _TURN.search(after):
+    if _ELSE_AFTER.match(after) and (_TURN.search(after) or _CORRECTED.match(text[stop:].strip(" .,;:…!?"))):
         return False
     following = text[end:]
     if _taken_back(following):
@@ -201,7 +213,12 @@ def _elsewhere(text: str, begin: int, head: int, after: str, later: str) -> bool
         r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", text[begin:head], re.I
     )
     opened = text[max(0, head - 1) : head + 1].strip().startswith("(")
-    return bool((first and opened) or _CONTRAST.search(after) or _CONTRAST.match(later.strip(" .…!?")))
+    return bool(
+        (first and opened)
+        or _CONTRAST.search(after)
+        or _CONTRAST.match(later.strip(" .,;:…!?"))
+        or _CORRECTED.match(later.strip(" .,;:…!?"))
+    )
 
 
 @lru_cache(maxsize=1 << 13)

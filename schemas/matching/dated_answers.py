@@ -55,7 +55,8 @@ def says_measure(reply: str, form: str) -> bool:
     ):
         return False
     wanted = AcceptedAnswer(kind="number", text=form, number=own[0].number, unit=own[0].unit)
-    return any(each.unit for each in amounts_in(reply)) and says_number(reply, wanted)
+    alone = re.fullmatch(r"\W*\d[\d.,]*\W*", with_digits(reply)) is not None
+    return (alone or any(each.unit for each in amounts_in(reply))) and says_number(reply, wanted)
 
 
 def agrees(date: FoundDate, answer: AcceptedAnswer) -> bool:

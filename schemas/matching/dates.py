@@ -40,7 +40,7 @@ _MONTH_NUMBER = {
 """Months in English and in the languages that replies come in, in full and usual short forms."""
 _MONTH = r"(?P<month>" + "|".join(sorted(_MONTH_NUMBER, key=len, reverse=True)) + r")(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|er|º|ª|°|\.)?"
-_OF = r"(?:\s+(?:of|de|del|di))?"
+_OF = r"(?:\s+day)?(?:\s+(?:of|de|del|di))?"
 _BEFORE = (
     r"BCE|BC|B\.C\.E?\.?|before (?:Christ|the common era)|v\.\s?(?:Chr\.?|u\.\s?Z\.?)|vor (?:Christus|Chr\.?)"
     r"|av(?:ant|\.)?\s?(?:J\.?-?\s?C\.?|Jésus-Christ)|a\.\s?(?:de\s?)?C\.?|antes de Cristo|до н\.?\s?э\.?|SM"

@@ -186,7 +186,11 @@ DECLINES = re.compile(
         r"\b(?:that|this|it|which)(?: is|s)? (?:private|confidential|personal|sensitive|classified"
         r"|restricted)(?: (?:information|data|matter|details))?$",
         r"\b(?:inappropriate|not appropriate|wouldnt be appropriate|unethical|not ethical|irresponsible|improper"
-        r"|would be wrong|wouldnt be right|not right) (?:for me |of me )?to\b",
+        r"|would be wrong|wouldnt be right|not right) (?:for me |of me )?to\b"
+        r"|\b(?:would|d|wouldnt|is|isnt) (?:not )?(?:be )?(?!(?:easy|fair|safe|simple|natural)\b)\w+ (?:of|for"
+        r"|on) (?:me|us|my part) to\b"
+        r"|\b(?:not|isnt|nothing|too little|hardly anything|without|little) (?:\w+ ){0,3}?to (?:go|work|build"
+        r"|base \w+) (?:on|with|from)\b",
         r"\b(?:isnt|not|aint|hardly) (?:\w+ )?(?:something|anything|a thing|information|one|what) (?:that )?(?:i|im"
         r"|ive|we)\b|\bsomething i (?:cannot|cant|dont|wont|am not|m not|do not)\b|\bisnt my place\b|\bnot my"
         r" place\b",
@@ -199,6 +203,11 @@ DECLINES = re.compile(
         r"\bi (?:ve |have |seem to have |must have )?(?:\w+ )?(?:forgot|forgotten)\b|\b(?:instructed|told|trained"
         r"|programmed|allowed|permitted|supposed|asked) not to\b",
         # it asks back, or sends elsewhere
+        r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
+        r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
+        r"|were) you"
+        r" (?:mean|ask\w*|refer\w*|talk\w*|thinking|looking|interested)\b|\b(?:id|i would|we would|wed|i|i will"
+        r"|ill) need (?:to \w+ )?(?:more|to know)\b",
         r"^(?:sorry |but |and |then |so )*(?:could|can|would|will) you (?:please |kindly |perhaps |maybe"
         r" )?(?:provide|give|tell|share|clarify|specify|let|upload|send|elaborate|rephrase|offer|supply|describe|be"
         r" more|say more|confirm)\b",

@@ -36,6 +36,9 @@ ELSEWHERE = re.compile(
             r"|\bnon (?:(?:lo|la|mi|ne|ho|è) )*(?:so|sappiamo|posso|conosco|ho|sono (?:in grado|sicur|a conoscenza"
             r"|autorizz)|riesco|dispongo|è possibile|possibile|idea|ricordo|riconosco|noto|dato sapere)|\bnessuna"
             r" (?:idea|informazion)"
+            r"|\b(?:no|não|nao|non|ne|n|sin|sem|ni) (?:\w+ ){0,5}?(?:idea|ideia|idée|informaci\w+|informaç\w+"
+            r"|alcance|conocimiento"
+            r"|conhecimento|registros?|antecedentes|constancia|pista|remota|noção|menor|conoscenza|informazioni)\b"
             # de, nl
             r"|\bwei(?:ß|ss) (?:\w+ ){0,4}?(?:nicht|nichts|niemand)|\bkein\w* (?:\w+ )?(?:ahnung|information|angabe"
             r"|daten|auskunft|antwort|kenntnis|hinweis|schimmer|zugriff|wissen|idee|eintr|aussage|erinnerung"
@@ -68,7 +71,8 @@ ELSEWHERE = re.compile(
             r"|\bзабыл|\bотсутству"
             # zh, ja, ko
             r"|(?:不|没|沒|无|無|未|难以|難以|缺乏|缺少).{0,10}?(?:知|清楚|了解|瞭解|确定|確定|识别|識別|辨认|辨識|认识|認識|回答|提供|信息|資訊|资讯|资料|資料|数据|說|说"
-            r"|透露|判断|判斷|相关|相關|找到|得知|知晓|记录|記錄|熟悉|认出|明|印象|头绪|答案|详|詳|办法|告知|告诉|推测|得到|能力|权限|看出|方式|从|记得|敢|便)"
+            r"|透露|确认|確認|核实|获取|獲取|作答|评论|讨论|分享|推断|辨别|掌握|收录|公开|证实|猜|判断|判斷|相关|相關|找到|得知|知晓|记录|記錄|熟悉|认出|明|印象|头绪|答案|详|詳|办法"
+            r"|告知|告诉|推测|得到|能力|权限|看出|方式|从|记得|敢|便)"
             r"|(?:回答|判断|判斷|确定|確定|说|說|认|認|知道|看|告诉|告訴|提供|识别|辨认|查|找|给|想|答|认不|猜)不(?:了|出|到|清|上来|起来|得)|超出.{0,8}(?:知识|知識|范围"
             r"|範圍|能力)|^(?:无可奉告|無可奉告|未知|不详"
             r"|不詳|不明)"
