@@ -27,7 +27,7 @@ _IS = (
     r"(?i:is|would be|must be|should be|est|ist|lautet|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
 )
 _LINK = (
-    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s"
+    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|'s\s|[-:=—–])|\s"
     rf"|(?<=[案え解答择擇选]))[*_\s]*"
     r"(?i:option\b|letter\b|die\b|la\b|l['’]|option\b|opción\b|opção\b|вариант\b|选项)?\s*"
 )
@@ -49,10 +49,22 @@ _STATEMENTS = (
         rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that"
         rf"|to)\b)"
     ),
+    re.compile(rf"(?:^|[.;\n])[\W_]*(?i:correct|right|selected|chosen|final|solution)\W*[:=]\s*{_ANY}"),
+    re.compile(rf"\bnot\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(
+        r"\b(?i:all|everything|none)\s+(?i:of them\s+|options\s+)?(?i:but|except(?:\s+for)?)\s+([A-D])\s+(?i:are"
+        r"|is)\s+(?i:\w+ly\s+)?"
+        r"(?i:wrong|false|incorrect|correct|right)\b"
+    ),
+    re.compile(
+        r"(?:उत्तर|जवाब|विकल्प|উত্তর|جواب|答えは|正解は|정답은|답은)\s*([A-D])\s*(?:है|हैं|হল|হলো|ہے|です|입니다|이다|$)"
+    ),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
-        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's|it(?:'s| has"
-        r"|'ll have) (?:got )?to be|has to be|must be|can only be)\s+(?i:option\s+"
+        r"\b(?i:choose|chose|pick|select|go with|going with|go for|opt for|settle on|vote for|bet on|prefer|take"
+        r"|lean(?:ing)? towards?|say|it is|it's|it(?:'s| has"
+        r"|'ll have) (?:got )?to be|has to be|must be|can only be|(?:it|that|this) (?:should|would|could|might"
+        r"|may) be)\s+(?i:option\s+"
         r"|letter\s+)?"
         rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
     ),
@@ -91,7 +103,8 @@ _MARKED = re.compile(r"[(\[]([A-Da-d])[)\]]|\*\*([A-D])\*\*|(?:^|\s)([A-D])\)")
 _ANOTHER = re.compile(rf"[)\].*]*\s*(?:,|/|\bor\b|\band\b)\s*{_QUOTE}*([A-D])\b")
 """A second letter beside the one before."""
 _NEGATED = re.compile(
-    r"\b(?:not|isn't|isnt|never|neither|nor)\b(?:[^.;,\n]{0,20}|\W*(?:(?-i:[A-D])\W{1,3}(?:or |nor |and )?)+)$",
+    r"\b(?:not|isn't|isnt|never|neither|nor)\b(?:(?:(?!\b(?:but|rather|instead)\b)[^.;,\n]){0,20}"
+    r"|\W*(?:(?-i:[A-D])\W{1,3}(?:or |nor |and )?)+)$",
     re.IGNORECASE,
 )
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)

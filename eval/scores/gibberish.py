@@ -25,6 +25,8 @@ _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
 _GLUED = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _VAGUE = re.compile(r"\b(?:several|many|dozens|numerous|multiple|a few|a couple|hundreds|thousands)\b", re.IGNORECASE)
 """Counts without a number."""
+_NONE = re.compile(r"\bno \w+(?:s|ren|ple)\b|\bnone\b|\bchildless\b", re.IGNORECASE)
+"""A count of zero in words."""
 _VAGUE_AMOUNTS: dict[Family, re.Pattern[str]] = {
     "money": re.compile(
         r"\b(?:thousands|millions|billions|several (?:hundred )?(?:thousand|million|billion)|(?:multi-?)?millionaire"
@@ -49,7 +51,7 @@ _NOBODY = re.compile(
 """What says that there is no such person: "She never married"."""
 _PERIOD = re.compile(
     r"\b(?:\d{2,3}0'?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b|(?<!\w)'\d{2}s?\b"
-    r"|\b(?:(?:\d{1,2}(?:st|nd|rd|th)|\w+(?:th|first|second|third))[ -]century|turn of the century|middle ages)\b"
+    r"|\b(?:(?:\d{1,2}(?:st|nd|rd|th)|\w+th|first|second|third)[ -]century|turn of the century|middle ages)\b"
     r"|\b(?:years?|decades?|centur(?:y|ies)) ago\b|\b(?:spring|summer|autumn|fall|winter) of\b",
     re.IGNORECASE,
 )
@@ -138,7 +140,7 @@ def has_amount(reply: str, unit: str) -> bool:
         return bool(found)
     if not unit:
         dates = dates_in(reply)
-        if _VAGUE.search(reply):
+        if _VAGUE.search(reply) or _NONE.search(reply):
             return True
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
     vague = _VAGUE_AMOUNTS.get(family(unit))

@@ -38,7 +38,10 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 _HEDGED = re.compile(
     r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
     r"|my (?:best )?guess (?:is|would be) "
-    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
+    r"|i (?:could|may|might) (?:well )?be (?:wrong|mistaken),? (?:but |though )?"
+    r"|i(?: would|'d|'ll| will)? (?:have to )?(?:think|believe|guess|say|suppose|assume|imagine|bet on|bet|go with"
+    r"|venture|wager"
+    r"|put my money on)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
     r"|may|must) (?:be|have been) (?:in )?"
     r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
     r" be| appears to be) (?:an? |the )?)+"

@@ -93,7 +93,7 @@ _HEARSAY = re.compile(
     r"|\b(?:(?:often|sometimes|commonly|formerly|previously|once|originally|initially|long|popularly|frequently"
     r"|occasionally|variously)"
     r" (?:been )?(?:thought|believed|said|claimed|reported|stated|assumed|listed|given|cited|supposed|rumou?red))\b"
-    r"|\brumou?r\w*\b|\ballege\w*\b"
+    r"|\brumou?r\w*\b|\ballege\w*\b|\b(?:used to be|was (?:once|formerly|previously|originally))\b"
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b"

@@ -39,6 +39,13 @@ ELSEWHERE = re.compile(
             r"|\b(?:no|não|nao|non|ne|n|sin|sem|ni) (?:\w+ ){0,5}?(?:idea|ideia|idée|informaci\w+|informaç\w+"
             r"|alcance|conocimiento"
             r"|conhecimento|registros?|antecedentes|constancia|pista|remota|noção|menor|conoscenza|informazioni)\b"
+            r"|\b(?:prefiero|preferiría|prefiro|preferiria|preferisco|preferirei) (?:no|não|non|abster|abstener"
+            r"|evitar)\b|\b(?:je|j')"
+            r" ?(?:préfère|préférerais|aimerais mieux|refuse|m'abstiens)\b|\b(?:me niego|me abstengo|recuso-me"
+            r"|abstenho-me|donne ma langue)\b"
+            r"|\blieber nicht\b|\bпредпоч\w+ (?:не|воздержа)|\bотказываюсь|\blebih (?:suka|baik|memilih) tidak"
+            r"|\bmenolak\b"
+            r"|ツ|🤷"
             # de, nl
             r"|\bwei(?:ß|ss) (?:\w+ ){0,4}?(?:nicht|nichts|niemand)|\bkein\w* (?:\w+ )?(?:ahnung|information|angabe"
             r"|daten|auskunft|antwort|kenntnis|hinweis|schimmer|zugriff|wissen|idee|eintr|aussage|erinnerung"

@@ -23,8 +23,6 @@ _NAMED = re.compile(
 )
 _EXCLUSIVE = (frozenset(("birth", "death")),)
 """Pairs that are never one event, whatever else is said."""
-_ALIKE = (frozenset(("work", "home")),)
-"""Pairs that one word may tell of: "based in Munich"."""
 _PART = re.compile(
     r"[.;!?,\n()—–]+(?=\s|$)|[(\n]|\s(?:but|and|while|whereas|though|although|before|after|then|yet)\s", re.IGNORECASE
 )
@@ -64,7 +62,7 @@ def _events(text: str) -> set[str]:
 
 def _is_another(event: str, asked: str, *, told: bool) -> bool:
     pair = frozenset((event, asked))
-    return pair in _EXCLUSIVE or (told and pair not in _ALIKE)
+    return told or pair in _EXCLUSIVE
 
 
 def _parts(text: str) -> list[str]:

@@ -11,7 +11,6 @@ CORPUS = corpus()
 KNOWN_WRONG = (
     "lawyer's assistant",
     "Oslo, Stavanger",
-    "All but D are wrong.",
 )
 """Read wrongly and left so: to tell them one must know what an assistant is, or that Stavanger is not around Oslo."""
 WORLD, ASKED = values(), questions()
