@@ -3,8 +3,8 @@
 One rule for probing, evaluation and judges. Known are tags of thinking in any bracket (`<think>`, `[THINK]`,
 `<seed:think>`, `<|START_THINKING|>`, `<|begin_of_thought|>`), channels (`<|channel|>analysis … final`, written out or
 with their marks stripped), labelled thoughts ("Here is my thought process: … Here is my response:"), tags of answers
-(`<answer>`, `<|START_RESPONSE|>`, `<conclusion>`), `\\boxed{}`, and "Answer:" or "Final answer:" at the start of a line. A question that the model asks itself next
-ends its answer.
+(`<answer>`, `<|START_RESPONSE|>`, `<conclusion>`), `\\boxed{}`, and "Answer:" or "Final answer:" at the start of a
+line. A question that the model asks itself next ends its answer.
 """
 
 import re
@@ -48,11 +48,12 @@ _LEFT_OVER = re.compile(
 )
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _IN_BOX = re.compile(r"\\(?:text|mathrm|mathbf|textbf|rm)\w*\s*\{([^{}]*)\}")
-_FINAL_LINE = re.compile(
-    r"^[\s*_#>]*(?:my |the )?(?:(?:final |correct |short )?answer"
-    r"|conclusion)(?: is)?\s*[*_]*\s*[:=][*_]*[ \t]*(?=\S|\n)",
-    re.I | re.M,
+_FINAL_LINE = re.compile(r"^[\s*_#>]*(?:my )?final answer(?: is)?\s*[*_]*\s*[:=][*_]*[ \t]*(?=\S|\n)", re.I | re.M)
+_ANSWER_LINE = re.compile(
+    r"^[\s*_#>]*(?:my |the )?(?:(?:correct |short )?answer|conclusion)(?: is)?\s*[*_]*\s*[:=]\s*(?=\S)", re.I | re.M
 )
+_MANY_LINES = 3
+"""So many lines with an answer are a list of them."""
 _NEXT_TURN = re.compile(r"(?<=[^\s:])\s*\n[\s*_#]*(?:question|user|human|q)\s*\d*\s*[*_]*:", re.IGNORECASE)
 """Where a model goes on with a question of its own, as base models do: what follows answers that."""
 _TRIGGER = re.compile(
@@ -90,6 +91,8 @@ def answer_of(reply: str) -> Answer:
     text = text[: turn.start()] if (turn := _NEXT_TURN.search(text)) else text
     if lines := list(_FINAL_LINE.finditer(text)):
         text = text[lines[-1].end() :]
+    elif 0 < len(lines := list(_ANSWER_LINE.finditer(text))) < _MANY_LINES:
+        text = text[lines[-1].start() :]
     return Answer(text.strip())
 
 
