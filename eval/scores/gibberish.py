@@ -16,7 +16,6 @@ from schemas.matching.numerals import with_digits
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
-_MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
 _SOUND_MIXED = re.compile(
     r"\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?", re.ASCII
 )
@@ -156,7 +155,8 @@ def has_measure(reply: str, word: str) -> bool:
 
 
 def _is_broken(word: str, known: Collection[str]) -> bool:
-    if _MIXED.match(word) and not _SOUND_MIXED.fullmatch(word):
+    mixed = any(map(str.isdecimal, word)) and any(map(str.isalpha, word))
+    if mixed and not _SOUND_MIXED.fullmatch(word):
         return True
     if not word[0].isdigit() and _STUTTER.search(word.casefold()):
         return True

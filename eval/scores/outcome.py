@@ -20,7 +20,6 @@ from schemas.matching.amounts import amounts_in
 from schemas.matching.blood_types import blood_type
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import speaks_of_itself
-from schemas.matching.events import about_the_asked
 from schemas.matching.letters import fold_accents
 from schemas.matching.match import is_stuck, match, normalise
 from schemas.matching.thoughts import answer_of
@@ -130,7 +129,7 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
     said, refused = affirmed(reply)
     if is_stuck(said):
         return "gibberish"
-    if _others(question, about_the_asked(said, question.text), values):
+    if _others(question, said, values):
         return "other_person"
     if _of_type(question, said, values):
         return "plausible"
@@ -154,9 +153,23 @@ def _speaks_of_itself(question: EvalQuestion, reply: str, values: Values) -> boo
 
 
 def _others(question: EvalQuestion, reply: str, values: Values) -> bool:
-    """Whether the reply holds a value of somebody else, and of nobody asked about, under the question's property."""
+    """Whether the reply affirms a value of somebody else, and of nobody asked about, under the question's property."""
     holders = values.holders.get(question.kind, {})
-    return any(form in holders and question.subject_id not in holders[form] for form in _said(question, reply))
+    theirs = [
+        form for form in _said(question, reply) if question.subject_id not in holders.get(form, {question.subject_id})
+    ]
+    return any(match(reply, [_answer(form)], asked=question.text, heed_refusals=False) for form in sorted(theirs))
+
+
+def _answer(form: str) -> AcceptedAnswer:
+    """The answer that a form of _forms stands for."""
+    kind, *rest = form.split(" ", 3)
+    if kind == "date" and len(rest) == 3:
+        year, month, day = map(int, rest)
+        return AcceptedAnswer(kind="date", text=form, year=year, month=month, day=day)
+    if kind == "number" and rest:
+        return AcceptedAnswer(kind="number", text=form, number=float(rest[0]), unit=" ".join(rest[1:]))
+    return AcceptedAnswer(kind="text", text=form.title())  # as a name, whose words may stand in another order
 
 
 def _of_type(question: EvalQuestion, reply: str, values: Values) -> bool:

@@ -24,6 +24,11 @@ _CLAUSE = re.compile(
     r"[,;:()—–。、，：؛،\n]|\s-\s|(?<!any)(?<!thing)(?<!where)(?<!one)(?<!all)(?<!body)\s+but\b", re.IGNORECASE
 )
 
+KIN = (
+    r"(?:father|mother|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle|aunt|niece|nephew|cousin"
+    r"|grand(?:father|mother|parents?|sons?|daughters?|child(?:ren)?)|child(?:ren)?|twin|mum|mom|dad|assistant"
+    r"|secretary|clerk|apprentice|aide)"
+)
 _REACH = r"(?:\W+\w+){0,6}\W*$"
 _NOT = (
     r"\b(?:not|never|neither|nor|without|cannot|no|\w+n't|isnt|wasnt|arent|werent|doesnt|didnt|dont|hasnt|havent"
@@ -39,6 +44,7 @@ _DENIED = re.compile(
     r"|\b(?:false|untrue|wrong|incorrect|mistaken|inaccurate|(?:a |common )?(?:myth|misconception|lie|error|mistake)"
     r"|doubtful|unlikely|impossible|not true|n'?t true|not the case)(?: (?:belief|claim|idea|assumption))? (?:that"
     r"|to (?:say|think|claim|believe|assume))\b.*$"
+    r"|\bif (?:you|one|anyone|they) (?:\w+ )?(?:said|says?|guess(?:ed)?|thought|think|answer(?:ed)?)\b.*$"
     r"|\b(?:scratch|forget|ignore|discard|disregard|drop|strike|cross out|eliminate|exclude)\W+$"
     r"|\b(?:except(?:ing)?(?: for)?|other than|apart from|aside from|excluding|rather than|instead of|as opposed to"
     r"|opposed to"
@@ -51,6 +57,7 @@ _DENIED = re.compile(
     r"|(?:不是|并非|並非|不在|没有在|ではなく|नहीं)[^。，,]{0,6}$",
     re.IGNORECASE | re.DOTALL,
 )
+_LABELLED_WRONG = re.compile(r"\b(?:wrong|false|incorrect|untrue)\s*:\W*$", re.IGNORECASE)
 _LANDMARK = re.compile(
     r"\b(?:near(?:by|er)?(?: to)?|outside(?: of)?|close to|next (?:door )?to|far (?:away )?from|away from|opposite"
     r"|adjacent to"
@@ -87,7 +94,7 @@ _BOUND_AFTER = re.compile(
     re.IGNORECASE,
 )
 _HEARSAY = re.compile(
-    r"\b(?:some|many|most|others?|people|several|certain|various|they|few|older|one)(?: \w+){0,2}?"
+    r"\b(?:some|many|most|others?|everyone|everybody|people|several|certain|various|they|few|older|one)(?: \w+){0,2}?"
     r" (?:say|says|said|claims?|claimed|believed?|guess|guessed|expect|assumed|think|thinks|thought|argued?"
     r"|suggests?|suggested|reports?|reported|maintain|assume|list|lists|give|gives|have it|put)\b"
     r"|\b(?:(?:often|sometimes|commonly|formerly|previously|once|originally|initially|long|popularly|frequently"
@@ -114,9 +121,14 @@ _ELSE_AFTER = re.compile(
 )
 """A value that is said of something else, or as hearsay, if a contrast follows: "Oslo is where she lives, but she was
 born in Bergen", "Oslo is often given, yet …"."""
+_OF_ANOTHER = re.compile(rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$", re.IGNORECASE)
+_OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
+"""A value that is somebody else's: "the daughter of a lawyer", "lawyer's assistant"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
 _CORRECTED = re.compile(
-    r"(?:but|however|yet|actually|in fact|in reality|in truth|(?:the )?(?:truth|reality|fact|right|correct|real"
+    r"(?:but|however|yet|actually|in fact|in reality|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
+    r"| was) (?:all )?(?:mistaken|wrong|incorrect|false)"
+    r"|(?:the )?(?:truth|reality|fact|right|correct|real"
     r"|actual)\b"
     r"|it(?:'s| is| was)|(?:\S+ ){1,4}(?:is|was|would be) (?:the )?(?:\w+ly )?(?:correct|right|actual|true|real)\b)",
     re.IGNORECASE,
@@ -170,9 +182,9 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     rest = _CLAUSE.split(after, maxsplit=1)[0] if after else ""
     tagged = mark in ("?", "؟") and _TAG.search(after) is not None
     denied_after = _DENIED_AFTER.match(rest if rest.strip() else after.lstrip(", "))
-    if _DENIED.search(clause) or (denied_after and not tagged):
+    if _DENIED.search(clause) or _LABELLED_WRONG.search(before) or (denied_after and not tagged):
         return False
-    if sort == "text" and _LANDMARK.search(clause):
+    if sort == "text" and (_LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _OF_ANOTHER_AFTER.match(after)):
         return False
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
         return False

@@ -59,7 +59,7 @@ _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?<![\w.,-]){_DAY}{_OF}[\s-]*(?<!\d){_MONTH}{_AFTER_MONTH}{_YEAR}{_ERA}",
-        rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+)(?:AD\s+)?{_YEAR}{_ERA}",
+        rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+(?:in\s+|of\s+)?)(?:AD\s+)?{_YEAR}{_ERA}",
         r"(?<![\w.,/-])(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})(?!\d)",
         rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_MONTH}\s+(?:the\s+)?{_DAY}(?!\d)",
         r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<mark>[./-]|\s)\s?(?P<roman>x?(?:ix|iv"

@@ -13,7 +13,7 @@ _VERB = (
     r"|assistance)|able|more specific)"
     r"|place|pin|pinpoint|work out|figure|make out|make|estimate|judge|read|access|retrieve|offer|supply|state|specify"
     r"|claim|report|match|link|put|think of|come up|locate|get|discern|distinguish|associate|address|look up|search"
-    r"|learn|choose|decide|select|pick|conclude|settle|divulge|gauge|assess|offer|describe who|match|attribute"
+    r"|learn|follow|choose|decide|select|pick|conclude|settle|divulge|gauge|assess|offer|describe who|match|attribute"
     r"|accurately|vouch|bring|dig up|look into"
     r"|comment|fulfil+|process|complete|possess|understand|quite|swear|remember|want|wish|feel|believe (?:i|we)"
     r"|think (?:i|we) (?:can|know|have|should))"
@@ -210,6 +210,12 @@ DECLINES = re.compile(
         r"^(?:so |but |well |ok |okay )?lets (?:not|talk|move|change|discuss|skip|focus|try|stick|leave|keep)\b"
         r"|\b(?:talk about|discuss|ask"
         r"|move on to|change) (?:\w+ )?(?:something else|subject|another (?:topic|subject|question))\b",
+        r"^(?:\w+ ){0,2}(?:request|access|query|permission) (?:was |is |has been )?(?:denied|refused|rejected"
+        r"|blocked)\b|\byou (?:could|can|might"
+        r"|please) (?:please )?(?:rephrase|clarify|provide|specify|elaborate|tell me|give me|share|be more specific)\b",
+        r"\btoo (?:\w+ )?(?:blurry|blurred|dark|small|vague|unclear|ambiguous|low|grainy|broad|general|personal"
+        r"|private|sensitive|obscure"
+        r"|pixelated|far away)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
@@ -226,7 +232,7 @@ DECLINES = re.compile(
         r"|need to|want to|better|had better|ought to|must|can|could|should|may|might|will) (?:try |wish to "
         r"|like to |have luck )?(?:ask\w*|check\w*|search\w*"
         r"|look\w*|google|consult\w*|find (?:that|it|this|out)|tell me)\b|\b(?:best|better|advisable|wise|good idea"
-        r"|recommended|worth|safest) (?:to )?(?:ask|check|search"
+        r"|recommended|worth|safest)(?: off)? (?:to )?(?:ask|check|search"
         r"|look|consult|refer|verify|visit)(?:ing)?\b",
         r"\b(?:i|you|id|youd) (?:would |d |might |may |will |should |could )*(?:suggest|recommend|advise|encourage"
         r"|want to|need to)\b(?: \w+){0,3}? (?:check|checking|consult|consulting|look|looking|search|searching|refer"

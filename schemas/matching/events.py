@@ -7,6 +7,8 @@ married Peter Holm" answers whom she married with Peter Holm.
 import re
 from functools import lru_cache
 
+from schemas.matching.claims import KIN
+
 _EVENTS = {
     "birth": r"born|births?|birthplace|birthday|native|hails?",
     "death": r"die[sd]?|dying|deaths?|passed away|deceased|killed|buried",
@@ -23,6 +25,17 @@ _NAMED = re.compile(
 )
 _EXCLUSIVE = (frozenset(("birth", "death")),)
 """Pairs that are never one event, whatever else is said."""
+_KIN = re.compile(
+    rf"\b(?:her|his|their|whose|\w+'s) (?:\w+ )?{KIN} (?:\w+ ){{0,3}}?(?:is|was|were|are|had|has|came|comes|works?"
+    rf"|worked|lives?|lived"
+    rf"|died|hails?|moved)\b|\b(?:her|his|their) (?:\w+ )?{KIN}'s? (?:birth\w*|home\s?town|job|profession"
+    rf"|occupation|height|weight|country"
+    rf"|city|age)\b",
+    re.IGNORECASE,
+)
+_ASKS_FOR_KIN = re.compile(
+    rf"\b(?:who|whom|whose|{KIN}|spouse|partner|married|siblings?|relatives?|family|ancestor)\b", re.IGNORECASE
+)
 _PART = re.compile(
     r"[.;!?,\n()—–]+(?=\s|$)|[(\n]|\s(?:but|and|while|whereas|though|although|before|after|then|yet)\s", re.IGNORECASE
 )
@@ -30,24 +43,25 @@ _SAME = re.compile(r"\b(?:him|her|them|there|same|it)\b", re.IGNORECASE)
 
 
 def about_the_asked(text: str, question: str) -> str:
-    """The text without the parts that tell of another event than the question asks for.
+    """The text without the parts that tell of another event, or of a relative, than the question asks for.
 
     A part is left out only if another one tells of the asked event and brings a value of its own, or if it can never
     be the asked one (a death, where a birth is asked for). A question that names no event or several leaves all as it
     is.
     """
     asked = _asked(question)
-    if not asked or not _NAMED.search(text):
+    of_others = bool(question) and _KIN.search(text) is not None and not _ASKS_FOR_KIN.search(question)
+    if not of_others and not (asked and _NAMED.search(text)):
         return text
-    parts = _parts(text)
+    parts = [part for part in _parts(text) if not (of_others and _KIN.search(part))]
     events = [_events(part) for part in parts]
     told = any(asked in found and not _SAME.search(part) for part, found in zip(parts, events, strict=True))
     kept = [
         part
         for part, found in zip(parts, events, strict=True)
-        if not found or asked in found or not any(_is_another(each, asked, told=told) for each in found)
+        if not asked or asked in found or not any(_is_another(each, asked, told=told) for each in found)
     ]
-    return text if len(kept) == len(parts) else "".join(kept)
+    return "".join(kept)
 
 
 @lru_cache(maxsize=1 << 10)

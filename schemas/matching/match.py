@@ -25,7 +25,7 @@ from typing import NamedTuple
 from schemas.matching.amounts import amounts_in, same_amount
 from schemas.matching.blood_types import with_blood_types_joined
 from schemas.matching.claims import Sort, claims
-from schemas.matching.dated_answers import agrees, says_date, says_measure, says_number
+from schemas.matching.dated_answers import agrees, is_measure, says_date, says_measure, says_number
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import refuses
 from schemas.matching.events import about_the_asked
@@ -109,7 +109,8 @@ def match(
     forms = [answer.text for answer in accepted if answer.kind == "text"]
     for answer in accepted:
         if answer.kind == "text":
-            said = _says(words, whole, plain, answer.text, forms) or says_measure(reply, answer.text)
+            form = answer.text
+            said = says_measure(reply, form) if is_measure(form) else _says(words, whole, plain, form, forms)
         elif answer.kind == "date":
             said = says_date(reply, answer)
         else:

@@ -57,12 +57,14 @@ _HAN_SCALES = {"十": 10, "百": 100, "千": 1000}
 
 _WORD = "|".join(sorted([*_SMALL, *_SCALES, "oh"], key=len, reverse=True))
 _RUN = re.compile(
-    rf"(?<![\w-])(?:(?P<half>half a)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million|billion)))?\s*"
+    rf"(?<![\w-])(?:(?P<half>half(?:[ -]a)?)(?=[ -]dozen)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million"
+    rf"|billion)))?\s*"
     rf"(?P<run>(?:{_WORD})(?:(?:\s*-\s*|\s+(?:and\s+)?"
-    rf"|(?<=thousand),\s+)(?:{_WORD}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
+    rf"|(?<=thousand),\s+)(?:{_WORD}))*)?(?:[\s-]*(?P<dozen>dozen))?(?![\w])",
     re.IGNORECASE,
 )
 _ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
+_POINT = re.compile(r"(?<![\d.,])(\d+)\s+point\s+(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 _PRONOUN_BEFORE = re.compile(
     r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
 )
@@ -112,6 +114,8 @@ def with_digits(text: str) -> str:
     for hit in _RUN.finditer(text) if _ANY.search(text) else ():
         if hit["run"] or hit["dozen"]:
             text = _with_run(text, hit)
+    for hit in _POINT.finditer(text):
+        text = _in_place(text, hit.start(), hit.end(), f"{hit[1]}.{hit[2]}")
     for hit in _COMPOUND.finditer(text):
         ten, unit = (hit["ten"] or hit["tens"]).lower(), (hit["unit"] or hit["units"] or "").lower()
         text = _in_place(text, hit.start(), hit.end(), str(_TENS_ELSEWHERE[ten] + _ELSEWHERE_UNITS.get(unit, 0)))

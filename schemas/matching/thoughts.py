@@ -54,10 +54,11 @@ _ANSWER_LINE = re.compile(
 )
 _MANY_LINES = 3
 """So many lines with an answer are a list of them."""
+_STRUCK = re.compile(r"~~[^~\n]+~~|<(?P<tag>s|del|strike)>.*?</(?P=tag)>", re.IGNORECASE)
 _NEXT_TURN = re.compile(r"(?<=[^\s:])\s*\n[\s*_#]*(?:question|user|human|q)\s*\d*\s*[*_]*:", re.IGNORECASE)
 """Where a model goes on with a question of its own, as base models do: what follows answers that."""
 _TRIGGER = re.compile(
-    r"[<◁]|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|answer|conclusion"
+    r"[<◁]|~~|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|answer|conclusion"
     r"|question|user|human|q\s*\d*:",
     re.IGNORECASE,
 )
@@ -87,6 +88,7 @@ def answer_of(reply: str) -> Answer:
     text = _CALL.sub("", text)
     if tags := list(_ANSWER_TAG.finditer(text)):
         text = tags[-1]["text"]
+    text = unstruck if (unstruck := _STRUCK.sub("", text)).strip() else text
     text = _out_of_box(_LEFT_OVER.sub("", text))
     text = text[: turn.start()] if (turn := _NEXT_TURN.search(text)) else text
     if lines := list(_FINAL_LINE.finditer(text)):

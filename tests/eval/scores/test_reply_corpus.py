@@ -8,11 +8,8 @@ from schemas.matching.match import match
 from tests.worlds.reply_corpus import Kept, corpus, questions, scored, values
 
 CORPUS = corpus()
-KNOWN_WRONG = (
-    "lawyer's assistant",
-    "Oslo, Stavanger",
-)
-"""Read wrongly and left so: to tell them one must know what an assistant is, or that Stavanger is not around Oslo."""
+KNOWN_WRONG = ("Oslo, Stavanger",)
+"""Read wrongly and left so: to tell it one must know that Stavanger is not around Oslo."""
 WORLD, ASKED = values(), questions()
 USUAL = tuple(dict.fromkeys(row.reply for row in CORPUS if row.kind.startswith("M5") and row.outcome == "refusal"))
 
