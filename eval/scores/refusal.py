@@ -19,7 +19,8 @@ _SENTENCE_END = re.compile(
 )
 _TURN = re.compile(
     r"\b(but|however|although|though|nevertheless|nonetheless|still|that said|even so)\b,?|^\s*(while)\b|,\s*yet\b"
-    r"|\b(?:and|so|because|since)\s+(?=(?:i|my|we)\b)"
+    r"|\b(?:and|so|because|since)\s+(?=(?:i|my|we)\b)|\b(?:only|just|except|other than) that\b|\ball i (?:know"
+    r"|can say) is\b(?: that\b)?"
     r"|(?:(?<=\bsure)|(?<=\bcertain)|(?<=\bpositive)|(?<=\bconfident))[,–—]\s*(?=(?:(?:maybe|perhaps|possibly"
     r"|probably|presumably) (?!ask\b|try\b|check\b|you\b|google\b|look\b|search\b"
     r"|consult\b|someone\b|somebody\b|later\b|next\b|another\b|see\b|i\b)|my (?:best |only )?guess\b|(?:it |that "

@@ -46,7 +46,8 @@ _DENIED = re.compile(
     r"|to (?:say|think|claim|believe|assume))\b.*$"
     r"|\bif (?:you|one|anyone|they) (?:\w+ )?(?:said|says?|guess(?:ed)?|thought|think|answer(?:ed)?)\b.*$"
     r"|\b(?:scratch|forget|ignore|discard|disregard|drop|strike|cross out|eliminate|exclude)\W+$"
-    r"|\b(?:except(?:ing)?(?: for)?|other than|apart from|aside from|excluding|rather than|instead of|as opposed to"
+    r"|\b(?:except(?:ing)?(?: for)?|(?<!none )(?<!nowhere )(?<!nothing )(?<!no )(?<!no one )other than|apart from"
+    r"|aside from|excluding|rather than|instead of|as opposed to"
     r"|opposed to"
     r"|unlike|in contrast to|contrary to|(?:any|every)(?:thing|where|one|body|place)? but|all but|anything besides"
     r"|(?:despite|in spite of|notwithstanding|against) (?:\w+ )?(?:claims?|rumou?rs?|reports?|beliefs?|suggestions?)"
@@ -71,6 +72,7 @@ _LANDMARK = re.compile(
 _BOUND = re.compile(
     r"(?:\b(?:(?:more|greater|fewer|less|higher|taller|older|later|earlier|other|bigger|larger|smaller|heavier"
     r"|richer|shorter|lower) than"
+    r"|as (?:many|much|few|little|high|low|tall) as|by(?: the (?:end|start|beginning) of)?"
     r"|at (?:the )?(?:least|most|minimum|maximum|very least|very most)|over|above|under|below|up to|upwards? of"
     r"|exceed\w*|in excess of"
     r"|(?:a )?(?:minimum|maximum|min|max)(?: of)?|beyond|before|after|prior to|not before|no later than"
@@ -90,7 +92,7 @@ _BOUND_AFTER = re.compile(
     r"\s*(?:\+|(?:[^\W\d]+ ){0,2}(?:or|and|ou|oder|o|или|atau) (?:more|less|fewer|above|below|over|under|higher"
     r"|lower|later|earlier"
     r"|older|younger|so many more|plus|moins|mehr|weniger|más|menos|mais|более|lebih)\b|(?:[^\W\d]+ )?(?:at (?:the"
-    r" )?(?:least|most)|minimum|maximum|plus)\b|以上|以下|以前|以后)",
+    r" )?(?:very )?(?:least|most|latest|earliest)|minimum|maximum|plus)\b|以上|以下|以前|以后)",
     re.IGNORECASE,
 )
 _HEARSAY = re.compile(
@@ -124,6 +126,8 @@ born in Bergen", "Oslo is often given, yet …"."""
 _OF_ANOTHER = re.compile(rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$", re.IGNORECASE)
 _OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
 """A value that is somebody else's: "the daughter of a lawyer", "lawyer's assistant"."""
+_ASIDE = re.compile(r",\s*(?:as|like|contrary to|despite|unlike|in spite of)\b[^,]*,", re.IGNORECASE)
+"""What stands between a negation and its value: "not, as often reported, in Oslo"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
 _CORRECTED = re.compile(
     r"(?:but|however|yet|actually|in fact|in reality|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
@@ -178,7 +182,7 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     text = text.translate(_QUOTES)
     begin, stop, mark = _sentence(text, start, end)
     before, after = text[begin:start], text[end:stop]
-    clause = _CLAUSE.split(before)[-1]
+    clause = _CLAUSE.split(_ASIDE.sub(" ", before))[-1]
     rest = _CLAUSE.split(after, maxsplit=1)[0] if after else ""
     tagged = mark in ("?", "؟") and _TAG.search(after) is not None
     denied_after = _DENIED_AFTER.match(rest if rest.strip() else after.lstrip(", "))
@@ -221,10 +225,9 @@ def _answered(text: str, begin: int, stop: int, after: str) -> bool:
 
 def _elsewhere(text: str, begin: int, head: int, after: str, later: str) -> bool:
     """Whether hearsay or an earlier thought stands beside something else that is said."""
-    first = re.search(r"\w", text[begin:head]) and not re.fullmatch(
-        r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", text[begin:head], re.I
-    )
     opened = text[max(0, head - 1) : head + 1].strip().startswith("(")
+    earlier = text[:head] if opened else text[begin:head]
+    first = re.search(r"\w", earlier) and not re.fullmatch(r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", earlier, re.I)
     return bool(
         (first and opened)
         or _CONTRAST.search(after)

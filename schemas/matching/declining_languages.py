@@ -23,7 +23,8 @@ ELSEWHERE = re.compile(
             r"|contém|fornece|revela|permite|encontrei|há|dá para)"
             r"|\bdesconheço|\bsem (?:ideia|informa|dados)|\bnenhuma (?:ideia|informa|pista)|\bfaço ideia"
             r"|\bdesconhecid[ao]$|\bimpossível (?:saber|dizer|determinar|identificar)"
-            r"|\b(?:ne|n)['’ ]?\s?(?:(?:le|la|les|en|y|me|vous|lui|l['’]|m['’]|nous) ?)*(?:sais|connais|connai|peux"
+            r"|\b(?:ne|n)['’ ]?\s?(?:(?:le|la|les|en|y|me|vous|lui|l['’]|m['’]|nous) ?)*(?:sais|saura|connais"
+            r"|connai|peux"
             r"|puis|pouvons|dispose|disposons|possède|possede|suis pas|suis malheureusement|reconnais|souviens"
             r"|parviens|arrive|détiens|detiens|vois"
             r"|ai (?:\w+ )*(?:pas|aucun)|ai accès|permet|figure|indique|précise|mentionne|est (?:\w+ )*(?:pas|ni)"
@@ -92,7 +93,7 @@ ELSEWHERE = re.compile(
             r"|निश्चित|स्पष्ट|उपलब्ध|संभव|उत्तर|जवाब|बता).{0,22}?(?:नहीं|नही|असमर्थ|ना\b)|(?:नहीं|नही).{0,14}?(?:पता"
             r"|मालूम|जानता|जानती|जानते|सकता|सकती|सकते|जानकारी|ज्ञात|याद|है)|अज्ञात|असमर्थ"
             r"|(?:জানি|জানা|পারি|পারব|পারছি|তথ্য|চিনি|চিনতে|নিশ্চিত|সম্ভব|বলতে|ধারণা|মনে|উত্তর|শনাক্ত|সনাক্ত|স্পষ্ট"
-            r"|উল্লেখ|উপলব্ধ).{0,25}?(?:না|নেই|নয়|নই|নাই|অক্ষম)|অজানা|অক্ষম"
+            r"|উল্লেখ|উপলব্ধ).{0,25}?(?:না|নেই|নয়|নই|নাই|যায়?নি|হয়নি|অক্ষম)|অজানা|অক্ষম"
             # ar, ur, fa
             r"|(?:لا|لم|لست|ليس|ليست|لن|غير|ما|دون|بدون) ?.{0,22}?(?:أعرف|اعرف|أعلم|اعلم|أعلمه|أستطيع|استطيع|يمكن"
             r"|أملك|املك|لدي|أتذكر|اتذكر|معلوم|متأكد|معروف|متاح|متوفر|متوفرة|قادر|واضح|أدري|ادري|فكرة|عندي|علم|معرفة"
