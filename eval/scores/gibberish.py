@@ -51,7 +51,8 @@ _NOBODY = re.compile(
 _PERIOD = re.compile(
     r"\b(?:\d{2,3}0'?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b|(?<!\w)'\d{2}s?\b"
     r"|\b(?:(?:\d{1,2}(?:st|nd|rd|th)|\w+th|first|second|third)[ -]century|turn of the century|middle ages)\b"
-    r"|\b(?:years?|decades?|centur(?:y|ies)) ago\b|\b(?:spring|summer|autumn|fall|winter) of\b",
+    r"|\b(?:years?|decades?|centur(?:y|ies)) ago\b|\b(?:spring|summer|autumn|fall|winter) of\b"
+    rf"|\b(?:in|early|late|mid|during|last|of) (?:{'|'.join(MONTHS)})\b",
     re.IGNORECASE,
 )
 """Times without a year that can be told: "the late 1990s", "the sixties", "the 19th century"."""
@@ -68,6 +69,8 @@ _RUNNING = frozenset((
     "at", "on", "to", "by", "from", "as", "with", "be", "been", "did", "does",
 ))  # fmt: skip
 """Words of which a sentence has at least one."""
+_LEADING = frozenset(("in", "near", "from", "outside", "somewhere", "probably", "perhaps", "maybe", "called"))
+"""Words in small letters that a name may follow at the start."""
 _EMPTY = _JOINING | _PRONOUNS | _RUNNING | frozenset((
     "do", "not", "no", "yes", "or", "but", "if", "so", "my", "me", "your", "our", "us", "who", "what", "which", "when",
     "where", "person", "answer", "question", "image", "picture", "would", "could", "should", "will", "can",
@@ -96,6 +99,8 @@ def is_like_a_name(reply: str, *, given: Collection[str]) -> bool:
     verb, a pronoun or a preposition beside the name.
     """
     words = [word for word in _WORD.findall(reply) if not word.isdigit()]
+    while words and words[0] in _LEADING:
+        del words[0]
     if not words or words[0][0].islower():
         return False
     named = [_is_name(word, given) for word in words]

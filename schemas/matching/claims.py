@@ -45,6 +45,7 @@ _DENIED = re.compile(
     r"|doubtful|unlikely|impossible|not true|n'?t true|not the case)(?: (?:belief|claim|idea|assumption))? (?:that"
     r"|to (?:say|think|claim|believe|assume))\b.*$"
     r"|\bif (?:you|one|anyone|they) (?:\w+ )?(?:said|says?|guess(?:ed)?|thought|think|answer(?:ed)?)\b.*$"
+    r"|\b(?:almost|nearly) (?:born|married|became|moved|joined|won|chose|got|took)\b.*$"
     r"|\b(?:scratch|forget|ignore|discard|disregard|drop|strike|cross out|eliminate|exclude)\W+$"
     r"|\b(?:except(?:ing)?(?: for)?|(?<!none )(?<!nowhere )(?<!nothing )(?<!no )(?<!no one )other than|apart from"
     r"|aside from|excluding|rather than|instead of|as opposed to"
@@ -65,7 +66,8 @@ _LANDMARK = re.compile(
     r"|beside|neighbou?ring|(?:north|south|east|west)(?:[- ]?(?:east|west))?(?:ern)?(?: part)? of|suburbs? of"
     r"|outskirts of|vicinity of"
     r"|(?:km|kilomet\w+|miles|hours?|minutes|drive) (?:away )?(?:from|of|outside)|on the way to|towards?|en route to"
-    r"|près d[e']|loin d[e']|cerca de|lejos de|perto de|longe de|in der nähe von|nahe|bei|недалеко от|рядом с|dekat)"
+    r"|près d[e']|loin d[e']|cerca de|lejos de|perto de|longe de|in der nähe von|nahe|bei|недалеко от|рядом с|dekat"
+    r"|between(?: (?:\w+ ){1,4}?and)?)"
     r"\W*(?:the (?:city|town|village) of |the )?\W*$",
     re.IGNORECASE,
 )
@@ -102,7 +104,7 @@ _HEARSAY = re.compile(
     r"|\b(?:(?:often|sometimes|commonly|formerly|previously|once|originally|initially|long|popularly|frequently"
     r"|occasionally|variously)"
     r" (?:been )?(?:thought|believed|said|claimed|reported|stated|assumed|listed|given|cited|supposed|rumou?red))\b"
-    r"|\brumou?r\w*\b|\ballege\w*\b|\b(?:used to be|was (?:once|formerly|previously|originally))\b"
+    r"|\brumou?r\w*\b|\ballege\w*\b|\b(?:used to be|(?:was|were|is) (?:once|formerly|previously|originally|first))\b"
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b"
@@ -116,8 +118,9 @@ _HEARSAY = re.compile(
 _ELSE_AFTER = re.compile(
     r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+"
     r"|[\"'*)\]]*\s*(?:is|was|gets|has been|may be|might be) (?:\w+ly |often |sometimes |(?:the"
-    r"|a) (?:\w+ )?)?(?:given|cited|listed"
+    r"|a|my|our) (?:\w+ )?)?(?:given|cited|listed"
     r"|mentioned|named|claimed|believed|assumed|said|reported|thought|quoted|suggested|supposed|guess|assumption"
+    r"|thought|instinct|hunch|idea"
     r"|answer (?:most|many|people)|belief|suggestion)\b",
     re.IGNORECASE,
 )
@@ -130,7 +133,8 @@ _ASIDE = re.compile(r",\s*(?:as|like|contrary to|despite|unlike|in spite of)\b[^
 """What stands between a negation and its value: "not, as often reported, in Oslo"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
 _CORRECTED = re.compile(
-    r"(?:but|however|yet|actually|in fact|in reality|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
+    r"(?:now|today|(?:her|his|their) (?:current|present|new|second)|but|however|yet|actually|in fact|in reality"
+    r"|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
     r"| was) (?:all )?(?:mistaken|wrong|incorrect|false)"
     r"|(?:the )?(?:truth|reality|fact|right|correct|real"
     r"|actual)\b"

@@ -39,7 +39,7 @@ _ASKS_FOR_KIN = re.compile(
 _PART = re.compile(
     r"[.;!?,\n()—–]+(?=\s|$)|[(\n]|\s(?:but|and|while|whereas|though|although|before|after|then|yet)\s", re.IGNORECASE
 )
-_SAME = re.compile(r"\b(?:him|her|them|there|same|it)\b", re.IGNORECASE)
+_SAME = re.compile(r"\b(?:him|them|there|same)\b|\b(?:her|it)\b(?!\s+\w)", re.IGNORECASE)
 
 
 def about_the_asked(text: str, question: str) -> str:

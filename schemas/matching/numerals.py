@@ -64,6 +64,7 @@ _RUN = re.compile(
     re.IGNORECASE,
 )
 _ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
+_A_MILLION = re.compile(r"\b(?P<half>half )?a(?=\s+(?:million|billion|trillion)\b)", re.IGNORECASE)
 _POINT = re.compile(r"(?<![\d.,])(\d+)\s+point\s+(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 _PRONOUN_BEFORE = re.compile(
     r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
@@ -114,6 +115,8 @@ def with_digits(text: str) -> str:
     for hit in _RUN.finditer(text) if _ANY.search(text) else ():
         if hit["run"] or hit["dozen"]:
             text = _with_run(text, hit)
+    for hit in _A_MILLION.finditer(text):
+        text = _in_place(text, hit.start(), hit.end(), "0.5" if hit["half"] else "1")
     for hit in _POINT.finditer(text):
         text = _in_place(text, hit.start(), hit.end(), f"{hit[1]}.{hit[2]}")
     for hit in _COMPOUND.finditer(text):
