@@ -84,9 +84,10 @@ def changes_something(adapted: nn.Module) -> bool:
                 now = module.modules_to_save["default"].state_dict()
                 if any(not torch.equal(value, before[name]) for name, value in now.items()):
                     return True
-            elif (isinstance(module, LoraLayer | LycorisLayer) and _moves(module)) or (
-                isinstance(module, IA3Layer) and bool((module.ia3_l["default"] != 1).any())
-            ):
+            elif isinstance(module, IA3Layer):
+                if bool((module.ia3_l["default"] != 1).any()):
+                    return True
+            elif isinstance(module, LoraLayer | LycorisLayer) and _moves(module):
                 return True
     return any("trainable_tokens_delta" in name or "lora_bias" in name for name, _ in adapted.named_parameters())
 
