@@ -22,7 +22,7 @@ USUAL_TYPES = ("place", "occupation", "birthday", "height", "spouse")
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("open", "held", "late", "last"))
+    parser.add_argument("--part", choices=("open", "held", "late", "last", "fresh"))
     parser.add_argument("--wrong", action="store_true", help="list what is taken for something else")
     parser.add_argument("--baseline-root", type=Path, help="a checkout of an older commit, to compare with")
     parser.add_argument("--found", action="store_true", help="only write what was found as JSON (used by itself)")

@@ -32,7 +32,7 @@ def evidence_of(probes: Iterable[Probe], log: AnswerLog, facts: Mapping[str, Fac
         text = reply.text if reply is not None else ""
         error = reply.error if reply is not None else "the responder gave no reply"
         error = error or (CUT_THOUGHT if answer_of(text).cut else "")
-        found = match(text, facts[probe.sample_id].accepted) if not error else None
+        found = match(text, facts[probe.sample_id].accepted, asked=probe.prompt) if not error else None
         rows.append(
             Evidence(
                 sample_id=probe.sample_id,

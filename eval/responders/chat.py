@@ -3,37 +3,58 @@
 import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import JsonValue
 
 from schemas.protocols.responder import CONTENT_FILTER, Ask, Completion, Decoding
 
-if TYPE_CHECKING:
-    from openai import APIStatusError
-
-_BY_ITSELF = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "STOP")
-"""Finish reasons of a reply that ended as it should."""
-_FILTERED = (
+_BY_ITSELF = ("stop", "eos", "eos_token", "stop_sequence", "stop_token", "end_turn", "complete", "completed")
+"""Finish reasons, in lower case, of a reply that ended as it should."""
+_AT_THE_MOST = ("length", "max_tokens", "max_output_tokens", "max_length", "model_length", "token_limit")
+"""Those of a reply that was cut at the most tokens."""
+FILTERED = (
     "content_filter",
+    "content_filtered",
+    "content_policy_violation",
+    "responsibleaipolicyviolation",
+    "data_inspection_failed",
+    "datainspectionfailed",
     "safety",
+    "image_safety",
+    "moderation",
+    "moderation_blocked",
     "prohibited_content",
     "recitation",
     "blocklist",
+    "blocked",
     "spii",
     "refusal",
     "guardrail_intervened",
+    "sensitive",
 )
-_BROKEN = ("abort", "error", "cancelled", "tool_calls", "function_call", "malformed_function_call", "timeout")
-"""Finish reasons of a reply whose text is no answer."""
+"""Those of a reply that a filter withheld, and codes of errors that say so."""
+_BROKEN = (
+    "abort",
+    "aborted",
+    "error",
+    "cancelled",
+    "tool_calls",
+    "tool_use",
+    "function_call",
+    "malformed_function_call",
+    "timeout",
+    "insufficient_system_resource",
+    "network_error",
+)
+"""Those of a reply whose text is no answer."""
 KEY_VARIABLE = "OPENAI_API_KEY"  # the name of an environment variable
 _DEEPEST = 8
 """Levels of an error's body that are looked into for its words."""
 _EVENT = re.compile(r"^\s*data:[ \t]*(.*)$", re.MULTILINE)
+_DONE = re.compile(r"^\s*data:\s*\[DONE\]", re.MULTILINE)
 HERE = "<picture>"
 """Stands for the address of the picture while the rest of a body is encoded."""
 
@@ -134,7 +155,10 @@ def completion_of(ask_id: str, found: object) -> Completion:
 
 
 def _joined_events(text: str) -> dict[str, JsonValue]:
-    """The body that the events of a streamed answer add up to; events that are no JSON are left out."""
+    """The body that the events of a streamed answer add up to; events that are no JSON are left out.
+
+    Raises Refused for an error among them, and NoAnswer where they end before the answer does.
+    """
     body: dict[str, JsonValue] = {}
     said: list[str] = []
     finish: JsonValue = None
@@ -145,6 +169,8 @@ def _joined_events(text: str) -> dict[str, JsonValue]:
             continue
         if not isinstance(event, dict):
             continue
+        if words := words_in(event.get("error")):
+            raise Refused(words)
         body |= {name: value for name, value in event.items() if name != "choices" and value is not None}
         for choice in event.get("choices") or ():
             if not isinstance(choice, dict) or choice.get("index", 0) != 0:
@@ -155,6 +181,8 @@ def _joined_events(text: str) -> dict[str, JsonValue]:
             finish = choice.get("finish_reason") or finish
             body["choices"] = []
     if "choices" in body:
+        if not finish and not _DONE.search(text):
+            raise NoAnswer("the stream broke off")
         message: JsonValue = {"role": "assistant", "content": "".join(said) if said else None}
         body["choices"] = [{"index": 0, "finish_reason": finish, "message": message}]
     return body
@@ -173,10 +201,10 @@ def _said(choice: object) -> tuple[str, str, str]:
     if not isinstance(message, ChatCompletionMessage):
         raise NoAnswer("no message")
     given: object = getattr(choice, "finish_reason", None)
-    finish = readable(given)[:40] if isinstance(given, str) and given not in _BY_ITSELF else ""
-    finish = CONTENT_FILTER if finish.casefold() in _FILTERED else finish
+    finish = _finish(given) if isinstance(given, str) else ""
     content: object = getattr(message, "content", None)
     refusal: object = getattr(message, "refusal", None)
+    content = [content] if isinstance(content, dict) else content
     text = _joined(content) if isinstance(content, list) else content
     text = text or (refusal if isinstance(refusal, str) else text)
     if not isinstance(text, str | None):
@@ -184,9 +212,21 @@ def _said(choice: object) -> tuple[str, str, str]:
     said = readable(text or "")
     if finish == CONTENT_FILTER or (said.strip() and finish.casefold() not in _BROKEN):
         return said, finish, ""
+    if words := words_in(getattr(choice, "error", None)):
+        return "", finish, f"no answer: {words}"
     if text is None or finish:
         return "", finish, _why_none(finish, calls=bool(getattr(message, "tool_calls", None)))
     return said, finish, ""
+
+
+def _finish(given: str) -> str:
+    """Why a reply ended, in one name for each reason; "" if by itself."""
+    said = given.casefold().strip()
+    if said in _BY_ITSELF:
+        return ""
+    if said in _AT_THE_MOST:
+        return "length"
+    return CONTENT_FILTER if re.split(r"[:\s]", said)[0] in FILTERED else readable(given)[:40]
 
 
 def _why_none(finish: str, *, calls: bool) -> str:
@@ -204,6 +244,9 @@ def _joined(parts: list[object]) -> str | None:
     """The text of content that comes in parts; parts of thinking are left out. Raises NoAnswer for other parts."""
     texts: list[str] = []
     for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
         cells = part if isinstance(part, dict) else getattr(part, "__dict__", {})
         kind, text = cells.get("type"), cells.get("text")
         if kind in ("text", "output_text") and isinstance(text, str):
@@ -226,19 +269,6 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def error_line(error: "APIStatusError") -> str:
-    """Status and the start of the server's own words, without the key if the server repeats it."""
-    return f"HTTP {error.status_code}: {words_of(error)}".removesuffix(": ")
-
-
-def words_of(error: "APIStatusError") -> str:
-    """The server's own words about what is wrong, at most 200 characters; "" if it has none that are meant for us."""
-    response = error.response
-    if response.is_redirect:
-        return f"it redirects to {urlsplit(response.headers.get('Location', '')).netloc or 'another path'}"
-    return words_in(error.body) if speaks_json(error) else ""
-
-
 def words_in(body: object) -> str:
     """The server's own words in the body of an error, at most 200 characters, without the key if it repeats that."""
     found = body
@@ -249,44 +279,16 @@ def words_in(body: object) -> str:
         elif isinstance(found, dict):
             where = found.get("loc")
             place = str(where[-1]) if isinstance(where, list) and where else place
+            place = param if isinstance(param := found.get("param"), str) else place
             found = next(
                 (found[name] for name in ("error", "message", "detail", "msg", "errors") if found.get(name)), None
             )
         else:
             break
     words = " ".join(readable(found).split()) if isinstance(found, str) else ""
-    words = f"{place}: {words}" if place and words else words
+    words = f"{place}: {words}" if words and place and place not in words else words
     key = os.environ.get(KEY_VARIABLE, "").strip()
     return (words.replace(key, "***") if key else words)[:200]
-
-
-def is_filtered(error: "APIStatusError") -> bool:
-    """Whether the server's filter withheld the answer, or the question."""
-    body = error.body if isinstance(error.body, dict) else {}
-    return error.status_code in (400, 403) and "content_filter" in (
-        body.get("code"),
-        body.get("type"),
-        body.get("finish_reason"),
-    )
-
-
-def speaks_json(error: "APIStatusError") -> bool:
-    """Whether an error comes from an API, and not from whatever web server happens to be there."""
-    return "json" in error.response.headers.get("Content-Type", "")
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a Retry-After asks to wait, given as seconds or as a date; None if there is none, or nonsense."""
-    given = headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        pass
-    try:
-        # Against the server's own clock: ours may differ from it.
-        return max(0.0, (parsedate_to_datetime(given) - parsedate_to_datetime(headers["Date"])).total_seconds())
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def plain_model(name: str) -> str:

@@ -1,12 +1,14 @@
 """The openai package as we use it: one client for each server, with no retries of its own and no redirects followed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from eval.responders.chat import KEY_VARIABLE
+from eval.responders.chat import FILTERED, KEY_VARIABLE, words_in
 from eval.responders.chat import without_credentials as shown
 from schemas.errors import BadInput
 from schemas.loopback import on_loopback
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from httpx2 import Response
-    from openai import APIConnectionError, AsyncOpenAI, OpenAI, RequestOptions
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI, OpenAI, RequestOptions
 
 PATH = "/chat/completions"
 NO_KEY = "none"
@@ -118,3 +120,47 @@ def _trusted() -> "SSLContext":
     from httpx2 import create_ssl_context
 
     return create_ssl_context()
+
+
+def error_line(error: "APIStatusError") -> str:
+    """Status and the start of the server's own words, without the key if the server repeats it."""
+    return f"HTTP {error.status_code}: {words_of(error)}".removesuffix(": ")
+
+
+def words_of(error: "APIStatusError") -> str:
+    """The server's own words about what is wrong, at most 200 characters; "" if it has none that are meant for us."""
+    response = error.response
+    if response.is_redirect:
+        return f"it redirects to {urlsplit(response.headers.get('Location', '')).netloc or 'another path'}"
+    if speaks_json(error):
+        return words_in(error.body)
+    plain = response.headers.get("Content-Type", "").startswith("text/plain")
+    return words_in(error.body) if plain and not str(error.body).lstrip().startswith("<") else ""
+
+
+def is_filtered(error: "APIStatusError") -> bool:
+    """Whether the server's filter withheld the answer, or the question."""
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("innererror")
+    said = [body.get(name) for name in ("code", "type", "finish_reason")]
+    said += [inner.get("code")] if isinstance(inner, dict) else []
+    return error.status_code in (400, 403, 451) and any(str(each).casefold() in FILTERED for each in said)
+
+
+def speaks_json(error: "APIStatusError") -> bool:
+    """Whether an error comes from an API, and not from whatever web server happens to be there."""
+    return "json" in error.response.headers.get("Content-Type", "")
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a Retry-After asks to wait, given as seconds or as a date; None if there is none, or nonsense."""
+    given = headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        pass
+    try:
+        # Against the server's own clock: ours may differ from it.
+        return max(0.0, (parsedate_to_datetime(given) - parsedate_to_datetime(headers["Date"])).total_seconds())
+    except (ValueError, KeyError, TypeError):
+        return None

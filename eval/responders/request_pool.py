@@ -12,10 +12,19 @@ from json import JSONDecodeError
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from eval.responders.chat import KEY_VARIABLE, NoAnswer, completion_of, error_line, is_filtered, retry_after_s
+from eval.responders.chat import KEY_VARIABLE, NoAnswer, completion_of
 from eval.responders.chat import without_credentials as shown
 from eval.responders.load_balancer import Server, Servers
-from eval.responders.openai_client import PATH, client, never_arrived, reason, request_options
+from eval.responders.openai_client import (
+    PATH,
+    client,
+    error_line,
+    is_filtered,
+    never_arrived,
+    reason,
+    request_options,
+    retry_after_s,
+)
 from schemas.errors import BadInput
 from schemas.protocols.responder import CONTENT_FILTER, Ask, Completion
 

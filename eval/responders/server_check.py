@@ -15,13 +15,18 @@ from eval.responders.chat import (
     NoAnswer,
     Refused,
     completion_of,
-    error_line,
     request_body,
+)
+from eval.responders.chat import without_credentials as shown
+from eval.responders.openai_client import (
+    PATH,
+    blocking_client,
+    error_line,
+    reason,
+    request_options,
     speaks_json,
     words_of,
 )
-from eval.responders.chat import without_credentials as shown
-from eval.responders.openai_client import PATH, blocking_client, reason, request_options
 from eval.responders.request_pool import refused_key
 from schemas.errors import BadInput
 from schemas.matching.thoughts import answer_of
@@ -51,6 +56,12 @@ _LEAST = re.compile(
     r"token.*?(?:at least|minimum(?: value)?(?: of| is)?|greater than(?: or equal to)?|>=|no less than)\D{0,20}(\d+)"
 )
 """Where a server wants a longer answer to be asked for."""
+_OTHER_LENGTH = re.compile(
+    r"max_tokens\b.*\b(?:unsupported|(?:not|isn't|is no longer) (?:supported|permitted|allowed|accepted)|deprecated"
+    r"|extra|un(?:known|recogni[sz]ed|expected))|\b(?:unsupported|un(?:known|recogni[sz]ed|expected)|extra)\b.*max_tokens\b"
+)
+"""Where a server does not know the older name of the most tokens."""
+_UNPAID = re.compile(r"\b(?:quota|credits?|billing|balance|payment|subscription)\b")
 MOST_LEAST = 1024
 PLACE = "name the address of its API, which often ends in /v1"
 
@@ -176,16 +187,16 @@ def _plain(visit: _Visit) -> Completion:
 def _without(dialect: Dialect, words: str) -> Dialect:
     """The dialect without what the server's words object to; the same one where they name nothing of ours."""
     said = words.casefold()
-    if "max_completion_tokens" in said and dialect.length == "max_tokens":
+    least = _LEAST.search(said)
+    if least and dialect.least < int(least[1]) <= MOST_LEAST:
+        return replace(dialect, least=int(least[1]))
+    if dialect.length == "max_tokens" and ("max_completion_tokens" in said or _OTHER_LENGTH.search(said)):
         return replace(dialect, length="max_completion_tokens")
     for name in PARAMETERS:
         if re.search(rf"\b{name}\b", said) and name not in dialect.left_out:
             return replace(dialect, left_out=tuple(sorted((*dialect.left_out, name))))
     if re.search(r"\bstream", said) and not dialect.stream:
         return replace(dialect, stream=True)
-    least = _LEAST.search(said)
-    if least and dialect.least < int(least[1]) <= MOST_LEAST:
-        return replace(dialect, least=int(least[1]))
     return dialect
 
 
@@ -221,6 +232,8 @@ def _advice(visit: _Visit, words: str) -> str:
         r"\b(?:parameter|argument|field|stream\w*|temperature|top_p|seed|max\w*tokens?|extra|n)\b", words.casefold()
     ):
         return "change what the server takes, or ask another one"
+    if _UNPAID.search(words.casefold()):
+        return "settle that with who runs it, or ask another server"
     served = _models(visit.client)
     return f"it serves {_listed(served)}" if served and visit.model not in served else "name a model that chats"
 

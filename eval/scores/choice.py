@@ -14,7 +14,8 @@ _END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
-    r"(?:\b(?i:answer|choice|(?:right|correct|best|final) (?:option|letter)|réponse|reponse|bonne réponse|antwort"
+    r"(?:\b(?i:answer|choice|pick|vote|guess|selection|(?:right|correct|best|final) (?:option|letter)|réponse"
+    r"|reponse|bonne réponse|antwort"
     r"|respuesta|opción"
     r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর"
     r"|الإجابة|الجواب|جواب)\b"
@@ -26,13 +27,13 @@ _IS = (
     r"(?i:is|would be|must be|should be|est|ist|lautet|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
 )
 _LINK = (
-    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|[-:=—–])|\s"
+    rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|'s\s|[-:=—–])|\s"
     rf"|(?<=[案え解答择擇选]))[*_\s]*"
     r"(?i:option\b|letter\b|die\b|la\b|l['’]|option\b|opción\b|opção\b|вариант\b|选项)?\s*"
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
-_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])[)\]}}.:,;!*\"'`_$>]*")
+_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])\s*[^\w\s(]*")
 """A reply, or a line of it, that is a letter and nothing else."""
 _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
@@ -48,9 +49,22 @@ _STATEMENTS = (
         rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that"
         rf"|to)\b)"
     ),
+    re.compile(rf"(?:^|[.;\n])[\W_]*(?i:correct|right|selected|chosen|final|solution)\W*[:=]\s*{_ANY}"),
+    re.compile(rf"\bnot\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(
+        r"\b(?i:all|everything|none)\s+(?i:of them\s+|options\s+)?(?i:but|except(?:\s+for)?)\s+([A-D])\s+(?i:are"
+        r"|is)\s+(?i:\w+ly\s+)?"
+        r"(?i:wrong|false|incorrect|correct|right)\b"
+    ),
+    re.compile(
+        r"(?:उत्तर|जवाब|विकल्प|উত্তর|جواب|答えは|正解は|정답은|답은)\s*([A-D])\s*(?:है|हैं|হল|হলো|ہے|です|입니다|이다|$)"
+    ),
     re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*\(?([A-Da-d])\)?\s*\}"),
     re.compile(
-        r"\b(?i:choose|chose|pick|select|go with|going with|opt for|settle on|say|it is|it's)\s+(?i:option\s+"
+        r"\b(?i:choose|chose|pick|select|go with|going with|go for|opt for|settle on|vote for|bet on|prefer|take"
+        r"|lean(?:ing)? towards?|say|it is|it's|it(?:'s| has"
+        r"|'ll have) (?:got )?to be|has to be|must be|can only be|(?:it|that|this) (?:should|would|could|might"
+        r"|may) be)\s+(?i:option\s+"
         r"|letter\s+)?"
         rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_END})"
     ),
@@ -88,7 +102,11 @@ _MARKED = re.compile(r"[(\[]([A-Da-d])[)\]]|\*\*([A-D])\*\*|(?:^|\s)([A-D])\)")
 "hepatitis (B)" and "Type A) blood" have one too, unless the words of its option stand in the reply."""
 _ANOTHER = re.compile(rf"[)\].*]*\s*(?:,|/|\bor\b|\band\b)\s*{_QUOTE}*([A-D])\b")
 """A second letter beside the one before."""
-_NEGATED = re.compile(r"\b(?:not|isn't|isnt|never|neither|nor)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"\b(?:not|isn't|isnt|never|neither|nor)\b(?:(?:(?!\b(?:but|rather|instead)\b)[^.;,\n]){0,20}"
+    r"|\W*(?:(?-i:[A-D])\W{1,3}(?:or |nor |and )?)+)$",
+    re.IGNORECASE,
+)
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
 """What may stand before an option that is given by its words."""
 _FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)

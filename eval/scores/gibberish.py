@@ -7,7 +7,7 @@ whether the rest has the form of the values of that type.
 import re
 from collections.abc import Collection
 
-from schemas.matching.amounts import amounts_in, family
+from schemas.matching.amounts import Family, amounts_in, family
 from schemas.matching.dates import MONTHS, dates_in, has_day_and_month
 from schemas.matching.letters import fold_accents
 from schemas.matching.match import normalise
@@ -16,7 +16,6 @@ from schemas.matching.numerals import with_digits
 _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
-_MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
 _SOUND_MIXED = re.compile(
     r"\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?", re.ASCII
 )
@@ -25,6 +24,38 @@ _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
 _GLUED = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _VAGUE = re.compile(r"\b(?:several|many|dozens|numerous|multiple|a few|a couple|hundreds|thousands)\b", re.IGNORECASE)
 """Counts without a number."""
+_NONE = re.compile(r"\bno \w+(?:s|ren|ple)\b|\bnone\b|\bchildless\b", re.IGNORECASE)
+"""A count of zero in words."""
+_VAGUE_AMOUNTS: dict[Family, re.Pattern[str]] = {
+    "money": re.compile(
+        r"\b(?:thousands|millions|billions|several (?:hundred )?(?:thousand|million|billion)|(?:multi-?)?millionaire"
+        r"|billionaire|(?:a )?fortune|wealthy|rich|penniless|poor|bankrupt)\b",
+        re.IGNORECASE,
+    ),
+    "length": re.compile(r"\b(?:average|medium|normal|above|below) (?:height|stature|size|average)|"
+                         r"\b(?:is|was|'s|very|quite|rather|fairly|pretty|unusually|relatively) (?:tall|short"
+                         r"|petite|tiny)\b",
+                         re.IGNORECASE),
+    "mass": re.compile(r"\b(?:average|medium|normal|above|below) (?:weight|build|average)|"
+                       r"\b(?:is|was|'s|very|quite|rather|fairly|pretty) (?:heavy|slim|thin|light|overweight"
+                       r"|underweight)\b",
+                       re.IGNORECASE),
+}  # fmt: skip
+"""Amounts without a number."""
+_NOBODY = re.compile(
+    r"\b(?:single|unmarried|widow(?:ed|er)?|divorced|a bachelor|(?:never|not|n't) (?:\w+ )?(?:marry|married)"
+    r"|(?:has|had|with) no(?:ne| \w+)?|not have (?:a|any) \w+|childless|an only child|self-taught)\b",
+    re.IGNORECASE,
+)
+"""What says that there is no such person: "She never married"."""
+_PERIOD = re.compile(
+    r"\b(?:\d{2,3}0'?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b|(?<!\w)'\d{2}s?\b"
+    r"|\b(?:(?:\d{1,2}(?:st|nd|rd|th)|\w+th|first|second|third)[ -]century|turn of the century|middle ages)\b"
+    r"|\b(?:years?|decades?|centur(?:y|ies)) ago\b|\b(?:spring|summer|autumn|fall|winter) of\b"
+    rf"|\b(?:in|early|late|mid|during|last|of) (?:{'|'.join(MONTHS)})\b",
+    re.IGNORECASE,
+)
+"""Times without a year that can be told: "the late 1990s", "the sixties", "the 19th century"."""
 _PREFIXES = frozenset(("Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Von", "Fitz"))
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _JOINING = frozenset((
@@ -38,6 +69,8 @@ _RUNNING = frozenset((
     "at", "on", "to", "by", "from", "as", "with", "be", "been", "did", "does",
 ))  # fmt: skip
 """Words of which a sentence has at least one."""
+_LEADING = frozenset(("in", "near", "from", "outside", "somewhere", "probably", "perhaps", "maybe", "called"))
+"""Words in small letters that a name may follow at the start."""
 _EMPTY = _JOINING | _PRONOUNS | _RUNNING | frozenset((
     "do", "not", "no", "yes", "or", "but", "if", "so", "my", "me", "your", "our", "us", "who", "what", "which", "when",
     "where", "person", "answer", "question", "image", "picture", "would", "could", "should", "will", "can",
@@ -66,6 +99,8 @@ def is_like_a_name(reply: str, *, given: Collection[str]) -> bool:
     verb, a pronoun or a preposition beside the name.
     """
     words = [word for word in _WORD.findall(reply) if not word.isdigit()]
+    while words and words[0] in _LEADING:
+        del words[0]
     if not words or words[0][0].islower():
         return False
     named = [_is_name(word, given) for word in words]
@@ -89,9 +124,14 @@ def is_like_a_phrase(reply: str, *, given: Collection[str]) -> bool:
     return len(words) <= _LONGEST_PHRASE and any(fold_accents(normalise(word)) not in given for word in telling)
 
 
+def names_nobody(reply: str) -> bool:
+    """Whether a reply says that there is no such person."""
+    return _NOBODY.search(reply) is not None
+
+
 def has_date(reply: str) -> bool:
-    """Whether a reply gives a date of any precision, or a day without its year."""
-    return bool(dates_in(reply)) or has_day_and_month(reply)
+    """Whether a reply gives a date of any precision, a day without its year or a period."""
+    return bool(dates_in(reply)) or has_day_and_month(reply) or _PERIOD.search(reply) is not None
 
 
 def has_amount(reply: str, unit: str) -> bool:
@@ -104,9 +144,12 @@ def has_amount(reply: str, unit: str) -> bool:
         return bool(found)
     if not unit:
         dates = dates_in(reply)
-        if _VAGUE.search(reply):
+        if _VAGUE.search(reply) or _NONE.search(reply):
             return True
         return any(not each.unit and not any(d.start <= each.start < d.end for d in dates) for each in found)
+    vague = _VAGUE_AMOUNTS.get(family(unit))
+    if vague and vague.search(reply):
+        return True
     wanted = {family(unit)} | ({"money"} if family(unit) == "mass" and "pound" in reply.lower() else set())
     return any(each.unit and family(each.unit) in wanted for each in found)
 
@@ -117,7 +160,8 @@ def has_measure(reply: str, word: str) -> bool:
 
 
 def _is_broken(word: str, known: Collection[str]) -> bool:
-    if _MIXED.match(word) and not _SOUND_MIXED.fullmatch(word):
+    mixed = any(map(str.isdecimal, word)) and any(map(str.isalpha, word))
+    if mixed and not _SOUND_MIXED.fullmatch(word):
         return True
     if not word[0].isdigit() and _STUTTER.search(word.casefold()):
         return True

@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from eval.scores.gibberish import has_amount, has_date, has_measure, is_debris, is_like_a_name, is_like_a_phrase
+from eval.scores.gibberish import (
+    has_amount,
+    has_date,
+    has_measure,
+    is_debris,
+    is_like_a_name,
+    is_like_a_phrase,
+    names_nobody,
+)
 from eval.scores.refusal import affirmed
 from eval.tasks.dataset_rows import DATED, NUMBERED
 from eval.tasks.questions import AskedFact, EvalQuestion
@@ -29,7 +37,10 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 _HEDGED = re.compile(
     r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
     r"|my (?:best )?guess (?:is|would be) "
-    r"|i(?: would|'d)? (?:think|believe|guess|say|suppose|assume)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
+    r"|i (?:could|may|might) (?:well )?be (?:wrong|mistaken),? (?:but |though )?"
+    r"|i(?: would|'d|'ll| will)? (?:have to )?(?:think|believe|guess|say|suppose|assume|imagine|bet on|bet|go with"
+    r"|venture|wager"
+    r"|put my money on)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
     r"|may|must) (?:be|have been) (?:in )?"
     r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
     r" be| appears to be) (?:an? |the )?)+"
@@ -85,7 +96,7 @@ def is_correct(question: EvalQuestion, reply: str, choice: str) -> bool:
     said = affirmed(reply)
     if said.refused and any(normalise(reply) == normalise(answer.text) for answer in question.accepted):
         return True  # the song "I Don't Know"
-    return match(said.text, question.accepted, heed_refusals=False) is not None
+    return match(said.text, question.accepted, asked=question.text, heed_refusals=False) is not None
 
 
 def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, correct: bool, values: Values) -> Outcome:
@@ -142,9 +153,23 @@ def _speaks_of_itself(question: EvalQuestion, reply: str, values: Values) -> boo
 
 
 def _others(question: EvalQuestion, reply: str, values: Values) -> bool:
-    """Whether the reply holds a value of somebody else, and of nobody asked about, under the question's property."""
+    """Whether the reply affirms a value of somebody else, and of nobody asked about, under the question's property."""
     holders = values.holders.get(question.kind, {})
-    return any(form in holders and question.subject_id not in holders[form] for form in _said(question, reply))
+    theirs = [
+        form for form in _said(question, reply) if question.subject_id not in holders.get(form, {question.subject_id})
+    ]
+    return any(match(reply, [_answer(form)], asked=question.text, heed_refusals=False) for form in sorted(theirs))
+
+
+def _answer(form: str) -> AcceptedAnswer:
+    """The answer that a form of _forms stands for."""
+    kind, *rest = form.split(" ", 3)
+    if kind == "date" and len(rest) == 3:
+        year, month, day = map(int, rest)
+        return AcceptedAnswer(kind="date", text=form, year=year, month=month, day=day)
+    if kind == "number" and rest:
+        return AcceptedAnswer(kind="number", text=form, number=float(rest[0]), unit=" ".join(rest[1:]))
+    return AcceptedAnswer(kind="text", text=form.title())  # as a name, whose words may stand in another order
 
 
 def _of_type(question: EvalQuestion, reply: str, values: Values) -> bool:
@@ -169,6 +194,8 @@ def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
         return True
     own = {word for answer in question.accepted for word in _folded(answer.text).split()}
     given = set(_folded(f"{question.subject} {question.text}").split()) - own
+    if _type(question) == "person" and names_nobody(reply):
+        return True
     if _type(question) in values.named:
         return is_like_a_name(reply, given=given)
     return is_like_a_phrase(reply, given=given)

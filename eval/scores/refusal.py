@@ -19,7 +19,15 @@ _SENTENCE_END = re.compile(
 )
 _TURN = re.compile(
     r"\b(but|however|although|though|nevertheless|nonetheless|still|that said|even so)\b,?|^\s*(while)\b|,\s*yet\b"
-    r"|\b(?:and|so|because|since)\s+(?=(?:i|my|we)\b)"
+    r"|\b(?:and|so|because|since)\s+(?=(?:i|my|we)\b)|\b(?:only|just|except|other than) that\b|\ball i (?:know"
+    r"|can say) is\b(?: that\b)?"
+    r"|(?:(?<=\bsure)|(?<=\bcertain)|(?<=\bpositive)|(?<=\bconfident))[,–—]\s*(?=(?:(?:maybe|perhaps|possibly"
+    r"|probably|presumably) (?!ask\b|try\b|check\b|you\b|google\b|look\b|search\b"
+    r"|consult\b|someone\b|somebody\b|later\b|next\b|another\b|see\b|i\b)|my (?:best |only )?guess\b|(?:it |that "
+    r"|s?he )?(?:could|might|may) (?:be|have been)\b|i'd (?:guess"
+    r"|say)\b"
+    r"|if (?:i had to|forced to|pressed|pushed)\b)|(?-i:[A-Z])[^,.]{1,40}\b(?:maybe|perhaps|possibly|probably"
+    r"|i guess|i think)\s*$)"
     r"|\b(?:aber|jedoch|doch|allerdings|sondern|mais|toutefois|cependant|pero|sin embargo|aunque|mas|porém|embora"
     r"|contudo|но|однако|хотя|tetapi|tapi|namun)\b,?"
     r"|但是|但|不过|不過|然而|लेकिन|मगर|किन्तु|परंतु|কিন্তু|তবে|لكن|ولكن|لیکن|مگر|ですが|けれども|けど|しかし",

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 Sign = Literal["positive", "negative", ""]
 
 _SIGNED = re.compile(
-    r"(?<![\w+-])(AB|A|B|O)(?:[ -]?[Rr]h(?:esus)?(?:D|\(D\))?)?"
+    r"(?<![\w+-])(AB|A|B|O)(?:,?[ -]?[Rr]h(?:esus)?(?:D|\(D\)|[ -]factor)?)?"
     r"(?:[ -]?(?:\(?(positive|Positive|pos|negative|Negative|neg)\b\)?|(\+)(?![\w+]))|(-)(?![\w-]))"
 )
 _NAMES = re.compile(

@@ -24,6 +24,11 @@ _CLAUSE = re.compile(
     r"[,;:()—–。、，：؛،\n]|\s-\s|(?<!any)(?<!thing)(?<!where)(?<!one)(?<!all)(?<!body)\s+but\b", re.IGNORECASE
 )
 
+KIN = (
+    r"(?:father|mother|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle|aunt|niece|nephew|cousin"
+    r"|grand(?:father|mother|parents?|sons?|daughters?|child(?:ren)?)|child(?:ren)?|twin|mum|mom|dad|assistant"
+    r"|secretary|clerk|apprentice|aide)"
+)
 _REACH = r"(?:\W+\w+){0,6}\W*$"
 _NOT = (
     r"\b(?:not|never|neither|nor|without|cannot|no|\w+n't|isnt|wasnt|arent|werent|doesnt|didnt|dont|hasnt|havent"
@@ -39,7 +44,11 @@ _DENIED = re.compile(
     r"|\b(?:false|untrue|wrong|incorrect|mistaken|inaccurate|(?:a |common )?(?:myth|misconception|lie|error|mistake)"
     r"|doubtful|unlikely|impossible|not true|n'?t true|not the case)(?: (?:belief|claim|idea|assumption))? (?:that"
     r"|to (?:say|think|claim|believe|assume))\b.*$"
-    r"|\b(?:except(?:ing)?(?: for)?|other than|apart from|aside from|excluding|rather than|instead of|as opposed to"
+    r"|\bif (?:you|one|anyone|they) (?:\w+ )?(?:said|says?|guess(?:ed)?|thought|think|answer(?:ed)?)\b.*$"
+    r"|\b(?:almost|nearly) (?:born|married|became|moved|joined|won|chose|got|took)\b.*$"
+    r"|\b(?:scratch|forget|ignore|discard|disregard|drop|strike|cross out|eliminate|exclude)\W+$"
+    r"|\b(?:except(?:ing)?(?: for)?|(?<!none )(?<!nowhere )(?<!nothing )(?<!no )(?<!no one )other than|apart from"
+    r"|aside from|excluding|rather than|instead of|as opposed to"
     r"|opposed to"
     r"|unlike|in contrast to|contrary to|(?:any|every)(?:thing|where|one|body|place)? but|all but|anything besides"
     r"|(?:despite|in spite of|notwithstanding|against) (?:\w+ )?(?:claims?|rumou?rs?|reports?|beliefs?|suggestions?)"
@@ -50,19 +59,22 @@ _DENIED = re.compile(
     r"|(?:不是|并非|並非|不在|没有在|ではなく|नहीं)[^。，,]{0,6}$",
     re.IGNORECASE | re.DOTALL,
 )
+_LABELLED_WRONG = re.compile(r"\b(?:wrong|false|incorrect|untrue)\s*:\W*$", re.IGNORECASE)
 _LANDMARK = re.compile(
     r"\b(?:near(?:by|er)?(?: to)?|outside(?: of)?|close to|next (?:door )?to|far (?:away )?from|away from|opposite"
     r"|adjacent to"
     r"|beside|neighbou?ring|(?:north|south|east|west)(?:[- ]?(?:east|west))?(?:ern)?(?: part)? of|suburbs? of"
     r"|outskirts of|vicinity of"
     r"|(?:km|kilomet\w+|miles|hours?|minutes|drive) (?:away )?(?:from|of|outside)|on the way to|towards?|en route to"
-    r"|près d[e']|loin d[e']|cerca de|lejos de|perto de|longe de|in der nähe von|nahe|bei|недалеко от|рядом с|dekat)"
+    r"|près d[e']|loin d[e']|cerca de|lejos de|perto de|longe de|in der nähe von|nahe|bei|недалеко от|рядом с|dekat"
+    r"|between(?: (?:\w+ ){1,4}?and)?)"
     r"\W*(?:the (?:city|town|village) of |the )?\W*$",
     re.IGNORECASE,
 )
 _BOUND = re.compile(
     r"(?:\b(?:(?:more|greater|fewer|less|higher|taller|older|later|earlier|other|bigger|larger|smaller|heavier"
     r"|richer|shorter|lower) than"
+    r"|as (?:many|much|few|little|high|low|tall) as|by(?: the (?:end|start|beginning) of)?"
     r"|at (?:the )?(?:least|most|minimum|maximum|very least|very most)|over|above|under|below|up to|upwards? of"
     r"|exceed\w*|in excess of"
     r"|(?:a )?(?:minimum|maximum|min|max)(?: of)?|beyond|before|after|prior to|not before|no later than"
@@ -82,17 +94,17 @@ _BOUND_AFTER = re.compile(
     r"\s*(?:\+|(?:[^\W\d]+ ){0,2}(?:or|and|ou|oder|o|или|atau) (?:more|less|fewer|above|below|over|under|higher"
     r"|lower|later|earlier"
     r"|older|younger|so many more|plus|moins|mehr|weniger|más|menos|mais|более|lebih)\b|(?:[^\W\d]+ )?(?:at (?:the"
-    r" )?(?:least|most)|minimum|maximum|plus)\b|以上|以下|以前|以后)",
+    r" )?(?:very )?(?:least|most|latest|earliest)|minimum|maximum|plus)\b|以上|以下|以前|以后)",
     re.IGNORECASE,
 )
 _HEARSAY = re.compile(
-    r"\b(?:some|many|most|others?|people|several|certain|various|they|few|older|one)(?: \w+){0,2}?"
+    r"\b(?:some|many|most|others?|everyone|everybody|people|several|certain|various|they|few|older|one)(?: \w+){0,2}?"
     r" (?:say|says|said|claims?|claimed|believed?|guess|guessed|expect|assumed|think|thinks|thought|argued?"
     r"|suggests?|suggested|reports?|reported|maintain|assume|list|lists|give|gives|have it|put)\b"
     r"|\b(?:(?:often|sometimes|commonly|formerly|previously|once|originally|initially|long|popularly|frequently"
     r"|occasionally|variously)"
     r" (?:been )?(?:thought|believed|said|claimed|reported|stated|assumed|listed|given|cited|supposed|rumou?red))\b"
-    r"|\brumou?r\w*\b|\ballege\w*\b"
+    r"|\brumou?r\w*\b|\ballege\w*\b|\b(?:used to be|(?:was|were|is) (?:once|formerly|previously|originally|first))\b"
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b"
@@ -104,15 +116,35 @@ _HEARSAY = re.compile(
     re.IGNORECASE,
 )
 _ELSE_AFTER = re.compile(
-    r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+",
+    r"\s*(?:is|was) (?:only |just |merely |simply )?(?:where|when|who|what|how|the (?:city|place|town|year|one)) \w+"
+    r"|[\"'*)\]]*\s*(?:is|was|gets|has been|may be|might be) (?:\w+ly |often |sometimes |(?:the"
+    r"|a|my|our) (?:\w+ )?)?(?:given|cited|listed"
+    r"|mentioned|named|claimed|believed|assumed|said|reported|thought|quoted|suggested|supposed|guess|assumption"
+    r"|thought|instinct|hunch|idea"
+    r"|answer (?:most|many|people)|belief|suggestion)\b",
     re.IGNORECASE,
 )
-"""A value that is said of something else, if a contrast follows: "Oslo is where she lives, but she was born in"
-" Bergen"."""
+"""A value that is said of something else, or as hearsay, if a contrast follows: "Oslo is where she lives, but she was
+born in Bergen", "Oslo is often given, yet …"."""
+_OF_ANOTHER = re.compile(rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$", re.IGNORECASE)
+_OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
+"""A value that is somebody else's: "the daughter of a lawyer", "lawyer's assistant"."""
+_ASIDE = re.compile(r",\s*(?:as|like|contrary to|despite|unlike|in spite of)\b[^,]*,", re.IGNORECASE)
+"""What stands between a negation and its value: "not, as often reported, in Oslo"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
+_CORRECTED = re.compile(
+    r"(?:now|today|(?:her|his|their) (?:current|present|new|second)|but|however|yet|actually|in fact|in reality"
+    r"|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
+    r"| was) (?:all )?(?:mistaken|wrong|incorrect|false)"
+    r"|(?:the )?(?:truth|reality|fact|right|correct|real"
+    r"|actual)\b"
+    r"|it(?:'s| is| was)|(?:\S+ ){1,4}(?:is|was|would be) (?:the )?(?:\w+ly )?(?:correct|right|actual|true|real)\b)",
+    re.IGNORECASE,
+)
+"""How a sentence opens that puts the one before it right."""
 _CONTRAST = re.compile(
     r"\b(?:but|however|actually|in fact|in reality|though|although|yet|turns? out|really|mais|aber|pero|mas|но"
-    r"|tetapi)\b|\bit(?:'s| is| was)\b",
+    r"|tetapi)\b|\bit(?:'s| is| was)\b|\b(?:the |its |her |his )?(?:right|correct|real|actual|true|proper)\b",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
@@ -154,19 +186,19 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     text = text.translate(_QUOTES)
     begin, stop, mark = _sentence(text, start, end)
     before, after = text[begin:start], text[end:stop]
-    clause = _CLAUSE.split(before)[-1]
+    clause = _CLAUSE.split(_ASIDE.sub(" ", before))[-1]
     rest = _CLAUSE.split(after, maxsplit=1)[0] if after else ""
     tagged = mark in ("?", "؟") and _TAG.search(after) is not None
     denied_after = _DENIED_AFTER.match(rest if rest.strip() else after.lstrip(", "))
-    if _DENIED.search(clause) or (denied_after and not tagged):
+    if _DENIED.search(clause) or _LABELLED_WRONG.search(before) or (denied_after and not tagged):
         return False
-    if sort == "text" and _LANDMARK.search(clause):
+    if sort == "text" and (_LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _OF_ANOTHER_AFTER.match(after)):
         return False
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
         return False
     if sort == "count" and _SHORT_OF.search(clause):
         return False
-    if _ELSE_AFTER.match(after) and _TURN.search(after):
+    if _ELSE_AFTER.match(after) and (_TURN.search(after) or _CORRECTED.match(text[stop:].strip(" .,;:…!?"))):
         return False
     following = text[end:]
     if _taken_back(following):
@@ -197,11 +229,15 @@ def _answered(text: str, begin: int, stop: int, after: str) -> bool:
 
 def _elsewhere(text: str, begin: int, head: int, after: str, later: str) -> bool:
     """Whether hearsay or an earlier thought stands beside something else that is said."""
-    first = re.search(r"\w", text[begin:head]) and not re.fullmatch(
-        r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", text[begin:head], re.I
-    )
     opened = text[max(0, head - 1) : head + 1].strip().startswith("(")
-    return bool((first and opened) or _CONTRAST.search(after) or _CONTRAST.match(later.strip(" .…!?")))
+    earlier = text[:head] if opened else text[begin:head]
+    first = re.search(r"\w", earlier) and not re.fullmatch(r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", earlier, re.I)
+    return bool(
+        (first and opened)
+        or _CONTRAST.search(after)
+        or _CONTRAST.match(later.strip(" .,;:…!?"))
+        or _CORRECTED.match(later.strip(" .,;:…!?"))
+    )
 
 
 @lru_cache(maxsize=1 << 13)

@@ -15,6 +15,13 @@ _OR = re.compile(
 )
 _RANGE = re.compile(r"[^\w,.;]*(?:-|–|—|\bto\b|\bbis\b|\bà\b|\ba\b|~|至|到)[^\w,.;]*(?:[$€£]\s*)?", re.IGNORECASE)
 """What joins the ends of a range; of dates it is a period, whose ends are said."""
+_TOTAL = re.compile(
+    r"\b(?:so|total(?:l?ing)?(?: of)?|altogether|in all|in total|makes?|making|sum(?: of)?|thus"
+    r"|hence)\s*:?\s*\d[\d.,]*(?![\d.,]*\d)"
+    r"|=\s*\d+|\d+\s+(?:in total|altogether|in all|overall)\b",
+    re.IGNORECASE,
+)
+"""A count that sums up those before it."""
 _BETWEEN = re.compile(r"\b(?:between|entre|zwischen|antara|между)\s+(?:the\s+|[$€£])?$", re.IGNORECASE)
 
 
@@ -44,18 +51,20 @@ def _second_of_two(reply: str, date: FoundDate, others: Sequence[tuple[int, int]
     return any(end <= date.start and _BETWEEN.search(reply[:start]) for start, end in others if date.start - end < 20)
 
 
-def says_measure(reply: str, form: str) -> bool:
-    """Whether a text answer that is a measure ("70 kg") stands in the reply in other writing ("70 kilos")."""
+def is_measure(form: str) -> bool:
+    """Whether a text answer is a length or a mass ("70 kg"), which may be written otherwise ("70 kilos")."""
     own = amounts_in(form) if form[:1].isdigit() else []
-    if (
-        len(own) != 1
-        or family(own[0].unit) not in ("mass", "length")
-        or own[0].start
-        or " " in form.strip()[own[0].end + 1 :]
-    ):
+    if len(own) != 1 or own[0].start or family(own[0].unit) not in ("mass", "length"):
         return False
-    wanted = AcceptedAnswer(kind="number", text=form, number=own[0].number, unit=own[0].unit)
-    return any(each.unit for each in amounts_in(reply)) and says_number(reply, wanted)
+    return " " not in form.strip()[own[0].end + 1 :]
+
+
+def says_measure(reply: str, form: str) -> bool:
+    """Whether a text answer that is a measure stands in the reply, in whatever unit, or as a number alone."""
+    own = amounts_in(form)[0]
+    wanted = AcceptedAnswer(kind="number", text=form, number=own.number, unit=own.unit)
+    alone = re.fullmatch(r"\W*\d[\d.,]*\W*", with_digits(reply)) is not None
+    return (alone or any(each.unit for each in amounts_in(reply))) and says_number(reply, wanted)
 
 
 def agrees(date: FoundDate, answer: AcceptedAnswer) -> bool:
@@ -72,6 +81,8 @@ def says_number(reply: str, answer: AcceptedAnswer) -> bool:
     if not answer.unit:
         if answer.number == 0 and re.search(r"\b(?:no children|none|childless)\b", reply, re.IGNORECASE):
             return True
+        if total := _TOTAL.search(reply):
+            found = [each for each in found if total.start() <= each.start < total.end()] or found
         first = next((at for at, each in enumerate(found) if claims(reply, each.start, each.end, sort="count")), 0)
         found = found[first:]
         others = [each for each in found[1:2] if _joined(reply, found[0], each)]

@@ -40,7 +40,7 @@ _MONTH_NUMBER = {
 """Months in English and in the languages that replies come in, in full and usual short forms."""
 _MONTH = r"(?P<month>" + "|".join(sorted(_MONTH_NUMBER, key=len, reverse=True)) + r")(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|er|º|ª|°|\.)?"
-_OF = r"(?:\s+(?:of|de|del|di))?"
+_OF = r"(?:\s+day)?(?:\s+(?:of|de|del|di))?"
 _BEFORE = (
     r"BCE|BC|B\.C\.E?\.?|before (?:Christ|the common era)|v\.\s?(?:Chr\.?|u\.\s?Z\.?)|vor (?:Christus|Chr\.?)"
     r"|av(?:ant|\.)?\s?(?:J\.?-?\s?C\.?|Jésus-Christ)|a\.\s?(?:de\s?)?C\.?|antes de Cristo|до н\.?\s?э\.?|SM"
@@ -52,16 +52,17 @@ _ERA = rf"(?P<era>\s*(?:(?P<before>{_BEFORE})|{_SINCE})(?!\w))?"
 _YEAR = r"(?P<year>\d{1,4})(?!\d|[.,]\d)"
 _LETTER = r"[^\W\u3000-\u9fff]"
 """A letter or digit, but for scripts that put no blank beside a number."""
-_AFTER_MONTH = r"(?:,|\s+(?:of|de|del|di|in|in the year))?(?:[\s-]+|(?<=\.))(?:AD\s+)?"
+_AFTER_MONTH = r"(?:,|\s+(?:of|de|del|di|in|in the year))?(?:[\s/-]+|(?<=\.))(?:AD\s+)?"
 
 # Tried in this order at each place; the first that fits wins, so that a full date is not read as a bare year.
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?<![\w.,-]){_DAY}{_OF}[\s-]*(?<!\d){_MONTH}{_AFTER_MONTH}{_YEAR}{_ERA}",
-        rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+)(?:AD\s+)?{_YEAR}{_ERA}",
+        rf"(?<![\w.,-]){_DAY}{_OF}[\s/-]*(?<!\d){_MONTH}{_AFTER_MONTH}{_YEAR}{_ERA}",
+        rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+(?:in\s+|of\s+)?)(?:AD\s+)?{_YEAR}{_ERA}",
         r"(?<![\w.,/-])(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})(?!\d)",
         rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_MONTH}\s+(?:the\s+)?{_DAY}(?!\d)",
+        rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_DAY}{_OF}\s+{_MONTH}(?!,?\s+\d)",
         r"(?<![\w.,/-])(?P<day>\d{1,2})(?P<mark>[./-]|\s)\s?(?P<roman>x?(?:ix|iv"
         r"|v?i{0,3}))(?P=mark)\s?(?P<year>\d{4})(?!\d)",
         r"(?<![\w.,/-])(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})(?!\d)",

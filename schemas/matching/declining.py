@@ -72,7 +72,11 @@ def is_regret(piece: str) -> bool:
 
 
 _ROLE = re.compile(r"\bi(?:'m| am) an? \w", re.IGNORECASE)
-_ASKED = re.compile(r"(?:who|what|which|where|when|how|why|do you|can you|could you)\b[^.!]*\?", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?:who|what|which|where|when|how|why|do you|can you|could you|are you|did you|have you|should i|am i"
+    r"|is (?:that|this|she|he) (?:someone|somebody|supposed))\b[^.!]*\?",
+    re.IGNORECASE,
+)
 """A reply that asks back."""
 _OWN = re.compile(r"\b(?:i (?!do(?!nt\b))|im|ive|id|ill|me|my|mine|myself|we|our|us)\b")
 _ABOUT = re.compile(

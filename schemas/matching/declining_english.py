@@ -13,7 +13,8 @@ _VERB = (
     r"|assistance)|able|more specific)"
     r"|place|pin|pinpoint|work out|figure|make out|make|estimate|judge|read|access|retrieve|offer|supply|state|specify"
     r"|claim|report|match|link|put|think of|come up|locate|get|discern|distinguish|associate|address|look up|search"
-    r"|learn|divulge|gauge|assess|offer|describe who|match|attribute|accurately|vouch|bring|dig up|look into"
+    r"|learn|follow|choose|decide|select|pick|conclude|settle|divulge|gauge|assess|offer|describe who|match|attribute"
+    r"|accurately|vouch|bring|dig up|look into"
     r"|comment|fulfil+|process|complete|possess|understand|quite|swear|remember|want|wish|feel|believe (?:i|we)"
     r"|think (?:i|we) (?:can|know|have|should))"
 )
@@ -31,7 +32,7 @@ _THING = (
     r"|biograph\w+"
     r"|background|specifics|confirmation|reference|mention|entry|indication|hint|trace|results?|documentation|response"
     r"|confidence|awareness|familiarity|conception|foggiest|faintest|slightest|file|match|reliable|enough|sufficient"
-    r"|anything|material)"
+    r"|anything|material|opinion|comment|view)"
 )
 _ABLE = (
     r"(?:sure|certain|aware|familiar|able|allowed|permitted|equipped|authori[sz]ed|positive|confident|qualified"
@@ -129,10 +130,12 @@ DECLINES = re.compile(
         r" (?:public|available|known)|\w+(?:ed|wn|nd|en))\b",
         r"^(?:\w+ ){1,2}(?:unknown|undisclosed|unavailable|unspecified|unclear|withheld|redacted|not (?:known"
         r"|available|given|found|specified|listed|disclosed|recorded|stated|provided|applicable))$",
-        r"\b(?:no|nothing|nowhere|none|neither|nobody|not enough|insufficient|too little|lack of|lacking|absence of"
+        r"\b(?:no|nothing|nowhere|none|neither|nobody|(?:isnt|arent|wasnt|not) any|not enough|insufficient"
+        r"|too little|lack of|lacking|absence of"
         rf"|isnt enough|not sufficient|hardly any|little) (?:\w+ ){{0,6}}?"
         rf"(?:{_THING}|reveals?|shows?|indicates?|tells?|suggests?|says?|given|available|provided|known|found|shown"
-        r"|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+"
+        r"|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+|comes"
+        r"|springs|hints?|points?|helps?|jumps|rings"
         rf"|visible|{_PARTICIPLE})\b",
         rf"\b{_SOURCE}(?: \w+){{0,3}}? (?:does not|doesnt|do not|dont|did not|didnt|cannot|cant|can not|fails? to"
         r"|lacks?|has no|have no|contains? no|provides? no|gives? no|offers? no|shows? no|includes? no"
@@ -186,8 +189,13 @@ DECLINES = re.compile(
         r"\b(?:that|this|it|which)(?: is|s)? (?:private|confidential|personal|sensitive|classified"
         r"|restricted)(?: (?:information|data|matter|details))?$",
         r"\b(?:inappropriate|not appropriate|wouldnt be appropriate|unethical|not ethical|irresponsible|improper"
-        r"|would be wrong|wouldnt be right|not right) (?:for me |of me )?to\b",
-        r"\b(?:isnt|not|aint|hardly) (?:\w+ )?(?:something|anything|a thing|information|one|what) (?:that )?(?:i|im"
+        r"|would be wrong|wouldnt be right|not right) (?:for me |of me )?to\b"
+        r"|\b(?:would|d|wouldnt|is|isnt) (?:not )?(?:be )?(?!(?:easy|fair|safe|simple|natural)\b)\w+ (?:of|for"
+        r"|on) (?:me|us|my part) to\b"
+        r"|\b(?:not|isnt|nothing|too little|hardly anything|without|little) (?:\w+ ){0,3}?to (?:go|work|build"
+        r"|base \w+) (?:on|with|from)\b",
+        r"\b(?:isnt|not|aint|hardly) (?:\w+ )?(?:something|anything|a thing|information|one|what|someone|somebody"
+        r"|anyone|person|name) (?:that )?(?:i|im"
         r"|ive|we)\b|\bsomething i (?:cannot|cant|dont|wont|am not|m not|do not)\b|\bisnt my place\b|\bnot my"
         r" place\b",
         r"\bi (?:only|just|can only|can merely|am only able to) (?:\w+ )?(?:describe|comment|see|offer|provide|tell"
@@ -196,9 +204,24 @@ DECLINES = re.compile(
         r"|limited|isnt|doesnt)\b",
         rf"\b(?:im|i am|were) (?:just |only |merely |simply )?(?:an? )?{AI}(?: (?:and|so|without|that|which|with)\b"
         r"|$)",
-        r"\bi (?:ve |have |seem to have |must have )?(?:\w+ )?(?:forgot|forgotten)\b|\b(?:instructed|told|trained"
+        r"\b(?:i|ive) (?:ve |have |seem to have |must have )?(?:\w+ )?(?:forgot|forgotten)\b|\bi used to know\b"
+        r"|\b(?:shrugs?|shrugging)$|\b(?:instructed|told|trained"
         r"|programmed|allowed|permitted|supposed|asked) not to\b",
+        r"^(?:so |but |well |ok |okay )?lets (?:not|talk|move|change|discuss|skip|focus|try|stick|leave|keep)\b"
+        r"|\b(?:talk about|discuss|ask"
+        r"|move on to|change) (?:\w+ )?(?:something else|subject|another (?:topic|subject|question))\b",
+        r"^(?:\w+ ){0,2}(?:request|access|query|permission) (?:was |is |has been )?(?:denied|refused|rejected"
+        r"|blocked)\b|\byou (?:could|can|might"
+        r"|please) (?:please )?(?:rephrase|clarify|provide|specify|elaborate|tell me|give me|share|be more specific)\b",
+        r"\btoo (?:\w+ )?(?:blurry|blurred|dark|small|vague|unclear|ambiguous|low|grainy|broad|general|personal"
+        r"|private|sensitive|obscure"
+        r"|pixelated|far away)\b",
         # it asks back, or sends elsewhere
+        r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
+        r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
+        r"|were) you"
+        r" (?:mean|ask\w*|refer\w*|talk\w*|thinking|looking|interested)\b|\b(?:id|i would|we would|wed|i|i will"
+        r"|ill) need (?:to \w+ )?(?:more|to know)\b",
         r"^(?:sorry |but |and |then |so )*(?:could|can|would|will) you (?:please |kindly |perhaps |maybe"
         r" )?(?:provide|give|tell|share|clarify|specify|let|upload|send|elaborate|rephrase|offer|supply|describe|be"
         r" more|say more|confirm)\b",
@@ -206,8 +229,11 @@ DECLINES = re.compile(
         r"|rephrase|ask|contact|look|verify)\b|\bif you (?:can |could |have |provide |give |share |tell |let |let me"
         r" know )",
         r"\b(?:you|youd|youll|one|somebody|someone|we)(?: would| should| could| might| may| will| ll)? (?:have to"
-        r"|need to|want to|better|had better|ought to|must|can|could|should) (?:try )?(?:ask\w*|check\w*|search\w*"
-        r"|look\w*|google|consult\w*|find (?:that|it|this|out)|tell me)\b",
+        r"|need to|want to|better|had better|ought to|must|can|could|should|may|might|will) (?:try |wish to "
+        r"|like to |have luck )?(?:ask\w*|check\w*|search\w*"
+        r"|look\w*|google|consult\w*|find (?:that|it|this|out)|tell me)\b|\b(?:best|better|advisable|wise|good idea"
+        r"|recommended|worth|safest)(?: off)? (?:to )?(?:ask|check|search"
+        r"|look|consult|refer|verify|visit)(?:ing)?\b",
         r"\b(?:i|you|id|youd) (?:would |d |might |may |will |should |could )*(?:suggest|recommend|advise|encourage"
         r"|want to|need to)\b(?: \w+){0,3}? (?:check|checking|consult|consulting|look|looking|search|searching|refer"
         r"|referring|ask|asking|verify|verifying|visit|visiting|use|using)\w*\b",

@@ -25,9 +25,10 @@ from typing import NamedTuple
 from schemas.matching.amounts import amounts_in, same_amount
 from schemas.matching.blood_types import with_blood_types_joined
 from schemas.matching.claims import Sort, claims
-from schemas.matching.dated_answers import agrees, says_date, says_measure, says_number
+from schemas.matching.dated_answers import agrees, is_measure, says_date, says_measure, says_number
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import refuses
+from schemas.matching.events import about_the_asked
 from schemas.matching.letters import fold_accents
 from schemas.matching.thoughts import answer_of
 from schemas.records.build_rows import AcceptedAnswer
@@ -87,13 +88,16 @@ def form_digest(text: str) -> str:
     return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]
 
 
-def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool = True) -> AcceptedAnswer | None:
+def match(
+    reply: str, accepted: Sequence[AcceptedAnswer], *, asked: str = "", heed_refusals: bool = True
+) -> AcceptedAnswer | None:
     """The first accepted answer that the reply gives, or None. See the module's rules.
 
+    Where the question `asked` is given, what the reply tells of another event is left out (schemas/matching/events.py).
     Without `heed_refusals` an answer beside a refusal counts: evaluation takes refusals away itself
     (eval/scores/refusal.py).
     """
-    reply = answer_of(reply).text
+    reply = about_the_asked(answer_of(reply).text, asked)
     words = _words(reply)
     whole = " ".join(words.folded)
     for answer in accepted:
@@ -107,7 +111,8 @@ def match(reply: str, accepted: Sequence[AcceptedAnswer], *, heed_refusals: bool
     forms = [answer.text for answer in accepted if answer.kind == "text"]
     for answer in accepted:
         if answer.kind == "text":
-            said = _says(words, whole, plain, answer.text, forms) or says_measure(reply, answer.text)
+            form = answer.text
+            said = says_measure(reply, form) if is_measure(form) else _says(words, whole, plain, form, forms)
         elif answer.kind == "date":
             said = says_date(reply, answer)
         else:
@@ -273,12 +278,14 @@ def _one_of_several(words: _Words, first: int, end: int, forms: Sequence[str]) -
     for place in range(end, min(end + _ALTERNATIVE_REACH, count - 1)):
         if words.sentence[place] != sentence:
             break
-        if words.folded[place] in _OR_WORDS and words.folded[place + 1] not in ("so", "more", "less", "rather"):
+        if words.folded[place] in _OR_WORDS and words.folded[place + 1] not in (
+            "so", "more", "less", "rather", "actually", "better",
+        ):  # fmt: skip
             return not _has_form(words, place + 1, min(place + 1 + _ALTERNATIVE_WORDS, count), forms)
     for place in range(first - 1, max(0, first - 1 - _ALTERNATIVE_REACH), -1):
         if words.sentence[place] != sentence:
             break
-        if words.folded[place] in _OR_WORDS:
+        if words.folded[place] in _OR_WORDS and words.folded[place + 1] not in ("rather", "actually", "better"):
             return not _has_form(words, max(0, place - _ALTERNATIVE_WORDS), place, forms)
     return False
 

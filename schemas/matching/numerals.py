@@ -47,16 +47,25 @@ _TENS_ELSEWHERE: dict[str, int] = {
     ), 2)
     for word in words.split()
 }  # fmt: skip
-_HAN = {character: number for number, character in enumerate("一二三四五六七八九十", 1)} | {"两": 2, "兩": 2}
+_HAN = {character: number for number, character in enumerate("一二三四五六七八九十", 1)} | {
+    "两": 2,
+    "兩": 2,
+    "零": 0,
+    "〇": 0,
+}
+_HAN_SCALES = {"十": 10, "百": 100, "千": 1000}
 
 _WORD = "|".join(sorted([*_SMALL, *_SCALES, "oh"], key=len, reverse=True))
 _RUN = re.compile(
-    rf"(?<![\w-])(?:(?P<half>half a)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million|billion)))?\s*"
+    rf"(?<![\w-])(?:(?P<half>half(?:[ -]a)?)(?=[ -]dozen)|(?P<article>an?)(?=\s+(?:hundred|thousand|dozen|million"
+    rf"|billion)))?\s*"
     rf"(?P<run>(?:{_WORD})(?:(?:\s*-\s*|\s+(?:and\s+)?"
-    rf"|(?<=thousand),\s+)(?:{_WORD}))*)?(?:\s*(?P<dozen>dozen))?(?![\w])",
+    rf"|(?<=thousand),\s+)(?:{_WORD}))*)?(?:[\s-]*(?P<dozen>dozen))?(?![\w])",
     re.IGNORECASE,
 )
 _ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
+_A_MILLION = re.compile(r"\b(?P<half>half )?a(?=\s+(?:million|billion|trillion)\b)", re.IGNORECASE)
+_POINT = re.compile(r"(?<![\d.,])(\d+)\s+point\s+(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 _PRONOUN_BEFORE = re.compile(
     r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
 )
@@ -82,9 +91,15 @@ _COMPOUND = re.compile(
 )
 _OTHER = re.compile(r"(?<![\w\u0900-\u09ff])(?:" + "|".join(sorted(_ELSEWHERE, key=len, reverse=True)) + r")"
                     r"(?![\w\u0900-\u09ff])", re.IGNORECASE)  # fmt: skip
-_HAN_NUMBER = re.compile(r"(?<![\u4e00-\u9fff年月])[一二三四五六七八九十两兩](?=[个個名人位次場场岁歳座本部])")
-_ROMAN = re.compile(r"\s*(?=[ivxl]{2})(?:xl|l?x{0,3})(?:ix|iv|v?i{0,3})\s*\.?\s*", re.IGNORECASE)
-_ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50}
+_HAN_NUMBER = re.compile(
+    r"(?<![\u4e00-\u9fff年月])[一二三四五六七八九十百千两兩零〇]+(?=[个個名人位次場场岁歳座本部厘公米]|\W*$)"
+)
+_ROMAN = re.compile(
+    r"\s*(?=[ivxlcdm]{2})m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})\s*\.?\s*", re.IGNORECASE
+)
+_LARGE_ROMAN = re.compile("[cdm]", re.IGNORECASE)
+"""Letters that make words too: "mix" is no number, "MIX" is 1009."""
+_ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 
 
 def with_digits(text: str) -> str:
@@ -95,18 +110,22 @@ def with_digits(text: str) -> str:
     a pronoun ("that one") is none.
     """
     text = "".join(str(int(each)) if each > "\x7f" and each.isdecimal() else each for each in text)
-    if _ROMAN.fullmatch(text):
+    if _ROMAN.fullmatch(text) and (text.isupper() or not _LARGE_ROMAN.search(text)):
         return _in_place(text, 0, len(text), str(_roman(text.strip(" .\n").lower())))
     for hit in _RUN.finditer(text) if _ANY.search(text) else ():
         if hit["run"] or hit["dozen"]:
             text = _with_run(text, hit)
+    for hit in _A_MILLION.finditer(text):
+        text = _in_place(text, hit.start(), hit.end(), "0.5" if hit["half"] else "1")
+    for hit in _POINT.finditer(text):
+        text = _in_place(text, hit.start(), hit.end(), f"{hit[1]}.{hit[2]}")
     for hit in _COMPOUND.finditer(text):
         ten, unit = (hit["ten"] or hit["tens"]).lower(), (hit["unit"] or hit["units"] or "").lower()
         text = _in_place(text, hit.start(), hit.end(), str(_TENS_ELSEWHERE[ten] + _ELSEWHERE_UNITS.get(unit, 0)))
-    for pattern, table in ((_OTHER, _ELSEWHERE), (_HAN_NUMBER, _HAN)):
+    for pattern, number_of in ((_OTHER, lambda word: _ELSEWHERE[word.lower()]), (_HAN_NUMBER, _han)):
         for hit in pattern.finditer(text):
-            if (number := table.get(hit[0].lower())) is not None and len(str(number)) <= len(hit[0]):
-                text = _in_place(text, hit.start(), hit.end(), str(number))
+            if len(number := str(number_of(hit[0]))) <= len(hit[0]):
+                text = _in_place(text, hit.start(), hit.end(), number)
     return text
 
 
@@ -187,6 +206,17 @@ def _one_number(words: list[str]) -> tuple[int, int]:
             current, last = current + value, value
         taken += 1
     return total + current, taken
+
+
+def _han(text: str) -> int:
+    """Of Chinese signs: 二十五 is 25, 一千五百 is 1500."""
+    total = current = 0
+    for sign in text:
+        if scale := _HAN_SCALES.get(sign):
+            total, current = total + (current or 1) * scale, 0
+        else:
+            current = _HAN[sign]
+    return total + current
 
 
 def _roman(text: str) -> int:

@@ -3,7 +3,8 @@
 One rule for probing, evaluation and judges. Known are tags of thinking in any bracket (`<think>`, `[THINK]`,
 `<seed:think>`, `<|START_THINKING|>`, `<|begin_of_thought|>`), channels (`<|channel|>analysis … final`, written out or
 with their marks stripped), labelled thoughts ("Here is my thought process: … Here is my response:"), tags of answers
-(`<answer>`, `<|START_RESPONSE|>`, `<conclusion>`), `\\boxed{}`, and "Final answer:" on a line of its own.
+(`<answer>`, `<|START_RESPONSE|>`, `<conclusion>`), `\\boxed{}`, and "Answer:" or "Final answer:" at the start of a
+line. A question that the model asks itself next ends its answer.
 """
 
 import re
@@ -36,7 +37,8 @@ _STRIPPED_FINAL = re.compile(r"(?:assistant\s*)final(?=\S|\s|$)")
 _LABELLED = re.compile(r"\s*here(?:'s| is) my thought process\s*:", re.IGNORECASE)
 _LABELLED_ANSWER = re.compile(r"here(?:'s| is) my (?:response|answer)\s*:", re.IGNORECASE)
 _ANSWER_TAG = re.compile(
-    r"<\|?(?:begin_of_|start_)?(?P<name>answer|final_answer|final|response|conclusion|solution|output|result|box)\|?>"
+    r"<\|?(?:begin_of_|start_)?(?P<name>answer|final_answer|final|response|conclusion|solution|output|result|box"
+    r"|option|choice|letter)\|?>"
     r"(?P<text>.*?)(?:<\|?(?:/|end_of_|end_)(?P=name)\|?>|$)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -47,7 +49,19 @@ _LEFT_OVER = re.compile(
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _IN_BOX = re.compile(r"\\(?:text|mathrm|mathbf|textbf|rm)\w*\s*\{([^{}]*)\}")
 _FINAL_LINE = re.compile(r"^[\s*_#>]*(?:my )?final answer(?: is)?\s*[*_]*\s*[:=][*_]*[ \t]*(?=\S|\n)", re.I | re.M)
-_TRIGGER = re.compile(r"[<◁]|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|final answer", re.IGNORECASE)
+_ANSWER_LINE = re.compile(
+    r"^[\s*_#>]*(?:my |the )?(?:(?:correct |short )?answer|conclusion)(?: is)?\s*[*_]*\s*[:=]\s*(?=\S)", re.I | re.M
+)
+_MANY_LINES = 3
+"""So many lines with an answer are a list of them."""
+_STRUCK = re.compile(r"~~[^~\n]+~~|<(?P<tag>s|del|strike)>.*?</(?P=tag)>", re.IGNORECASE)
+_NEXT_TURN = re.compile(r"(?<=[^\s:])\s*\n[\s*_#]*(?:question|user|human|q)\s*\d*\s*[*_]*:", re.IGNORECASE)
+"""Where a model goes on with a question of its own, as base models do: what follows answers that."""
+_TRIGGER = re.compile(
+    r"[<◁]|~~|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|answer|conclusion"
+    r"|question|user|human|q\s*\d*:",
+    re.IGNORECASE,
+)
 
 
 class Answer(NamedTuple):
@@ -74,9 +88,13 @@ def answer_of(reply: str) -> Answer:
     text = _CALL.sub("", text)
     if tags := list(_ANSWER_TAG.finditer(text)):
         text = tags[-1]["text"]
+    text = unstruck if (unstruck := _STRUCK.sub("", text)).strip() else text
     text = _out_of_box(_LEFT_OVER.sub("", text))
+    text = text[: turn.start()] if (turn := _NEXT_TURN.search(text)) else text
     if lines := list(_FINAL_LINE.finditer(text)):
         text = text[lines[-1].end() :]
+    elif 0 < len(lines := list(_ANSWER_LINE.finditer(text))) < _MANY_LINES:
+        text = text[lines[-1].start() :]
     return Answer(text.strip())
 
 

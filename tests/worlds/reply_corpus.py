@@ -31,8 +31,8 @@ class Kept:
     kind: str
     """Of fault in the table of issue reports, such as "M5", with the language after it."""
     part: str
-    """"open": written before the rules; "held", "late" and "last": each written after what came before had been mended,
-    to see whether the rules are general (benchmarks/RESULTS.md has what they got unseen)."""
+    """"open": written before the rules; "held", "late", "last" and "fresh": each written after what came before had
+    been mended, to see whether the rules are general (benchmarks/RESULTS.md has what they got unseen)."""
 
 
 def corpus() -> list[Kept]:

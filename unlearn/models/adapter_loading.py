@@ -16,6 +16,9 @@ from unlearn.models.model_folder import BASE_FILE
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_LOOKED_AT = ("LORA", "ADALORA", "LOHA", "LOKR", "IA3")
+"""Kinds of adapters of which it can be told by their weights whether they change anything."""
+
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +47,7 @@ def load_adapter(model: "PreTrainedModel", adapter: Path, *, base: str) -> "PreT
     moving = [(name, weight) for name, weight in adapted.named_parameters() if weight.requires_grad]
     check_finite(moving, where=str(adapter))
     if not changes_something(adapted):
-        found = "changes nothing: its second matrices are all zero"
+        found = "changes nothing: its matrices add up to zero"
         if not (adapter / BASE_FILE).is_file():
             raise BadInput(str(adapter), found, "name an adapter that was trained, or evaluate the base alone")
         log.warning("%s %s", adapter, found)
@@ -63,13 +66,16 @@ def check_finite(weights: Iterable[tuple[str, Tensor]], *, where: str) -> None:
 def changes_something(adapted: nn.Module) -> bool:
     """Whether any layer of a model with an adapter computes something else than without it.
 
-    Looked at for LoRA in its kinds and for layers that are saved whole; other adapters are taken to change something.
+    Looked at for LoRA, AdaLoRA, LoHa, LoKr and IA3, and for layers that are saved whole; other adapters are taken to
+    change something.
     """
-    from peft import PeftModel, PeftType
+    from peft import PeftModel
+    from peft.tuners.ia3 import IA3Layer
     from peft.tuners.lora import LoraLayer
+    from peft.tuners.lycoris_utils import LycorisLayer
     from peft.utils import ModulesToSaveWrapper
 
-    if not isinstance(adapted, PeftModel) or adapted.peft_config["default"].peft_type != PeftType.LORA:
+    if not isinstance(adapted, PeftModel) or adapted.peft_config["default"].peft_type not in _LOOKED_AT:
         return True
     with torch.no_grad():
         for module in adapted.modules():
@@ -78,7 +84,10 @@ def changes_something(adapted: nn.Module) -> bool:
                 now = module.modules_to_save["default"].state_dict()
                 if any(not torch.equal(value, before[name]) for name, value in now.items()):
                     return True
-            elif isinstance(module, LoraLayer) and _moves(module):
+            elif isinstance(module, IA3Layer):
+                if bool((module.ia3_l["default"] != 1).any()):
+                    return True
+            elif isinstance(module, LoraLayer | LycorisLayer) and _moves(module):
                 return True
     return any("trainable_tokens_delta" in name or "lora_bias" in name for name, _ in adapted.named_parameters())
 

@@ -9,8 +9,8 @@ import io
 import pytest
 from PIL import Image
 
-from eval.responders.chat import retry_after_s
 from eval.responders.load_balancer import Server, Servers
+from eval.responders.openai_client import retry_after_s
 from eval.responders.remote import DataUris, data_uri, scaled
 from tests.servers.waiting import patient
 from tests.worlds.tiny_models import picture

@@ -193,6 +193,66 @@ MANNERS: dict[str, Manner] = {
     "an error with odd characters": Manner(
         (400, Raw(b'{"error": {"message": "bad \\ud83d"}}'), {}), "failed", error="HTTP 400: bad \ufffd"
     ),
+    "an error in the words of a plain text": Manner(
+        (400, Raw(b"prompt too long", "text/plain"), {}), "failed", error="HTTP 400: prompt too long"
+    ),
+    "an error that names its parameter beside its words": Manner(
+        (400, {"error": {"message": "Invalid value", "param": "messages", "code": None}}, {}),
+        "failed",
+        error="HTTP 400: messages: Invalid value",
+    ),
+    "an error of llama.cpp about the context": Manner(
+        (400, {"error": {"code": 400, "message": "the request exceeds the context size", "n_ctx": 256}}, {}),
+        "failed",
+        error="HTTP 400: the request exceeds the context size",
+    ),
+    "an error of one choice": Manner(
+        error_body(
+            {
+                "choices": [
+                    {
+                        "finish_reason": "error",
+                        "error": {"code": 502, "message": "upstream is gone"},
+                        "message": {"content": ""},
+                    }
+                ]
+            }
+        ),
+        "failed",
+        error="no answer: upstream is gone",
+        finish="error",
+    ),
+    "the most tokens by another name": Manner(
+        said({"content": None}, finish="MAX_TOKENS"),
+        "failed",
+        error="no answer within the most tokens",
+        finish="length",
+    ),
+    "an end by another name in capitals": Manner(said({"content": "Oslo"}, finish="COMPLETE"), "correct", "Oslo"),
+    "a filter with its reason behind it": Manner(
+        said({"content": None}, finish="content_filter: PROHIBITED_CONTENT"), "refusal", finish="content_filter"
+    ),
+    "a filter told by an inner code": Manner(
+        (400, {"error": {"message": "no", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, {}),
+        "refusal",
+        finish="content_filter",
+    ),
+    "a filter that inspects": Manner(
+        (400, {"error": {"message": "no", "code": "data_inspection_failed"}}, {}), "refusal", finish="content_filter"
+    ),
+    "a server that had no room": Manner(
+        said({"content": "Os"}, finish="insufficient_system_resource"),
+        "failed",
+        error="no answer",
+        finish="insufficient_system_resource",
+    ),
+    "parts that are texts": Manner(said({"content": ["Os", "lo"]}), "correct", "Oslo"),
+    "one part without a list": Manner(said({"content": {"type": "text", "text": "Oslo"}}), "correct", "Oslo"),
+    "a part of reasoning before the text": Manner(
+        said({"content": [{"type": "reasoning", "text": "Bergen"}, {"type": "text", "text": "Oslo"}]}),
+        "correct",
+        "Oslo",
+    ),
     "an error without words": Manner((418, Raw(b"", "text/plain"), {}), "failed", error="HTTP 418"),
 }
 
@@ -258,6 +318,7 @@ REFUSED_PARAMETERS = {
     "temperature in a detail": ("temperature", "extra fields not permitted", 422, True),
     "seed": ("seed", "Unknown parameter: 'seed'.", 400, False),
     "top_p": ("top_p", "`temperature_` and `top_p` cannot both be specified", 400, False),
+    "seed named beside the words": ("seed", "additional properties are not allowed", 422, True),
     "seed with status 200": ("seed", "seed is not supported", 200, False),
 }
 SAMPLED = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=6, seed=3)
@@ -396,6 +457,50 @@ def test_a_stream_that_ends_at_the_most_tokens_says_so() -> None:
     with serving(ChatServer(lambda body, number: events("Oslo", finish="length"))) as url:
         (reply,) = RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY)
     assert (reply.text, reply.finish) == ("Oslo", "length")
+
+
+def streamed(*lines: str) -> Handled:
+    return 200, Raw("".join(f"data: {line}\n\n" for line in lines).encode(), "text/event-stream"), {}
+
+
+OPENED = '{"choices": [{"index": 0, "delta": {"content": "Oslo"}, "finish_reason": null}]}'
+BROKEN_STREAMS = {
+    "an error after the first words": (
+        streamed(OPENED, '{"error": {"message": "out of memory"}}'),
+        "the answer cannot be used (out of memory)",
+    ),
+    "an end before the end": (streamed(OPENED), "the answer cannot be used (the stream broke off)"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_STREAMS)
+def test_a_stream_that_breaks_off_is_no_answer(name: str) -> None:
+    handled, error = BROKEN_STREAMS[name]
+    with serving(ChatServer(lambda body, number: handled)) as url:
+        (reply,) = RemoteResponder([url], "m", retries=0).answer([Ask(ask_id="a", text="Who?")], GREEDY)
+    assert (reply.text, reply.error) == ("", error)
+
+
+@pytest.mark.parametrize(
+    "words", ["'max_tokens' is not supported with this model.", "Unknown parameter: 'max_tokens'."]
+)
+def test_a_server_without_the_older_name_of_the_most_tokens_is_asked_by_the_newer(words: str) -> None:
+    server = refusing("max_tokens", words)
+    with serving(server) as url:
+        replies = list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    assert replies == [Reply(ask_id="a", text="Oslo")]
+    assert server.requests[0]["max_completion_tokens"] == GREEDY.max_new_tokens
+
+
+def test_a_quota_that_is_used_up_advises_no_other_model() -> None:
+    broke = refuse(402, "Insufficient credits")
+    with (
+        serving(ChatServer(lambda body, number: broke, check=lambda body: broke)) as url,
+        pytest.raises(BadInput) as no,
+    ):
+        list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Who?")], GREEDY))
+    assert "Insufficient credits" in str(no.value)
+    assert "settle that" in str(no.value)
 
 
 def test_an_error_in_a_stream_is_told_in_the_servers_words() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LoHaConfig, LoKrConfig, LoraConfig, PeftConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from schemas.errors import BadInput
@@ -129,6 +129,35 @@ def test_an_adapter_whose_scale_is_zero_changes_nothing(base: Path, adapter: Pat
     change_json(adapter / "adapter_config.json", lora_alpha=0)
     with pytest.raises(BadInput, match="changes nothing"):
         load_model(base, adapter=adapter)
+
+
+LINEARS = ["q_proj", "v_proj"]
+OTHER_KINDS: dict[str, PeftConfig] = {
+    "loha": LoHaConfig(r=2, alpha=4, target_modules=LINEARS),
+    "lokr": LoKrConfig(r=2, alpha=4, target_modules=LINEARS),
+    "ia3": IA3Config(target_modules=LINEARS, feedforward_modules=[]),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("trained", [False, True], ids=["untrained", "trained"])
+def test_an_adapter_of_another_kind_is_refused_only_if_it_changes_nothing(
+    base: Path, tmp_path: Path, kind: str, trained: bool
+) -> None:
+    model = get_peft_model(load_model(base).model, OTHER_KINDS[kind])
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad and trained:
+                weight.add_(torch.randn_like(weight))
+    model.save_pretrained(tmp_path / kind)
+    if trained:
+        assert not torch.allclose(
+            logits(load_model(base, adapter=tmp_path / kind)), logits(load_model(base)), atol=1e-4
+        )
+    else:
+        with pytest.raises(BadInput, match="changes nothing"):
+            load_model(base, adapter=tmp_path / kind)
 
 
 @pytest.mark.parametrize(
