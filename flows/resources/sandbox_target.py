@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 """Raised when the same world gives another target."""
 KEY_FILE = "ppubench_target.json"
 TRAINING_VIEWS = (1, 2, 3)
