@@ -15,7 +15,7 @@ from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
-from flows.evaluation.inference import Asking, ask_all
+from flows.evaluation.inference import Asking, ask_all, likelihoods_key
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
     CHECKS,
@@ -173,7 +173,7 @@ def _answered(request: Request, home: Path, running: Running) -> list[Prediction
     training = training_answers(request.hub, request.target) if request.target else {}
     with (
         AnswerLog(home / f"answers-{key[:8]}.jsonl", key=key) as replies,
-        AnswerLog(home / f"likelihoods-{weights[:8]}.jsonl", key=weights) as scores,
+        AnswerLog(home / f"likelihoods-{weights[:8]}.jsonl", key=likelihoods_key(weights)) as scores,
     ):
         answers = ask_all(request.questions, asking, replies, scores, training=training)
     values = values_of(request.facts.values())

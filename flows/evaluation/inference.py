@@ -11,7 +11,7 @@ from eval.tasks.questions import EvalQuestion
 from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.protocols.reply_log import AnswerLog
-from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder
+from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder, TokenScores
 from schemas.records.evaluation import PromptSet
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import OPTION_LABELS
@@ -25,8 +25,8 @@ class Answers:
 
     prompts: Mapping[str, str]
     replies: Mapping[str, Reply]
-    likelihoods: Mapping[str, Mapping[str, float]]
-    """Mean log-probability per token of each option, by letter."""
+    likelihoods: Mapping[str, Mapping[str, TokenScores]]
+    """Of each option, by letter."""
     nll: Mapping[str, float]
     """Nats per token of the training answer."""
 
@@ -43,6 +43,11 @@ class Asking:
     decoding: Decoding
     together: int
     progress: Progress
+
+
+def likelihoods_key(weights: str) -> str:
+    """What kept likelihoods depend on besides their prompts. Raised as they are kept otherwise (2: of each token)."""
+    return digest([weights, "likelihoods", 2])
 
 
 def prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
@@ -80,13 +85,14 @@ def ask_all(
     wanted = _continuations(questions, asking.prompts, training) if asking.scores else {}
     _score_pending(wanted.values(), asking, scores)
     found = {name: reply for name, (ask, _) in wanted.items() if (reply := scores.reply(ask.ask_id)) is not None}
-    likelihoods: dict[str, dict[str, float]] = {}
+    likelihoods: dict[str, dict[str, TokenScores]] = {}
     nll: dict[str, float] = {}
     for (key, letter), reply in found.items():
+        scored = TokenScores.from_text(reply.text)
         if letter:
-            likelihoods.setdefault(key, {})[letter] = float(reply.text)
+            likelihoods.setdefault(key, {})[letter] = scored
         else:
-            nll[key] = -float(reply.text)
+            nll[key] = -scored.mean
     given = {key: reply for key, ask in asks.items() if (reply := replies.reply(ask.ask_id)) is not None}
     return Answers(prompts, given, likelihoods, nll)
 
@@ -147,8 +153,8 @@ def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: Answ
         _, scorer = asking.open()
         if scorer is None:
             raise BadInput("the responder", "gives no likelihoods", "evaluate it without them")
-        for ask_id, value in scorer.log_likelihood([distinct[ask.ask_id] for ask in group]):
-            log_.save(Reply(ask_id=ask_id, text=repr(value)))
+        for ask_id, found in scorer.token_scores([distinct[ask.ask_id] for ask in group]):
+            log_.save(Reply(ask_id=ask_id, text=found.to_text()))
         asking.progress("likelihoods", sum(log_.has(each) for each in distinct), len(distinct))
 
 
