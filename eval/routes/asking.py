@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic import JsonValue
+
 from eval.scores.outcome import Values, is_correct
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.matching.thoughts import answer_of
@@ -76,12 +78,15 @@ class RouteInput:
         return self.of_task("generation", role="forget")
 
 
-def ask_of(text: str, picture: bytes | None, *, prefix: str = "", sample: int = 0) -> Ask:
-    """An ask whose id is its content, so that one answer serves wherever the same is asked."""
+def ask_of(text: str, picture: bytes | None, *, prefix: str = "", sample: int = 0, continuation: str = "") -> Ask:
+    """An ask whose id is its content, so that one answer serves wherever the same is asked.
+
+    `continuation` is the answer whose likelihood is wanted; "" for an ask that is to be answered.
+    """
     shown = hashlib.sha256(picture).hexdigest() if picture else ""
-    return Ask(
-        ask_id=digest([text, shown, prefix, sample])[:24], text=text, image=picture, prefix=prefix, sample=sample
-    )
+    more: list[JsonValue] = [prefix, sample] if prefix or sample else []
+    name = digest([text, shown, continuation, *more])[:24]
+    return Ask(ask_id=name, text=text, image=picture, prefix=prefix, sample=sample)
 
 
 def is_right(question: EvalQuestion, reply: Reply | None) -> bool:

@@ -1,11 +1,11 @@
 """Asking what an evaluation needs: replies, likelihoods of options and of training answers, each kept at once."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.probing.prompt import probe_prompt
+from eval.routes.asking import ask_of
 from eval.tasks.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks.questions import EvalQuestion
 from schemas.errors import BadInput
@@ -80,10 +80,10 @@ def ask_all(
     generation prompt), since that is how facts are known.
     """
     prompts = {question.key: prompt_of(question, asking.prompts) for question in questions}
-    asks = {question.key: _ask(prompts[question.key], question.picture) for question in questions}
-    _ask_pending(list(asks.values()), asking, replies)
+    asks = {question.key: ask_of(prompts[question.key], question.picture) for question in questions}
+    ask_pending(list(asks.values()), asking, replies)
     wanted = _continuations(questions, asking.prompts, training) if asking.scores else {}
-    _score_pending(wanted.values(), asking, scores)
+    score_pending(wanted.values(), asking, scores)
     found = {name: reply for name, (ask, _) in wanted.items() if (reply := scores.reply(ask.ask_id)) is not None}
     likelihoods: dict[str, dict[str, TokenScores]] = {}
     nll: dict[str, float] = {}
@@ -95,12 +95,6 @@ def ask_all(
             nll[key] = -scored.mean
     given = {key: reply for key, ask in asks.items() if (reply := replies.reply(ask.ask_id)) is not None}
     return Answers(prompts, given, likelihoods, nll)
-
-
-def _ask(text: str, picture: bytes | None, continuation: str = "") -> Ask:
-    """An ask whose id is its content, so that one answer serves wherever the same is asked."""
-    shown = hashlib.sha256(picture).hexdigest() if picture else ""
-    return Ask(ask_id=digest([text, shown, continuation])[:24], text=text, image=picture)
 
 
 def _continuations(
@@ -124,11 +118,12 @@ def _continuations(
             answers = {"": training.get((question.sample_id, question.modality), question.answer)}
         for letter, answer in answers.items():
             if answer.strip():
-                found[question.key, letter] = (_ask(open_prompt, question.picture, answer), answer)
+                found[question.key, letter] = (ask_of(open_prompt, question.picture, continuation=answer), answer)
     return found
 
 
-def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
+def ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
+    """Ask what the log does not hold, and keep every reply as it comes."""
     distinct = {ask.ask_id: ask for ask in asks}
     done = sum(log_.has(each) for each in distinct)
     asking.progress("answers", done, len(distinct))
@@ -145,7 +140,7 @@ def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
             asking.progress("answers", done, len(distinct))
 
 
-def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:
+def score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:
     """Scores are kept as the text of a reply."""
     distinct = {ask.ask_id: (ask, answer) for ask, answer in wanted}
     groups = _groups([ask for ask, _ in distinct.values()], log_, together=max(1, asking.together))
