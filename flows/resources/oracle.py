@@ -34,10 +34,10 @@ def world_of(hub: Path, model: str) -> World:
     build = hub.parent
     if not (build / IDENTITY).is_file():
         raise BadInput(f"{hub}: an oracle", "needs a build, which says what its world is", ADVICE)
-    found = open_build(build)
-    if not isinstance(found.recipe.source, SandboxSource):
+    opened = open_build(build)
+    if not isinstance(opened.recipe.source, SandboxSource):
         raise BadInput(f"{build}: an oracle", "can only be taught of the embedded world", ADVICE)
-    with Resources(build, found.recipe) as resources:
+    with Resources(build, opened.recipe) as resources:
         world = resources.world()
     if not holds(Path(model), target_key(world, Teaching())):
         found = "is not the target that this ppubench teaches this world, so an oracle would be no control of it"

@@ -1,0 +1,168 @@
+"""An audit as tables: is it gone, at what cost, what could not be tried, do the measures agree, fact by fact."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from eval.audit.measure import SMALLEST_GAP, agreement
+from eval.audit.rows import ANY, Audited, RouteRow
+from eval.audit.words import badness, comes_back
+from eval.pages.text_tables import Table, percent, signed_points, with_interval
+from eval.routes.table import ROUTES
+from schemas.records.routes import AnyRoute, RouteFact
+
+GONE, COST = "Is it gone?", "At what cost?"
+FEWEST_RUNS = 4
+"""Of fewer runs no agreement of measures is shown: with three, one swap is all there is."""
+CONTROL_WORDS = {
+    "oracle": "never knew: a model of the same making that was never taught these facts.",
+    "unknown": "never knew: the untouched target on facts that it does not know.",
+    "chance": "never knew: what guessing is expected to get.",
+    "": "There is no control, so nothing tells remembering from guessing.",
+}
+LONGEST_REPLY = 160
+
+
+@dataclass(frozen=True)
+class PersonFacts:
+    """Of one person, which forgotten facts come back, by which routes."""
+
+    subject_id: str
+    back: int
+    of: int
+    table: Table
+
+
+def gone_table(rows: Sequence[RouteRow]) -> Table:
+    """Routes to the forgotten facts, the worst first, any-of above all."""
+    shown = _worst_first(row for row in rows if row.side == "gone" and row.run is not None)
+    kinds = dict.fromkeys(row.kind for row in shown)
+    notes = [*(CONTROL_WORDS[kind] for kind in kinds), "Above guessing: percentage points more than that, in brackets"]
+    notes[-1] += " the 95 % interval over people; what leaves out zero is no luck. Gap closed: 100 % is as if never"
+    notes[-1] += (
+        f" known; left out where knowing and never knowing differ by less than {100 * SMALLEST_GAP:.0f} points."
+    )
+    return Table(
+        caption=GONE,
+        columns=("route", "in words", "untouched", "this model", "never knew", "above guessing", "gap closed", "facts"),
+        rows=tuple(
+            (
+                row.line, comes_back(row.run or 0),
+                *(with_interval(*_cell(row, name)) for name in ("target", "run", "control")),
+                _points(row, "excess"), with_interval(*_cell(row, "closed")), f"{row.n:,}",
+            )
+            for row in shown
+        ),
+        note=" ".join(notes),
+    )  # fmt: skip
+
+
+def cost_table(rows: Sequence[RouteRow]) -> Table:
+    """What was lost, the dearest first."""
+    shown = [row for row in rows if row.side == "cost" and row.run is not None]
+    shown.sort(key=lambda row: -(row.run or 0 if row.rise is None else row.rise))
+    return Table(
+        caption=COST,
+        columns=("what was lost", "untouched", "this model", "never knew", "added by unlearning", "questions"),
+        rows=tuple(
+            (
+                row.line, *(with_interval(*_cell(row, name)) for name in ("target", "run", "control")),
+                _points(row, "rise"), f"{row.n:,}",
+            )
+            for row in shown
+        ),
+        note="Shares of what should work and does not. Added by unlearning: percentage points more than of the "
+        "untouched target.",
+    )  # fmt: skip
+
+
+def effort_table(rows: Sequence[RouteRow]) -> Table:
+    """What each route took of the machine."""
+    ran = [row for row in rows if row.route != ANY and row.run is not None]
+    return Table(
+        caption="What the routes took",
+        columns=("route", "seconds", "answers and likelihoods", "milliseconds each"),
+        rows=tuple(
+            (
+                row.line, f"{row.seconds:,.1f}", f"{row.asks:,}",
+                f"{1000 * row.seconds / row.asks:,.1f}" if row.asks else "–",
+            )
+            for row in ran
+        ),
+        note="Of this model alone; what an earlier route or call had asked is not asked again and not counted.",
+    )  # fmt: skip
+
+
+def not_run_table(rows: Sequence[RouteRow]) -> Table:
+    """Routes without figures, and why."""
+    return Table(
+        caption="Not tried",
+        columns=("route", "why"),
+        rows=tuple((row.line, row.not_run) for row in rows if row.not_run and row.run is None),
+    )
+
+
+def agreement_table(models: Sequence[Sequence[RouteRow]]) -> Table:
+    """Kendall's tau-b over runs between the routes, those that disagree most first; no rows for few runs."""
+    common = [
+        row.line for row in (models[0] if models else ())
+        if all(any(each.line == row.line and each.run is not None for each in rows) for rows in models)
+    ]  # fmt: skip
+    by_line = [{row.line: row.run or 0.0 for row in rows} for rows in models]
+    found = agreement({line: [each[line] for each in by_line] for line in common})
+    enough = len(models) >= FEWEST_RUNS
+    return Table(
+        caption="Do the measures agree?",
+        columns=("measure", "and", "Kendall's tau over runs"),
+        rows=tuple(
+            (one, other, f"{tau:+.2f}") for (one, other), tau in sorted(found.items(), key=lambda each: each[1])
+        ) if enough else (),
+        note=f"1: both put the {len(models)} runs in the same order; 0: one says nothing of the other; below 0: they "
+        "contradict each other. A measure that is the same for all runs is left out.",
+    )  # fmt: skip
+
+
+def people_of(audited: Audited) -> list[PersonFacts]:
+    """The forgotten facts person by person: which routes bring each back, and what shows it."""
+    facts: dict[str, dict[AnyRoute, list[RouteFact]]] = {}
+    for name, record in audited.run.items():
+        if ROUTES[name].side == "gone":
+            for fact in record.result.facts:
+                facts.setdefault(fact.sample_id, {}).setdefault(name, []).append(fact)
+
+    def subject(sample: str) -> str:
+        return next(iter(facts[sample].values()))[0].subject_id
+
+    ordered = sorted(facts, key=lambda sample: (subject(sample), sample))
+    return [
+        _person(subject_id, {sample: facts[sample] for sample in samples})
+        for subject_id, samples in groupby(ordered, key=subject)
+    ]
+
+
+def _person(subject_id: str, facts: Mapping[str, Mapping[AnyRoute, Sequence[RouteFact]]]) -> PersonFacts:
+    rows, back = [], 0
+    for sample, by_route in facts.items():
+        got = {name: next((each for each in own if each.recovered), None) for name, own in by_route.items()}
+        names = [name for name, fact in got.items() if fact]
+        back += bool(names)
+        shows = next((fact.best for fact in got.values() if fact), "")
+        first = next(iter(by_route.values()))[0]
+        rows.append((sample, first.kind, ", ".join(names) or "–", f"{len(by_route)}", shows[:LONGEST_REPLY]))
+    caption = f"Person {subject_id}: {back} of {len(rows)} facts come back"
+    columns = ("fact", "asked for", "brought back by", "routes tried", "what shows it")
+    return PersonFacts(subject_id, back, len(rows), Table(caption, columns, tuple(rows)))
+
+
+def _worst_first(rows: Iterable[RouteRow]) -> list[RouteRow]:
+    return sorted(rows, key=lambda row: (row.route != ANY, *(-each for each in map(float, badness(row)))))
+
+
+def _cell(row: RouteRow, name: str) -> tuple[float | None, float | None, float | None]:
+    cells = row.model_dump()
+    return cells[name], cells[f"{name}_low"], cells[f"{name}_high"]
+
+
+def _points(row: RouteRow, name: str) -> str:
+    value, low, high = _cell(row, name)
+    return percent(None) if value is None else signed_points(value, low, high)
