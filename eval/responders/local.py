@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from eval.responders.greedy import decode_greedily
+from eval.responders.greedy import decode_greedily, decodes_plainly
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
@@ -110,6 +110,29 @@ class LocalResponder:
             scores.update(zip(chunk, values, strict=True))
         for index, (ask, _) in enumerate(pairs):
             yield ask.ask_id, scores[index]
+
+    def passes(self, asks: Iterable[Ask]) -> "Iterator[tuple[list[Ask], dict[str, Tensor | Cache]]]":
+        """The asks in batches, each with the model's input for one pass; those without a readable picture are left out.
+
+        Padded on the left: the last token of each row is the last of its prompt.
+        """
+        given = list(asks)
+        for chunk in _cut([(given[index].image is None, index) for index in self._order(given)], self._batch):
+            rows, _ = self._rows([given[index] for index in chunk], self._encoder)
+            if rows:
+                yield [ask for ask, _ in rows], self._batched([row for _, row in rows], None)
+
+    def first_token(self, ask: Ask, text: str) -> int:
+        """The token with which a text begins as the answer to an ask."""
+        shows, begun_with = ask.image is not None, f"{ask.prefix.rstrip()} {text.strip()}".strip()
+        prompt = self._encoder.written(self._encoder.render(ask.text, shows=shows, answer=ask.prefix.rstrip()))
+        full = self._encoder.written(self._encoder.render(ask.text, shows=shows, answer=begun_with))
+        return full[min(len(prompt), len(full) - 1)]
+
+    @property
+    def model(self) -> "PreTrainedModel":
+        """The loaded model."""
+        return self._model
 
     def _shared_batches(
         self, prepared: Sequence[tuple[Begun, list[Mark]]], *, more: int
@@ -286,28 +309,6 @@ class LocalResponder:
         ).logits[:, first - ids.shape[1] :]  # [batch, width - first, vocab]
         before = (places - 1 - first).clamp(min=0)
         return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
-
-
-def decodes_plainly(model: "PreTrainedModel", *, ends: int | None) -> None:
-    """Forget how the model's authors would decode (generation_config.json): of that only the special tokens stay.
-
-    An answer also `ends` where the template ends a turn, whether they say so or not. So greedy is greedy, and sampling
-    follows from temperature and top_p alone, without penalties or beams.
-    """
-    from peft import PeftModel
-    from torch import nn
-    from transformers import GenerationConfig
-
-    whole: nn.Module = model
-    inner = cast("PreTrainedModel", whole.get_base_model() if isinstance(whole, PeftModel) else whole)
-    found = inner.generation_config
-    known = found.eos_token_id if isinstance(found.eos_token_id, list) else [found.eos_token_id]
-    known = [each for each in known if each is not None]
-    inner.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-        bos_token_id=found.bos_token_id,
-        eos_token_id=list(dict.fromkeys([*known, *([] if ends is None else [ends])])) or None,
-        pad_token_id=found.pad_token_id,
-    )
 
 
 def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:

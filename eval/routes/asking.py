@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import JsonValue
 
 from eval.scores.outcome import Values, is_correct
+from eval.tasks.prompts import BLANK
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
@@ -109,3 +110,20 @@ def left_out(number: int, why: str) -> tuple[str, ...]:
     """The note that so many facts could not be tried; none for none."""
     facts = "1 fact is" if number == 1 else f"{number} facts are"
     return (f"{facts} left out: {why}.",) if number else ()
+
+
+def statements(given: RouteInput) -> Mapping[tuple[str, Modality], str]:
+    """By sample_id and modality the sentence that states a fact, with a blank for its value: the cloze of the dataset.
+
+    The one of vqa names nobody. A cloze without exactly one blank, or that begins with it, is left out.
+    """
+    return {
+        (each.sample_id, each.modality): each.text
+        for each in given.of_task("cloze")
+        if each.text.count(BLANK) == 1 and each.text.partition(BLANK)[0].strip()
+    }
+
+
+def stated(statement: str, value: str) -> str:
+    """The sentence with a value in the place of the blank."""
+    return statement.replace(BLANK, value)

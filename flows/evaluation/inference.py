@@ -45,6 +45,12 @@ class Asking:
     progress: Progress
 
 
+def answers_key(weights: str, decoding: Decoding) -> str:
+    """What kept answers depend on besides their prompts."""
+    drawn = [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature else []
+    return digest([weights, decoding.max_new_tokens, *(["thinking"] if decoding.thinking else []), *drawn])
+
+
 def likelihoods_key(weights: str) -> str:
     """What kept likelihoods depend on besides their prompts. Raised as they are kept otherwise (2: of each token)."""
     return digest([weights, "likelihoods", 2])

@@ -12,11 +12,11 @@ Need = Literal["sampling", "prefill", "likelihoods", "hidden_states", "weights",
 """What a route asks of a responder beyond an answer to a text. A server may lack each of them."""
 NEED_LINES: dict[Need, str] = {
     "sampling": "answers drawn at a temperature",
-    "prefill": "an answer that is begun for the model",
+    "prefill": "continuation of an answer that is begun for it",
     "likelihoods": "log-probabilities of given answers",
-    "hidden_states": "the states inside of its layers",
-    "weights": "its weights",
-    "pictures": "pictures beside a question",
+    "hidden_states": "states of its layers",
+    "weights": "weights to change",
+    "pictures": "answers about pictures",
 }
 
 RouteName = Literal[
