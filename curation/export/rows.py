@@ -107,6 +107,17 @@ def subject_rows(index: SubjectIndex, *, target: str, ratios: Sequence[int]) -> 
         )
 
 
+def unknown_rows(index: SubjectIndex) -> Iterator[Row]:
+    """The plain questions about facts that the target answered wrongly by name and by picture, as eval configs.
+
+    They are no part of a release: what any route gets of them was guessed.
+    """
+    for fact in index.candidates:
+        verdicts = [index.knowledge.get((fact.sample_id, modality)) for modality in MODALITIES]
+        if all(each is not None and each.verdict == "greedy_wrong" for each in verdicts):
+            yield from _eval_rows(index, fact)
+
+
 def has_cross_views(index: SubjectIndex) -> bool:
     """Whether the subject has the training view and the three others, without which image configs leave it out."""
     return index.portraits.keys() >= set(VIEWS)

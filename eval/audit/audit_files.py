@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eval.audit.rows import Audited, RouteRow, audit_rows
+from eval.audit.rows import Audited, RouteRow, audit_rows, effort_rows
 from eval.audit.tables import (
     PersonFacts,
     agreement_table,
     cost_table,
-    effort_table,
+    further_table,
     gone_table,
     not_run_table,
+    notes_table,
     people_of,
 )
 from eval.audit.words import at_what_cost, is_it_gone
@@ -22,7 +23,7 @@ from eval.pages.text_tables import Table, markdown_table, plain
 from schemas.storage.artifacts import write_atomically
 from schemas.storage.csv_text import csv_text
 
-HTML, MARKDOWN, CSV = "audit.html", "audit.md", "routes.csv"
+HTML, MARKDOWN, CSV, EFFORT = "audit.html", "audit.md", "routes.csv", "effort.csv"
 TEMPLATE = Path(__file__).with_name("audit.html.j2")
 
 
@@ -59,7 +60,8 @@ def audit_section(audited: Audited) -> AuditSection:
     finer = audit_rows(audited, measure="score")
     gone, cost = gone_table(rows), cost_table(rows)
     graded = replace(gone_table(finer), caption="Is it gone? How much of each fact (0 to 100 %), not whether")
-    folded = (graded, replace(cost_table(finer), caption="At what cost? How much of each"), effort_table(rows))
+    folded = (graded, replace(cost_table(finer), caption="At what cost? How much of each"))
+    folded += (further_table(audited), notes_table(audited))
     name = f"{audited.name} {audited.condition}"
     return AuditSection(
         anchor="audit-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
@@ -81,7 +83,10 @@ def agreement_of(sections: Sequence[AuditSection]) -> Table:
 
 
 def write_audit(audits: Sequence[Audited], *, title: str, out: Path) -> AuditFiles:
-    """Write audit.html, audit.md and routes.csv into `out`; there is at least one audit."""
+    """Write audit.html, audit.md and routes.csv into `out`, and effort.csv, which alone says what it took.
+
+    There is at least one audit; the same records give the same bytes but for effort.csv.
+    """
     sections = [audit_section(each) for each in audits]
     agreement = agreement_of(sections)
     page = render(
@@ -94,6 +99,7 @@ def write_audit(audits: Sequence[Audited], *, title: str, out: Path) -> AuditFil
         fewest=FEWEST_SUBJECTS,
     )
     write_atomically(out / CSV, csv_text([row for each in sections for row in each.rows]))
+    write_atomically(out / EFFORT, csv_text([row for each in audits for row in effort_rows(each)]))
     write_atomically(out / HTML, page)
     write_atomically(out / MARKDOWN, f"# {plain(title)}\n\n{audit_markdown(sections, agreement)}")
     first = sections[0]

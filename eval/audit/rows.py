@@ -73,9 +73,21 @@ class RouteRow(Record):
     closed: float | None = None
     closed_low: float | None = None
     closed_high: float | None = None
-    seconds: float = 0.0
-    asks: int = 0
     not_run: str = ""
+
+
+class EffortRow(Record):
+    """What a route took of the machine on one model; other by each call, so it stands in no other table."""
+
+    model: str
+    setting: Setting
+    ratio: int | None
+    column: Literal["run", "target", "oracle", "unknown"]
+    route: str
+    seconds: float
+    asks: int
+    """Answers and likelihoods that were not kept from before."""
+    ms_each: float | None
 
 
 def audit_rows(audited: Audited, *, measure: Measure = "recovered") -> list[RouteRow]:
@@ -87,9 +99,25 @@ def audit_rows(audited: Audited, *, measure: Measure = "recovered") -> list[Rout
     return [*rows, *_not_tried(audited, measure)]
 
 
+def effort_rows(audited: Audited) -> list[EffortRow]:
+    """What every route took, model by model."""
+    columns = ("run", audited.run), ("target", audited.target), ("oracle", audited.oracle), ("unknown", audited.unknown)
+    return [
+        EffortRow.model_validate(
+            {
+                "model": audited.name, "setting": audited.setting, "ratio": audited.ratio, "column": column,
+                "route": name, "seconds": found.seconds, "asks": found.asks,
+                "ms_each": round(1000 * found.seconds / found.asks, 3) if found.asks else None,
+            }
+        )
+        for column, records in columns
+        for name, found in records.items()
+    ]  # fmt: skip
+
+
 def _row(audited: Audited, name: AnyRoute, measure: Measure) -> RouteRow:
     record = audited.run[name]
-    plain = _of_route(audited, name, measure, seconds=record.seconds, asks=record.asks, not_run=record.result.not_run)
+    plain = _of_route(audited, name, measure, not_run=record.result.not_run)
     target, oracle, unknown = (_facts(each, name) for each in (audited.target, audited.oracle, audited.unknown))
     found = compare(record.result.facts, target=target, oracle=oracle, unknown=unknown, measure=measure)
     if found is None:

@@ -9,7 +9,7 @@ from eval.audit.rows import ANY, Audited, RouteRow
 from eval.audit.words import badness, comes_back
 from eval.pages.text_tables import Table, percent, signed_points, with_interval
 from eval.routes.table import ROUTES
-from schemas.records.routes import AnyRoute, RouteFact
+from schemas.records.routes import AnyRoute, RouteFact, route_line
 
 GONE, COST = "Is it gone?", "At what cost?"
 FEWEST_RUNS = 4
@@ -76,21 +76,26 @@ def cost_table(rows: Sequence[RouteRow]) -> Table:
     )  # fmt: skip
 
 
-def effort_table(rows: Sequence[RouteRow]) -> Table:
-    """What each route took of the machine."""
-    ran = [row for row in rows if row.route != ANY and row.run is not None]
-    return Table(
-        caption="What the routes took",
-        columns=("route", "seconds", "answers and likelihoods", "milliseconds each"),
-        rows=tuple(
-            (
-                row.line, f"{row.seconds:,.1f}", f"{row.asks:,}",
-                f"{1000 * row.seconds / row.asks:,.1f}" if row.asks else "–",
-            )
-            for row in ran
-        ),
-        note="Of this model alone; what an earlier route or call had asked is not asked again and not counted.",
-    )  # fmt: skip
+def further_table(audited: Audited) -> Table:
+    """Figures of whole routes that are no mean over facts: curves over samples, layers and steps."""
+    others = (audited.target, audited.oracle or audited.unknown)
+    rows = []
+    for name, record in audited.run.items():
+        for figure in record.result.figures:
+            cells = [route_line(name), figure.name.replace("_", " "), figure.at]
+            for records in (others[0], {name: record}, others[1]):
+                same = records[name].result.figures if name in records else ()
+                value = next((each.value for each in same if (each.name, each.at) == (figure.name, figure.at)), None)
+                cells.append("–" if value is None else f"{value:.3f}")
+            rows.append(tuple(cells))
+    columns = ("route", "figure", "at", "untouched", "this model", "never knew")
+    return Table("Further figures of the routes", columns, tuple(rows))
+
+
+def notes_table(audited: Audited) -> Table:
+    """What routes could not try, and how many facts that were."""
+    rows = [(route_line(name), note) for name, record in audited.run.items() for note in record.result.notes]
+    return Table("What the routes left out", ("route", "what"), tuple(rows))
 
 
 def not_run_table(rows: Sequence[RouteRow]) -> Table:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -37,22 +37,28 @@ QUESTION_ATTACKS: tuple[AttackName, ...] = (*PROMPT_ATTACKS, *VIEW_ATTACKS)
 
 
 def routes_named(names: Sequence[str]) -> tuple[Route, ...]:
-    """The routes of these names, in the order of the table. Raises BadInput for a name that is none."""
+    """The routes of these names, each once, as they are ordered. Raises BadInput for a name that is none."""
     known = {str(name): route for name, route in ROUTES.items()}
     for name in names:
         if name not in known:
             raise BadInput(f"route {name!r}", "is not a route", f"choose among {', '.join(known)}")
-    return tuple(route for name, route in known.items() if name in names)
+    return tuple(known[name] for name in dict.fromkeys(names))
 
 
 def run_routes(
-    wanted: EvaluateRequest, names: Sequence[str], out: Path, *, progress: Progress = silent
+    wanted: EvaluateRequest,
+    names: Sequence[str],
+    out: Path,
+    *,
+    fits: Callable[[Route], bool] = lambda route: True,
+    progress: Progress = silent,
 ) -> Iterator[RouteRecord]:
-    """Run routes on one model, cheap ones first, each record as soon as it is written.
+    """Run routes on one model, in the order named, each record as soon as it is written.
 
     A route that has been run on the same model, questions and version is read again. One that the model, or the
     dataset, does not allow comes with the reason (`not_run`) instead of figures. All tasks and both modalities are
-    asked, whatever `wanted` says of them. Raises BadInput before anything is asked for wrong use.
+    asked, whatever `wanted` says of them. What is still to be run and does not fit is left out. Raises BadInput before
+    anything is asked for wrong use.
     """
     routes = routes_named(names)
     every = wanted.model_copy(update={"attack": None, "tasks": TASKS, "utility": 0, "identity": 0})
@@ -60,7 +66,9 @@ def run_routes(
     bench = _Bench(request, every, out, progress)
     with FileLock(bench.home / ".lock"):
         for route in routes:
-            yield bench.record(route)
+            found = bench.standing(route)
+            if found is not None or fits(route):
+                yield found or bench.record(route)
 
 
 class _Bench:
@@ -114,29 +122,36 @@ class _Bench:
             decoding=self.decoding,
         )
 
-    def record(self, route: Route) -> RouteRecord:
-        """What came of a route, from its file where it has been run."""
+    def identity(self, route: Route) -> str:
+        """Digest of all that a route's record follows from."""
         request, evaluated = self.request, self.request.evaluated
-        identity = digest(
+        return digest(
             [route.name, route.version, evaluated.identity, evaluated.run.identity if evaluated.run else "",
              self.dataset, request.cut.setting, request.cut.ratio, self.wanted.prompts,
              self.decoding.model_dump(mode="json"), request.target]
         )  # fmt: skip
+
+    def standing(self, route: Route) -> RouteRecord | None:
+        """The record of a route that has been run, from its file."""
         path = self.folder / f"{route.name}.json"
         found = read_route(path) if path.exists() else None
-        if found is not None and found.identity == identity and not found.result.not_run:
-            return found
+        whole = found is not None and found.identity == self.identity(route) and not found.result.not_run
+        return found if whole else None
+
+    def record(self, route: Route) -> RouteRecord:
+        """What comes of a route now."""
+        request, evaluated = self.request, self.request.evaluated
         began, before = time.monotonic(), self.model.taken
         result, taken = self.run(route)
         record = RouteRecord(
-            identity=identity, dataset=self.dataset, model=evaluated.identity, name=evaluated.name,
+            identity=self.identity(route), dataset=self.dataset, model=evaluated.identity, name=evaluated.name,
             label=evaluated.label, run=evaluated.run.identity if evaluated.run else "", setting=request.cut.setting,
             ratio=request.cut.ratio, seconds=round(time.monotonic() - began, 3),
             asks=self.model.taken - before + taken,
             result=result.model_copy(update={"route": route.name, "version": route.version}),
         )  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, record.model_dump(mode="json"))
+        write_json(self.folder / f"{route.name}.json", record.model_dump(mode="json"))
         return record
 
     def run(self, route: Route) -> tuple[RouteResult, int]:

@@ -1,0 +1,114 @@
+"""An audit: one model asked on all routes that fit into the time, beside the untouched target and a control."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.audit.rows import Audited, Records
+from flows.audit.audit_request import AuditRequest
+from flows.audit.time_budget import TimeBudget, in_order_of_yield
+from flows.audit.unknown_facts import UNKNOWN_SETTING, write_unknown
+from flows.evaluation.evaluate_request import EvaluateRequest
+from flows.resources.datasets import open_dataset
+from schemas.errors import BadInput
+from schemas.progress import Progress, silent
+from schemas.records.routes import AnyRoute, RouteRecord
+
+if TYPE_CHECKING:
+    from eval.audit.audit_files import AuditFiles
+
+EVALUATIONS, UNKNOWN = "evaluations", "unknown"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found and left behind."""
+
+    audited: Audited
+    files: "AuditFiles"
+
+
+def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) -> AuditReport:
+    """Audit a model into `out`: evaluations/ with every route's record, audit.html, audit.md, routes.csv, effort.csv.
+
+    The same call again goes on where it was killed and ends in the same bytes; with more minutes it runs what was left
+    out. Raises BadInput before anything is asked for wrong use.
+    """
+    from flows.evaluation.evaluate import settle
+    from flows.evaluation.routes import routes_named
+
+    if request.minutes is not None and request.minutes <= 0:
+        raise BadInput(f"--minutes {request.minutes:g}", "is no time", "give some, or leave it out for all routes")
+    names = routes_named(request.routes or in_order_of_yield())
+    if out.exists() and not out.is_dir():
+        raise BadInput(str(out), "is a file", "choose another --out")
+    hub = open_dataset(request.asked.dataset, revision=request.asked.revision, splits=request.asked.splits)
+    asked = request.asked.model_copy(update={"dataset": hub, "revision": None, "splits": None})
+    settled, _ = settle(asked.model_copy(update={"utility": 0, "identity": 0}), out / EVALUATIONS)
+    forgotten = sum(each.role == "forget" and each.task == "generation" for each in settled.questions)
+    if not forgotten:
+        found = "has no forgotten fact to look for"
+        raise BadInput(f"{hub}: the {asked.setting} setting", found, "choose another --setting")
+    others = _others(request, asked, hub, out)
+    seconds = float("inf") if request.minutes is None else 60 * request.minutes
+    budget = TimeBudget(seconds, facts=forgotten, shares=1 + len(others))
+    run = _records(asked, [each.name for each in names], out, budget, progress)
+    tried = [name for name, record in run.items() if not record.result.not_run]
+    beside = {which: _records(wanted, tried, out, None, progress) for which, wanted in others.items()}
+    audited = Audited(
+        name=settled.evaluated.label or settled.evaluated.name,
+        setting=asked.setting,
+        ratio=asked.ratio,
+        run=run,
+        target=beside.get("target", {}),
+        oracle=beside.get("oracle", {}),
+        unknown=beside.get("unknown", {}),
+        left_out=tuple(budget.left_out.items()),
+    )
+    from eval.audit.audit_files import write_audit
+
+    return AuditReport(audited, write_audit([audited], title=f"Audit of {audited.name}", out=out))
+
+
+def _others(request: AuditRequest, asked: EvaluateRequest, hub: Path, out: Path) -> Mapping[str, EvaluateRequest]:
+    """What is asked beside the model: the untouched target, and the control."""
+    if not request.target:
+        if request.oracle:
+            raise BadInput("--oracle", "needs the target that it is a control of", "name it with --target")
+        return {}
+    target = untouched(asked, request.target)
+    others = {"target": target}
+    if request.oracle:
+        from flows.resources.oracle import ensure_oracle, oracle_name
+
+        place = out / oracle_name(asked.setting, asked.ratio)
+        oracle = ensure_oracle(hub, request.target, asked.setting, asked.ratio, out=place)
+        others["oracle"] = target.model_copy(update={"model": str(oracle), "label": "oracle"})
+    elif unknown := write_unknown(hub, out / UNKNOWN):
+        others["unknown"] = of_unknown(target, unknown)
+    return others
+
+
+def untouched(asked: EvaluateRequest, target: str) -> EvaluateRequest:
+    """The same asked of the model before unlearning."""
+    return asked.model_copy(update={"model": target, "adapter": None, "label": ""})
+
+
+def of_unknown(target: EvaluateRequest, dataset: Path) -> EvaluateRequest:
+    """The target asked about facts that it does not know (flows.audit.unknown_facts)."""
+    return target.model_copy(update={"dataset": dataset, "setting": UNKNOWN_SETTING, "ratio": None, "target": None})
+
+
+def _records(
+    wanted: EvaluateRequest, names: list[AnyRoute], out: Path, budget: TimeBudget | None, progress: Progress
+) -> Records:
+    from flows.evaluation.routes import run_routes
+
+    found: dict[AnyRoute, RouteRecord] = {}
+    place = out / EVALUATIONS
+    fits = budget.fits if budget else lambda _: True
+    for record in run_routes(wanted, names, place, fits=fits, progress=progress):
+        found[record.result.route] = record
+        progress("routes", len(found), len(names))
+    return found
