@@ -60,8 +60,8 @@ def audit_section(audited: Audited) -> AuditSection:
     finer = audit_rows(audited, measure="score")
     gone, cost = gone_table(rows), cost_table(rows)
     graded = replace(gone_table(finer), caption="Is it gone? How much of each fact (0 to 100 %), not whether")
-    folded = (graded, replace(cost_table(finer), caption="At what cost? How much of each"))
-    folded += (further_table(audited), notes_table(audited))
+    dearer = replace(cost_table(finer), caption="At what cost? How much of each")
+    folded = (graded, dearer, further_table(audited), notes_table(audited))
     name = f"{audited.name} {audited.condition}"
     return AuditSection(
         anchor="audit-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eval.audit.rows import Audited, Records
 from flows.audit.audit_request import AuditRequest
 from flows.audit.time_budget import TimeBudget, in_order_of_yield
-from flows.audit.unknown_facts import UNKNOWN_SETTING, write_unknown
+from flows.audit.unknown_facts import asked_of_unknown
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.resources.datasets import open_dataset
 from schemas.errors import BadInput
@@ -18,7 +18,7 @@ from schemas.records.routes import AnyRoute, RouteRecord
 if TYPE_CHECKING:
     from eval.audit.audit_files import AuditFiles
 
-EVALUATIONS, UNKNOWN = "evaluations", "unknown"
+EVALUATIONS = "evaluations"
 
 
 @dataclass(frozen=True)
@@ -77,27 +77,17 @@ def _others(request: AuditRequest, asked: EvaluateRequest, hub: Path, out: Path)
         if request.oracle:
             raise BadInput("--oracle", "needs the target that it is a control of", "name it with --target")
         return {}
-    target = untouched(asked, request.target)
+    target = asked.model_copy(update={"model": request.target, "adapter": None, "label": ""})
     others = {"target": target}
     if request.oracle:
-        from flows.resources.oracle import ensure_oracle, oracle_name
+        from flows.resources.oracle import ensure_oracle
 
-        place = out / oracle_name(asked.setting, asked.ratio)
+        place = out / "-".join(filter(None, ("oracle", asked.setting, str(asked.ratio or ""))))
         oracle = ensure_oracle(hub, request.target, asked.setting, asked.ratio, out=place)
         others["oracle"] = target.model_copy(update={"model": str(oracle), "label": "oracle"})
-    elif unknown := write_unknown(hub, out / UNKNOWN):
-        others["unknown"] = of_unknown(target, unknown)
+    elif unknown := asked_of_unknown(target, hub, out):
+        others["unknown"] = unknown
     return others
-
-
-def untouched(asked: EvaluateRequest, target: str) -> EvaluateRequest:
-    """The same asked of the model before unlearning."""
-    return asked.model_copy(update={"model": target, "adapter": None, "label": ""})
-
-
-def of_unknown(target: EvaluateRequest, dataset: Path) -> EvaluateRequest:
-    """The target asked about facts that it does not know (flows.audit.unknown_facts)."""
-    return target.model_copy(update={"dataset": dataset, "setting": UNKNOWN_SETTING, "ratio": None, "target": None})
 
 
 def _records(

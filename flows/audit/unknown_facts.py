@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from curation.export.rows import SubjectBundle, index_subject, unknown_rows
+from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.pipeline.build_identity import IDENTITY, open_build
 from flows.pipeline.stage import by_subject
 from schemas.dataset.layout import eval_config
@@ -23,8 +24,19 @@ from schemas.vocabulary import TASKS, Setting, Stage
 
 R = TypeVar("R", bound=Record)
 
+UNKNOWN = "unknown"
+"""Folder of that dataset in an audit's or a study's."""
 UNKNOWN_SETTING: Setting = "selective"
 """Under which the dataset is asked: all of it is in the forget role."""
+
+
+def asked_of_unknown(target: EvaluateRequest, hub: Path, out: Path) -> EvaluateRequest | None:
+    """The target, asked about the facts of a build that it did not know; None where there are none."""
+    dataset = write_unknown(hub, out / UNKNOWN)
+    if dataset is None:
+        return None
+    other = {"dataset": dataset, "setting": UNKNOWN_SETTING, "ratio": None, "target": None, "allow_missing": True}
+    return target.model_copy(update=other)
 
 
 def write_unknown(hub: Path, out: Path) -> Path | None:

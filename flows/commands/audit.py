@@ -11,7 +11,8 @@ from flows.commands.terminal import Json, app, print_json, setting_named, showin
 from schemas.vocabulary import Setting
 
 if TYPE_CHECKING:
-    from flows.audit.audit import AuditReport, AuditRequest
+    from flows.audit.audit import AuditReport
+    from flows.audit.audit_request import AuditRequest
 
 USUAL: Setting = "personalized"
 

@@ -29,9 +29,9 @@ from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.protocols.responder import Decoding
 from schemas.records.evaluation import PROMPT_ATTACKS, VIEW_ATTACKS, AttackName
-from schemas.records.routes import ROUTES_FORMAT, RouteFigure, RouteRecord, RouteResult
+from schemas.records.routes import ROUTES_FORMAT, AnyRoute, RouteFigure, RouteRecord, RouteResult
 from schemas.storage.artifacts import digest, write_json
-from schemas.vocabulary import TASKS
+from schemas.vocabulary import TASKS, Setting
 
 QUESTION_ATTACKS: tuple[AttackName, ...] = (*PROMPT_ATTACKS, *VIEW_ATTACKS)
 
@@ -71,6 +71,21 @@ def run_routes(
                 yield found or bench.record(route)
 
 
+def folder_of(record: RouteRecord) -> str:
+    """Where a model's records of a setting stand, below the folder of all evaluations."""
+    return f"{record.name}-{digest(record.model)[:8]}/{_cut_folder(record.setting, record.ratio)}"
+
+
+def read_routes(folder: Path) -> dict[AnyRoute, RouteRecord]:
+    """All records of a model under a setting, in the order of the table of routes."""
+    found = {name: read_route(folder / f"{name}.json") for name in ROUTES if (folder / f"{name}.json").is_file()}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+def _cut_folder(setting: Setting, ratio: int | None) -> str:
+    return "_".join(filter(None, (f"routes-{setting}", f"r{ratio}" if ratio else "")))
+
+
 class _Bench:
     """A live resource: one model on which routes are run, and the folder where all of it is kept."""
 
@@ -80,8 +95,7 @@ class _Bench:
         self.home = out / evaluated.folder
         self.home.mkdir(parents=True, exist_ok=True)
         self.dataset = questions_digest(request.questions)
-        cut = "_".join(filter(None, (request.cut.setting, f"r{request.cut.ratio}" if request.cut.ratio else "")))
-        self.folder = self.home / f"routes-{cut}"
+        self.folder = self.home / _cut_folder(request.cut.setting, request.cut.ratio)
         self.values = values_of(request.facts.values())
         self.model = self.kept(digest([evaluated.identity, ""]), None)
 

@@ -22,11 +22,6 @@ COLUMNS = ("sample_id", "subject_id", "statement_id", "property_id")
 ADVICE = "leave oracle out: facts that the target did not know stand in for it"
 
 
-def oracle_name(setting: Setting, ratio: int | None) -> str:
-    """What the oracle of a setting is called."""
-    return "_".join(["oracle", setting, *([f"r{ratio}"] if ratio else [])])
-
-
 def world_of(hub: Path, model: str) -> World:
     """The embedded world of a build's dataset. Raises BadInput where no oracle of `model` can be taught from it."""
     from flows.resources.sandbox_target import Teaching, holds, target_key
