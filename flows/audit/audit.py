@@ -1,11 +1,14 @@
 """An audit: one model asked on all routes that fit into the time, beside the untouched target and a control."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from eval.audit.rows import Audited, Records
+from eval.routes.table import ROUTES, Route
 from flows.audit.audit_request import AuditRequest
 from flows.audit.time_budget import TimeBudget, in_order_of_yield
 from flows.audit.unknown_facts import asked_of_unknown
@@ -35,7 +38,6 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
     The same call again goes on where it was killed and ends in the same bytes; with more minutes it runs what was left
     out. Raises BadInput before anything is asked for wrong use.
     """
-    from flows.evaluation.evaluate import settle
     from flows.evaluation.routes import routes_named
 
     if request.minutes is not None and request.minutes <= 0:
@@ -43,6 +45,19 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
     names = routes_named(request.routes or in_order_of_yield())
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
+    with lock:
+        return _audit(request, names, out, progress)
+
+
+def _audit(request: AuditRequest, names: Sequence[Route], out: Path, progress: Progress) -> AuditReport:
+    from flows.evaluation.evaluate import settle
+
     hub = open_dataset(request.asked.dataset, revision=request.asked.revision, splits=request.asked.splits)
     asked = request.asked.model_copy(update={"dataset": hub, "revision": None, "splits": None})
     settled, _ = settle(asked.model_copy(update={"utility": 0, "identity": 0}), out / EVALUATIONS)
@@ -55,7 +70,11 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
     budget = TimeBudget(seconds, facts=forgotten, shares=1 + len(others))
     run = _records(asked, [each.name for each in names], out, budget, progress)
     tried = [name for name, record in run.items() if not record.result.not_run]
-    beside = {which: _records(wanted, tried, out, None, progress) for which, wanted in others.items()}
+    gone = [name for name in tried if ROUTES[name].side == "gone"]
+    beside = {
+        which: _records(wanted, gone if which == "unknown" else tried, out, None, progress)
+        for which, wanted in others.items()
+    }
     audited = Audited(
         name=settled.evaluated.label or settled.evaluated.name,
         setting=asked.setting,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from curation.export.rows import SubjectBundle, index_subject, unknown_rows
+from curation.export.rows import SubjectBundle, index_subject, question_rows, unknown_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.pipeline.build_identity import IDENTITY, open_build
 from flows.pipeline.stage import by_subject
@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Record)
 UNKNOWN = "unknown"
 """Folder of that dataset in an audit's or a study's."""
 UNKNOWN_SETTING: Setting = "selective"
-"""Under which the dataset is asked: all of it is in the forget role."""
+"""Under which that dataset is asked: what the target did not know is to be forgotten, what it knew is kept."""
 
 
 def asked_of_unknown(target: EvaluateRequest, hub: Path, out: Path) -> EvaluateRequest | None:
@@ -40,7 +40,7 @@ def asked_of_unknown(target: EvaluateRequest, hub: Path, out: Path) -> EvaluateR
 
 
 def write_unknown(hub: Path, out: Path) -> Path | None:
-    """The dataset of the facts that a build's target did not know, below `out`; None where there is none.
+    """A build's dataset with the facts that its target did not know beside the others; None where there are none.
 
     `hub` is the build's dataset. A dataset that is no build's, or of which the probe kept nothing unknown, has none.
     """
@@ -52,10 +52,11 @@ def write_unknown(hub: Path, out: Path) -> Path | None:
     rows: defaultdict[str, list[Record]] = defaultdict(list)
     samples: dict[str, str] = {}
     for bundle in _bundles(build):
-        for name, row in unknown_rows(index_subject(bundle, part=part, sensitive=frozenset(config.sensitive))):
+        index = index_subject(bundle, part=part, sensitive=frozenset(config.sensitive))
+        unknown = unknown_facts(index)
+        samples |= {fact.sample_id: fact.subject_id for fact in unknown}
+        for name, row in question_rows(index, [*index.known, *unknown]):
             rows[name].append(row)
-            if isinstance(row, EvalSample):
-                samples[row.sample_id] = row.subject_id
     if not samples:
         return None
     for name in map(eval_config, TASKS):

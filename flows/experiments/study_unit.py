@@ -3,15 +3,18 @@
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from eval.routes.table import ROUTES
 from flows.experiments.study_plan import TARGET_UNIT, Slice, Unit, conditions_of
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import report
+from schemas.records.routes import AnyRoute
 from schemas.records.study import StudyRecipe, UnitRecord
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
@@ -151,18 +154,20 @@ def _try_routes(work: Work, record: UnitRecord) -> UnitRecord:
 
             oracle = ensure_oracle(recipe.dataset, recipe.model, setting, ratio, out=work.out / ORACLES / unit.name)
             wanted = wanted.model_copy(update={"model": str(oracle), "label": "oracle"})
-        places.append(_routes(work, wanted))
+        places.append(_routes(work, wanted, recipe.evaluate.routes))
     record = record.model_copy(update={"routes": tuple(places)})
     if unit.name == TARGET_UNIT and (of_unknown := asked_of_unknown(wanted, recipe.dataset, work.out)):
-        record = record.model_copy(update={"unknown": _routes(work, of_unknown)})
+        gone = [name for name in recipe.evaluate.routes if ROUTES[name].side == "gone"]
+        if gone:
+            record = record.model_copy(update={"unknown": _routes(work, of_unknown, gone)})
     return record
 
 
-def _routes(work: Work, wanted: "EvaluateRequest") -> str:
-    """The folder of the records of all routes on one model."""
+def _routes(work: Work, wanted: "EvaluateRequest", names: Sequence[AnyRoute]) -> str:
+    """The folder of the records of some routes on one model."""
     from flows.evaluation.routes import folder_of, run_routes
 
-    records = list(run_routes(wanted, work.recipe.evaluate.routes, work.out / EVALUATIONS, progress=report))
+    records = list(run_routes(wanted, names, work.out / EVALUATIONS, progress=report))
     return folder_of(records[0])
 
 
