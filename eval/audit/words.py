@@ -97,7 +97,8 @@ def at_what_cost(rows: Sequence[RouteRow]) -> str:
         return "What was lost cannot be told: the untouched target was not asked."
     dearest = max(known, key=lambda row: row.rise or 0)
     if not leaves_out_zero(dearest.rise_low, dearest.rise_high) or (dearest.rise or 0) <= 0:
-        return f"No cost is seen that the untouched target does not have, on {len(known)} counts."
+        counts = "one count" if len(known) == 1 else f"{len(known)} counts"
+        return f"No cost is seen that the untouched target does not have, on {counts}."
     return (
         f"The dearest cost: {dearest.line}, {percent(dearest.run)}; of the untouched target {percent(dearest.target)}."
     )

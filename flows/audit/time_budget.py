@@ -58,7 +58,7 @@ class TimeBudget:
         """Whether a route can be expected to end in time; what cannot is noted in `left_out`."""
         work, left = work_of(route.cost, facts=self.facts), self.seconds / self.shares - self.spent
         needed = self.spent / self.done * work if self.done else 0.0
-        if left > 0 and needed <= left:
+        if not self.done or (left > 0 and needed <= left):
             self.done += work
             return True
         self.left_out[route.name] = f"no time was left: it takes about {needed * self.shares / 60:.1f} minutes"
