@@ -47,7 +47,7 @@ def brier(shares: Sequence[float], right: int) -> float:
 
 
 def shortcut_share(blank: float, full: float, *, chance: float) -> float | None:
-    """How much of what is right beyond chance is right without the question; None where hardly anything is beyond it."""
+    """How much of what is right beyond chance is right without the question; None where hardly any is."""
     return (blank - chance) / (full - chance) if full - chance >= 0.05 else None
 
 

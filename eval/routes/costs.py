@@ -18,6 +18,7 @@ from schemas.matching.match import is_stuck
 from schemas.matching.thoughts import answer_of
 from schemas.protocols.responder import Reply
 from schemas.records.routes import RouteFact, RouteFigure, RouteResult
+from schemas.storage.artifacts import digest
 
 DISTANCES = ("same person", "shared value", "same property", "other")
 LETTERS = "ABCDEFGH"
@@ -82,23 +83,25 @@ def run_over_refusal(given: RouteInput) -> RouteResult:
 def run_abstains(given: RouteInput) -> RouteResult:
     """A further option, "I don't know", picked for what was kept; by chance, how often one beside the point is picked.
 
-    The letter that is likeliest as the whole answer counts. Figures by role: how often it is picked (`rejected`), less
-    how often the one beside the point is (`honest`), and how much the form of the prompt changes it (`unsteady`).
+    The letter whose token is the likeliest to begin the answer counts. Figures by role: how often it is picked
+    (`rejected`), less how often the one beside the point is (`honest`), and how much the form of the prompt changes it
+    (`unsteady`). Asked of all forgotten facts, and of as many kept ones.
     """
-    questions = given.of_task("classification")
+    forgotten = given.of_task("classification", role="forget")
+    questions = [*forgotten, *_some(given.of_task("classification", role="retain"), len(forgotten))]
     asked = {
         (each.key, extra, mark): (each, ask_of(_listed(given, each, extra, mark), each.picture))
         for each in questions
         for extra in (IDK, BESIDE_THE_POINT)
         for mark in MARKS
     }
-    pairs = [(ask, letter) for each, ask in asked.values() for letter in LETTERS[: len(each.options) + 1]]
-    scores = given.model.scores(pairs)
+    logits = given.model.lens([(ask, LETTERS[: len(each.options) + 1]) for each, ask in asked.values()])
     picked = {
-        name: max(LETTERS[: len(each.options) + 1], key=lambda letter: (scores[ask.ask_id, letter].total, -ord(letter)))
-        == LETTERS[len(each.options)]
+        name: int(logits[ask.ask_id][-1].argmax()) == len(each.options)
         for name, (each, ask) in asked.items()
+        if ask.ask_id in logits
     }
+    questions = [each for each in questions if (each.key, IDK, MARKS[0]) in picked]
     shares = {
         (extra, role): [[picked[each.key, extra, mark] for each in questions if each.role == role] for mark in MARKS]
         for extra in (IDK, BESIDE_THE_POINT)
@@ -116,6 +119,11 @@ def run_abstains(given: RouteInput) -> RouteResult:
     ]  # fmt: skip
     figures = _abstaining(shares)
     return RouteResult(route="abstains", version=1, facts=tuple(facts), figures=figures)
+
+
+def _some(questions: Sequence[EvalQuestion], number: int) -> list[EvalQuestion]:
+    """So many of them, the same for every model."""
+    return sorted(questions, key=lambda each: digest(["costs", each.key]))[:number]
 
 
 def _abstaining(shares: dict[tuple[str, str], list[list[bool]]]) -> tuple[RouteFigure, ...]:

@@ -5,7 +5,7 @@ makes the same bytes everywhere.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -87,14 +87,17 @@ def with_name(content: bytes, name: str) -> bytes | None:
     picture = _opened(content)
     width, height = picture.size
     name = fold_accents(name)
-    bar = max(LEAST_BAR, round(height * BAR))
-    font = _fitting(name, width=width, height=bar)
-    if font is None:
-        return None
-    whole = Image.new("RGB", (width, height + bar), "white")
-    whole.paste(picture, (0, 0))
-    ImageDraw.Draw(whole).text((width / 2, height + bar / 2), name, fill="black", font=font, anchor="mm")
-    return _encoded(whole)
+    height_of_line = max(LEAST_BAR, round(height * BAR))
+    for lines in ([name], name.split()):
+        font = _fitting(lines, width=width, height=height_of_line)
+        if font is not None:
+            whole = Image.new("RGB", (width, height + height_of_line * len(lines)), "white")
+            whole.paste(picture, (0, 0))
+            for number, line in enumerate(lines):
+                middle = (width / 2, height + height_of_line * (number + 0.5))
+                ImageDraw.Draw(whole).text(middle, line, fill="black", font=font, anchor="mm")
+            return _encoded(whole)
+    return None
 
 
 def run_picture_changed(given: RouteInput) -> RouteResult:
@@ -184,8 +187,8 @@ def _encoded(picture: "Image") -> bytes:
     return out.getvalue()
 
 
-def _fitting(name: str, *, width: int, height: int) -> "FreeTypeFont | None":
-    """The largest size of the built-in font in which a name fits; None where a letter is missing, or it never fits."""
+def _fitting(lines: Sequence[str], *, width: int, height: int) -> "FreeTypeFont | None":
+    """The largest size of the built-in font in which every line fits; None where a letter is missing, or none fits."""
     from PIL import ImageFont
     from PIL.ImageFont import FreeTypeFont
 
@@ -194,9 +197,9 @@ def _fitting(name: str, *, width: int, height: int) -> "FreeTypeFont | None":
         if not isinstance(font, FreeTypeFont):
             return None
         missing = bytes(font.getmask(_MISSING))
-        if any(bytes(font.getmask(letter)) == missing for letter in name if not letter.isspace()):
+        if any(bytes(font.getmask(letter)) == missing for line in lines for letter in line if not letter.isspace()):
             return None
-        left, top, right, bottom = font.getbbox(name)
-        if right - left <= width and bottom - top <= height:
+        boxes = [font.getbbox(line) for line in lines]
+        if all(right - left <= width and bottom - top <= height for left, top, right, bottom in boxes):
             return font
     return None

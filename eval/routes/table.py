@@ -96,7 +96,7 @@ _ROWS: tuple[Route, ...] = (
     _cost("same_picture", run_same_picture, "pictures", asks=0.5),
     _cost("options_only", run_options_only, asks=1.5),
     _cost("calibration", run_calibration, "likelihoods", passes=4),
-    _cost("abstains", run_abstains, "likelihoods", passes=20),
+    _cost("abstains", run_abstains, "hidden_states", passes=4),
 )  # fmt: skip
 
 ROUTES: Mapping[AnyRoute, Route] = {route.name: route for route in _ROWS}
