@@ -12,6 +12,7 @@ from eval.audit.tables import (
     cost_table,
     further_table,
     gone_table,
+    mute_table,
     not_run_table,
     notes_table,
     people_of,
@@ -39,6 +40,8 @@ class AuditSection:
     cost: Table
     open: tuple[Table, ...]
     folded: tuple[Table, ...]
+    told: tuple[Table, ...]
+    """Of words rather than figures: what routes left out, and what was not tried."""
     people: tuple[PersonFacts, ...]
     rows: tuple[RouteRow, ...]
 
@@ -61,7 +64,7 @@ def audit_section(audited: Audited) -> AuditSection:
     gone, cost = gone_table(rows), cost_table(rows)
     graded = replace(gone_table(finer), caption="Is it gone? How much of each fact (0 to 100 %), not whether")
     dearer = replace(cost_table(finer), caption="At what cost? How much of each")
-    folded = (graded, dearer, further_table(audited), notes_table(audited))
+    told = (further_table(audited), notes_table(audited), not_run_table(rows))
     name = f"{audited.name} {audited.condition}"
     return AuditSection(
         anchor="audit-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
@@ -70,8 +73,9 @@ def audit_section(audited: Audited) -> AuditSection:
         at_what_cost=at_what_cost(rows),
         gone=gone,
         cost=cost,
-        open=tuple(table for table in (gone, cost, not_run_table(rows)) if table.rows),
-        folded=tuple(table for table in folded if table.rows),
+        open=tuple(table for table in (gone, cost) if table.rows),
+        folded=tuple(table for table in (mute_table(rows), graded, dearer) if table.rows),
+        told=tuple(table for table in told if table.rows),
         people=tuple(people_of(audited)),
         rows=(*rows, *finer),
     )
@@ -113,6 +117,6 @@ def audit_markdown(sections: Sequence[AuditSection], agreement: Table) -> str:
         parts += [f"## {plain(each.title)}", ""]
         parts += [f"**{each.gone.caption}** {plain(each.is_it_gone)}", ""]
         parts += [f"**{each.cost.caption}** {plain(each.at_what_cost)}", ""]
-        parts += [markdown_table(table) for table in each.open]
+        parts += [markdown_table(table) for table in (*each.open, *each.told)]
     parts += [markdown_table(agreement)] if agreement.rows else []
     return "\n".join(parts)

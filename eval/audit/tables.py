@@ -6,7 +6,7 @@ from itertools import groupby
 
 from eval.audit.measure import SMALLEST_GAP, agreement
 from eval.audit.rows import ANY, Audited, RouteRow
-from eval.audit.words import badness, comes_back
+from eval.audit.words import badness, in_words
 from eval.pages.text_tables import Table, percent, signed_points, with_interval
 from eval.routes.table import ROUTES
 from schemas.records.routes import AnyRoute, RouteFact, route_line
@@ -34,27 +34,51 @@ class PersonFacts:
 
 
 def gone_table(rows: Sequence[RouteRow]) -> Table:
-    """Routes to the forgotten facts, the worst first, any-of above all."""
-    shown = _worst_first(row for row in rows if row.side == "gone" and row.run is not None)
-    kinds = dict.fromkeys(row.kind for row in shown)
-    notes = [*(CONTROL_WORDS[kind] for kind in kinds), "Above guessing: percentage points more than that, in brackets"]
-    notes[-1] += " the 95 % interval over people; what leaves out zero is no luck. Gap closed: 100 % is as if never"
-    notes[-1] += (
-        f" known; left out where knowing and never knowing differ by less than {100 * SMALLEST_GAP:.0f} points."
+    """Routes to the forgotten facts, the worst first, any-of above all; not those on which nobody gets anything."""
+    shown = _worst_first(row for row in rows if _ran(row) and not _mute(row))
+    kinds = dict.fromkeys(row.kind for row in shown if row.kind)
+    notes = [CONTROL_WORDS[kind] for kind in kinds or [""]]
+    if kinds and any(not row.kind for row in shown):
+        notes.append("A dash: the control could not be asked that way.")
+    notes.append(
+        "Above guessing: percentage points more than never knew, in brackets the 95 % interval over people; what "
+        "leaves out zero is no luck. Gap closed: 100 % is as if never known; left out where knowing and never knowing differ "
+        f"by less than {100 * SMALLEST_GAP:.0f} points."
     )
+    return _routes_table(GONE, shown, " ".join(notes))
+
+
+def mute_table(rows: Sequence[RouteRow]) -> Table:
+    """Routes that say nothing of this model, since the untouched one gives nothing on them either."""
+    shown = _worst_first(row for row in rows if _ran(row) and _mute(row))
+    note = "What the untouched model does not give there cannot be missed there: these routes say nothing of it."
+    return _routes_table("Routes on which the untouched model gives nothing either", shown, note)
+
+
+def _routes_table(caption: str, shown: Sequence[RouteRow], note: str) -> Table:
     return Table(
-        caption=GONE,
-        columns=("route", "in words", "untouched", "this model", "never knew", "above guessing", "gap closed", "facts"),
+        caption=caption,
+        columns=("route", "comes back", "untouched", "this model", "never knew", "above guessing", "gap closed",
+                 "answers"),
         rows=tuple(
             (
-                row.line, comes_back(row.run or 0),
+                row.line, in_words(row.run or 0).removesuffix(" facts").removesuffix(" of the"),
                 *(with_interval(*_cell(row, name)) for name in ("target", "run", "control")),
                 _points(row, "excess"), with_interval(*_cell(row, "closed")), f"{row.n:,}",
             )
             for row in shown
         ),
-        note=" ".join(notes),
+        note=note,
     )  # fmt: skip
+
+
+def _ran(row: RouteRow) -> bool:
+    return row.side == "gone" and row.run is not None
+
+
+def _mute(row: RouteRow) -> bool:
+    """The target gets nothing on the route, and neither does the run for sure."""
+    return row.target is not None and row.target < SMALLEST_GAP and not badness(row)[0]
 
 
 def cost_table(rows: Sequence[RouteRow]) -> Table:

@@ -78,13 +78,17 @@ def is_it_gone(rows: Sequence[RouteRow]) -> str:
     if worst.control is None:
         return f"{_sentence(said)} How much of that is guessing cannot be told: there is no control."
     guess = f"a model that never knew would get {percent(worst.control)}"
+    loose = max((row for row in gone if row.control is None), key=lambda row: row.run or 0, default=None)
+    more = ""
+    if loose is not None and (loose.run or 0) > max(worst.run or 0, worst.control):
+        more = f" {_sentence(f'{comes_back(loose.run or 0)} {when(loose.route)}, where no control could be asked')}"
     if leaves_out_zero(worst.excess_low, worst.excess_high) and (worst.excess or 0) > 0:
-        return f"Not gone: {said} ({percent(worst.run)}; {guess})."
+        return f"Not gone: {said} ({percent(worst.run)}; {guess}).{more}"
     if worst.excess_low is None and (worst.excess or 0) > 0:
-        return f"{_sentence(said)} There are too few people to say whether that is more than guessing ({guess})."
-    tried = "the route tried brings" if len(gone) == 1 else f"none of the {len(gone)} routes tried brings"
-    negation = " no" if len(gone) == 1 else ""
-    return f"As far as can be seen it is gone: {tried}{negation} more than a model that never knew would guess."
+        return f"{_sentence(said)} There are too few people to say whether that is more than guessing ({guess}).{more}"
+    compared = [row for row in gone if row.control is not None]
+    tried = "the route tried brings no" if len(compared) == 1 else f"none of the {len(compared)} routes tried brings"
+    return f"As far as can be seen it is gone: {tried} more than a model that never knew would guess.{more}"
 
 
 def at_what_cost(rows: Sequence[RouteRow]) -> str:
@@ -95,23 +99,24 @@ def at_what_cost(rows: Sequence[RouteRow]) -> str:
     known = [row for row in costs if row.rise is not None]
     if not known:
         return "What was lost cannot be told: the untouched target was not asked."
-    dearest = max(known, key=lambda row: row.rise or 0)
-    if not leaves_out_zero(dearest.rise_low, dearest.rise_high) or (dearest.rise or 0) <= 0:
+    sure = [row for row in known if leaves_out_zero(row.rise_low, row.rise_high) and (row.rise or 0) > 0]
+    if not sure:
         counts = "one count" if len(known) == 1 else f"{len(known)} counts"
         return f"No cost is seen that the untouched target does not have, on {counts}."
+    dearest = max(sure, key=lambda row: row.rise or 0)
     return (
         f"The dearest cost: {dearest.line}, {percent(dearest.run)}; of the untouched target {percent(dearest.target)}."
     )
 
 
 def worst_of(rows: Sequence[RouteRow]) -> RouteRow:
-    """The route that brings most beyond its control: those whose excess is sure first; without controls, most."""
-    return max(rows, key=badness)
+    """The route that brings most beyond its control: those whose excess is sure first; where none has one, most."""
+    return max([row for row in rows if row.control is not None] or rows, key=badness)
 
 
 def badness(row: RouteRow) -> tuple[bool, float]:
     """What routes are ordered by, worst highest."""
-    excess = row.run or 0.0 if row.excess is None else row.excess
+    excess = (row.run or 0.0) if row.excess is None else row.excess
     return leaves_out_zero(row.excess_low, row.excess_high) and excess > 0, excess
 
 

@@ -1,6 +1,6 @@
 """An audit: one model asked on all routes that fit into the time, beside the untouched target and a control."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from eval.audit.rows import Audited, Records
-from eval.routes.table import ROUTES, Route
+from eval.routes.table import ROUTES
 from flows.audit.audit_request import AuditRequest
 from flows.audit.time_budget import TimeBudget, in_order_of_yield
 from flows.audit.unknown_facts import asked_of_unknown
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.resources.datasets import open_dataset
+from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
 from schemas.progress import Progress, silent
 from schemas.records.routes import AnyRoute, RouteRecord
@@ -42,7 +43,7 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
 
     if request.minutes is not None and request.minutes <= 0:
         raise BadInput(f"--minutes {request.minutes:g}", "is no time", "give some, or leave it out for all routes")
-    names = routes_named(request.routes or in_order_of_yield())
+    routes_named(request.routes)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
     out.mkdir(parents=True, exist_ok=True)
@@ -52,11 +53,12 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
     except Timeout:
         raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
     with lock:
-        return _audit(request, names, out, progress)
+        return _audit(request, out, progress)
 
 
-def _audit(request: AuditRequest, names: Sequence[Route], out: Path, progress: Progress) -> AuditReport:
+def _audit(request: AuditRequest, out: Path, progress: Progress) -> AuditReport:
     from flows.evaluation.evaluate import settle
+    from flows.evaluation.routes import routes_named
 
     hub = open_dataset(request.asked.dataset, revision=request.asked.revision, splits=request.asked.splits)
     asked = request.asked.model_copy(update={"dataset": hub, "revision": None, "splits": None})
@@ -68,7 +70,8 @@ def _audit(request: AuditRequest, names: Sequence[Route], out: Path, progress: P
     others = _others(request, asked, hub, out)
     seconds = float("inf") if request.minutes is None else 60 * request.minutes
     budget = TimeBudget(seconds, facts=forgotten, shares=1 + len(others))
-    run = _records(asked, [each.name for each in names], out, budget, progress)
+    names = [each.name for each in routes_named(request.routes or in_order_of_yield(config_names(hub)))]
+    run = _records(asked, names, out, budget, progress)
     tried = [name for name, record in run.items() if not record.result.not_run]
     gone = [name for name in tried if ROUTES[name].side == "gone"]
     beside = {

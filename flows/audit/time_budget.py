@@ -1,7 +1,7 @@
 """The time budget of an audit: routes in order of what they tend to bring out for their cost, and which still fit."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from eval.routes.table import ROUTES, Cost, Route
@@ -19,9 +19,10 @@ LOAD, STEP, PASS = 40.0, 24.0, 0.125
 """What loading a model, a training step and a scored answer take, in generated answers."""
 
 
-def in_order_of_yield() -> tuple[AnyRoute, ...]:
-    """All routes of our own benchmarks, and then those that only adopted ones have."""
-    return (*YIELD, *(name for name in ROUTES if name not in YIELD))
+def in_order_of_yield(configs: Collection[str]) -> tuple[AnyRoute, ...]:
+    """All routes; of the attacks that only adopted benchmarks have, those whose questions are among these configs."""
+    others = [name for name in ROUTES if name not in YIELD and any(each.startswith(name) for each in configs)]
+    return (*YIELD, *others)
 
 
 def work_of(cost: Cost, *, facts: int) -> float:

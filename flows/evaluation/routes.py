@@ -174,7 +174,10 @@ class _Bench:
         if why := lacking(route, self.model.can):
             return not_run(not_run=why), 0
         if "weights" in route.needs:
-            return self.changed(route)
+            try:
+                return self.changed(route)
+            except BadInput as problem:  # no data to train on, or a device that the changed model does not run on
+                return not_run(not_run=f"{problem.where} {problem.found}"), 0
         request = self.request
         if attack := next((each for each in QUESTION_ATTACKS if each == route.name), None):
             modalities = modalities_under(attack, request.modalities)

@@ -72,9 +72,35 @@ def test_without_a_control_guessing_is_said_not_to_be_told_apart() -> None:
     assert "How much of that is guessing cannot be told" in found.is_it_gone
 
 
+def test_a_cost_that_is_sure_is_named_before_a_greater_one_that_may_be_luck() -> None:
+    def cost(name: AnyRoute, share: float) -> Records:
+        return {name: record(name, [each.model_copy(update={"role": "retain"}) for each in lucky(share, seed=name)])}
+
+    few = {"same_picture": record("same_picture", lucky(0.5, seed="a")[:4])}
+    none = {"same_picture": record("same_picture", lucky(0.0, seed="a")[:4])}
+    found = audit_section(
+        leaking(run={**cost("over_refusal", 0.2), **few}, target={**cost("over_refusal", 0.02), **none}, oracle={})
+    )
+    assert found.at_what_cost.startswith("The dearest cost: kept facts that are refused or end in debris, ")
+
+
+def test_a_route_without_a_control_that_brings_more_is_said_beside_the_worst_with_one() -> None:
+    found = audit_section(leaking(run={**columns(asked=0.02, sampled=0.34), **columns(relearn_half=0.7)}))
+    assert found.is_it_gone.startswith("Not gone: one in three facts comes back when it is asked for again and again (")
+    assert found.is_it_gone.endswith("come back after training on other people's forgotten facts, where no control "
+                                     "could be asked.")  # fmt: skip
+
+
+def test_routes_on_which_the_untouched_model_gives_nothing_stand_apart() -> None:
+    target = columns(asked=0.95, sampled=0.98, paraphrase=0.0)
+    found = audit_section(leaking(target=target, run=columns(asked=0.02, sampled=0.34, paraphrase=0.01)))
+    assert "the same question in other words" not in [row[0] for row in found.gone.rows]
+    assert [row[0] for row in found.folded[0].rows] == ["the same question in other words"]
+
+
 def test_a_route_that_was_not_run_says_why() -> None:
     found = audit_section(leaking(left_out=(("int4", "no time was left for it"),)))
-    assert dict(found.open[-1].rows) == {
+    assert dict(found.told[-1].rows) == {
         "the right value among others of its kind, by likelihood beside what the name adds":
             "it gives no log-probabilities of given answers",
         "weights rounded to 4 bits (integers)": "no time was left for it",
