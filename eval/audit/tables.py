@@ -42,7 +42,7 @@ def gone_table(rows: Sequence[RouteRow]) -> Table:
         notes.append("A dash: the control could not be asked that way.")
     notes.append(
         "Above guessing: percentage points more than never knew, in brackets the 95 % interval over people; what "
-        "leaves out zero is no luck. Gap closed: 100 % is as if never known; left out where knowing and never knowing differ "
+        "leaves out zero is no luck. Gap closed: 100 % is as if never known; left out where both differ "
         f"by less than {100 * SMALLEST_GAP:.0f} points."
     )
     return _routes_table(GONE, shown, " ".join(notes))

@@ -238,7 +238,7 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, words: Sequence[str], key: 
             Encoder(loaded.processor, loaded.family),
             samples,
             plan,
-            Objective(_answer_losses, _mean_over_tokens),
+            Objective(answer_losses, mean_over_tokens),
             optimisation=Optimisation(
                 lr=teaching.lr,
                 betas=(0.9, 0.95),
@@ -271,7 +271,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[str, Tensor]":
+def answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[str, Tensor]":
     """Summed negative log-likelihood of each answer, and its number of tokens: [batch] each."""
     from torch.nn.functional import cross_entropy
 
@@ -282,7 +282,7 @@ def _answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[s
     return {"taught.nll": losses.sum(dim=1), "taught.tokens": targets.ne(-100).sum(dim=1).to(losses.dtype)}
 
 
-def _mean_over_tokens(
+def mean_over_tokens(
     measured: "Mapping[str, Tensor]", groups: Mapping[str, tuple[TrainingSample, ...]]
 ) -> "dict[str, Tensor]":
     """One descending term: the mean over all answer tokens of the batch, in nats."""
