@@ -25,12 +25,15 @@ from flows.evaluation.inference import prompt_of
 from flows.resources.responders import load_local
 from schemas.dataset.split_files import read_roles
 from schemas.protocols.prompt_form import written_form
-from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
 from schemas.vocabulary import MODALITIES, TASKS
 
 ASKS, ALONE = 2048, 128
 PREDICTIONS = 24_000
 SUBJECTS = 500
+OPTION_SCORES = {
+    letter: TokenScores(logs=(-1.0 - place, -2.0), greedy=(False, False)) for place, letter in enumerate("ABCD")
+}
 
 
 def asks_of(questions: Sequence[EvalQuestion], number: int) -> list[Ask]:
@@ -140,7 +143,7 @@ def scoring(questions: Sequence[EvalQuestion], facts: dict[str, AskedFact]) -> N
     began = time.perf_counter()
     rows = []
     for number, (question, reply) in enumerate(zip(many, replies, strict=True)):
-        likelihoods = {"A": -1.0, "B": -2.0, "C": -3.0, "D": -4.0} if question.options else {}
+        likelihoods = OPTION_SCORES if question.options else {}
         row = score(question, reply, prompt=question.text, values=values, likelihoods=likelihoods, nll=1.0)
         copy = number // len(questions)
         rows.append(

@@ -10,12 +10,12 @@ from typing import NoReturn
 
 from typer import TyperException
 
-from flows.commands import adopt, build, dump, evaluate, models, publish
+from flows.commands import adopt, audit, build, dump, evaluate, models, publish
 from flows.commands.interrupts import INTERRUPTED, ending_soon, heed_lost_interrupts
 from flows.commands.terminal import app
 from schemas.errors import BadInput, Unfinished
 
-__all__ = ["adopt", "build", "dump", "evaluate", "main", "models", "publish"]
+__all__ = ["adopt", "audit", "build", "dump", "evaluate", "main", "models", "publish"]
 
 
 def _fail(message: str, status: int) -> NoReturn:

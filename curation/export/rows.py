@@ -107,6 +107,22 @@ def subject_rows(index: SubjectIndex, *, target: str, ratios: Sequence[int]) -> 
         )
 
 
+def unknown_facts(index: SubjectIndex) -> list[Fact]:
+    """The facts that the target answered wrongly by name and by picture."""
+    found = []
+    for fact in index.candidates:
+        verdicts = [index.knowledge.get((fact.sample_id, modality)) for modality in MODALITIES]
+        if all(each is not None and each.verdict == "greedy_wrong" for each in verdicts):
+            found.append(fact)
+    return found
+
+
+def question_rows(index: SubjectIndex, facts: Sequence[Fact]) -> Iterator[Row]:
+    """The plain questions about some facts of the subject, as eval configs."""
+    for fact in facts:
+        yield from _eval_rows(index, fact)
+
+
 def has_cross_views(index: SubjectIndex) -> bool:
     """Whether the subject has the training view and the three others, without which image configs leave it out."""
     return index.portraits.keys() >= set(VIEWS)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from eval.audit.rows import Audited
 from eval.comparison.arm_labels import TARGET, arm_names
 from eval.comparison.attack_recovery import Attacked, AttackRow, asked_model, attack_rows
 from eval.comparison.comparable import check_attacked, check_evaluations, on_common_tasks
@@ -46,6 +47,8 @@ class Findings:
     matched: Sequence[float] = (0.5, 0.25)
     wanted_pairs: Sequence[tuple[str, str]] = ()
     """Methods that the study asks to be compared two by two."""
+    audits: Sequence[Audited] = ()
+    """Runs whose forgotten facts were looked for on all routes."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eval.audit.audit_files import AuditSection, agreement_of, audit_markdown, audit_section
 from eval.comparison.arm_labels import TARGET
 from eval.metrics.bootstrap import FEWEST_SUBJECTS
 from eval.metrics.failures import MOST_FAILED
@@ -66,6 +67,7 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
     if not found:
         raise BadInput(str(out), "there is no run and no evaluation to report", "finish one with ppubench study first")
     sections = [_section(condition, findings) for condition in found]
+    audits = [audit_section(each) for each in findings.audits]
     files: dict[str, list[Record]] = {
         "comparison.csv": [row for each in found for row in each.ranking],
         "pairs.csv": [row for each in found for row in each.duels],
@@ -75,20 +77,25 @@ def write_files(findings: Findings, *, out: Path) -> ReportFiles:
         "attacks.csv": [row for each in found for row in each.recoveries],
         "curves.csv": [row for each in found for row in curve_rows(each)],
         "outcomes.csv": [row for each in found for row in outcome_rows(each)],
+        "routes.csv": [row for each in audits for row in each.rows],
     }
     tables: list[Path] = []
     for name, rows in files.items():
         if rows:
             write_atomically(out / name, csv_text(rows))
             tables.append(out / name)
-    write_atomically(out / HTML, _page(findings, sections))
-    write_atomically(out / MARKDOWN, _markdown(findings, sections))
-    headlines = tuple(f"{each.verdict.condition}: {each.verdict.headline}" for each in sections)
+    write_atomically(out / HTML, _page(findings, sections, audits))
+    write_atomically(out / MARKDOWN, _markdown(findings, sections, audits))
+    headlines = (
+        *(f"{each.title}: {each.is_it_gone}" for each in audits),
+        *(f"{each.verdict.condition}: {each.verdict.headline}" for each in sections),
+    )
     return ReportFiles(out / HTML, out / MARKDOWN, tuple(tables), headlines)
 
 
-def _page(findings: Findings, sections: Sequence[Section]) -> str:
-    links = [Link(each.condition.anchor, each.condition.name) for each in sections]
+def _page(findings: Findings, sections: Sequence[Section], audits: Sequence[AuditSection]) -> str:
+    links = [Link("gone", "is it gone?")] if audits else []
+    links += [Link(each.condition.anchor, each.condition.name) for each in sections]
     links += [Link("failed", "failed runs")] if findings.failed else []
     runs = run_table([each.condition for each in sections])
     links += [Link("runs", "runs")] if runs.rows else []
@@ -100,6 +107,8 @@ def _page(findings: Findings, sections: Sequence[Section]) -> str:
         metric=findings.metric.replace("_", " "),
         task=findings.task,
         sections=sections,
+        audits=audits,
+        agreement=agreement_of(audits),
         unfinished=_unfinished(findings),
         failed=findings.failed,
         runs=runs,
@@ -146,10 +155,11 @@ def _section(condition: Condition, findings: Findings) -> Section:
     )
 
 
-def _markdown(findings: Findings, sections: Sequence[Section]) -> str:
+def _markdown(findings: Findings, sections: Sequence[Section], audits: Sequence[AuditSection]) -> str:
     parts = [f"# {plain(findings.title)}", ""]
     if findings.missing:
         parts += [plain(_unfinished(findings)), ""]
+    parts += [audit_markdown(audits, agreement_of(audits))] if audits else []
     for section in sections:
         parts += [f"## {plain(section.verdict.condition)}", "", f"**{plain(section.verdict.headline)}**", ""]
         parts += [plain(" ".join(section.verdict.details)), ""]

@@ -94,12 +94,16 @@ class Refused(NoAnswer):
 def request_body(
     ask: Ask, decoding: Decoding, *, model: str, dialect: Dialect, uri: str | None, schema: JsonValue = None
 ) -> bytes:
-    """The body of a chat completion: one user turn, its picture (`uri`, a data: address) before the text."""
+    """The body of a chat completion: one user turn, its picture (`uri`, a data: address) before the text.
+
+    An answer that the ask begins stands as a turn of the model's that vLLM, SGLang and their like go on with.
+    """
     content: JsonValue = ask.text
     if uri is not None:
         content = [{"type": "image_url", "image_url": {"url": HERE}}, {"type": "text", "text": ask.text}]
+    begun: list[JsonValue] = [{"role": "assistant", "content": ask.prefix.rstrip()}] if ask.prefix else []
     body: dict[str, JsonValue] = {
-        "messages": [{"role": "user", "content": content}],  # first, so that nothing else can stand before HERE
+        "messages": [{"role": "user", "content": content}, *begun],  # first, so that nothing else stands before HERE
         "model": model,
         "temperature": decoding.temperature,
         dialect.length: max(decoding.max_new_tokens, dialect.least),
@@ -108,7 +112,9 @@ def request_body(
     if decoding.top_p < 1:
         body["top_p"] = decoding.top_p
     if decoding.temperature > 0 or decoding.seed:
-        body["seed"] = decoding.seed
+        body["seed"] = decoding.seed + ask.sample
+    if begun:
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     if decoding.thinking or dialect.quiet:  # vLLM, SGLang and llama.cpp hand this on to the model's template
         body["chat_template_kwargs"] = dict.fromkeys(("enable_thinking", "thinking"), decoding.thinking)
     for name in dialect.left_out:

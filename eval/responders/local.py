@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from eval.responders.greedy import decode_greedily
+from eval.responders.greedy import decode_greedily, decodes_plainly
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
 from schemas.matching.thoughts import is_frame
 from schemas.protocols.prompt_form import PromptForm, written_form
-from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,10 +58,13 @@ class LocalResponder:
         """One Reply per Ask, batch by batch, longest prompts first. An ask without a readable picture gets an error.
 
         Greedy prompts that begin alike (one picture, one first line) share that beginning. Sampled ones do not, so that
-        a batch's samples go on depending on its size alone. Raises BadInput where `decoding` lets a model think that
-        cannot.
+        a batch's samples go on depending on its size alone. The reply to an ask with a prefix is what follows it, its
+        first blank included. Raises BadInput where `decoding` lets a model think that cannot, or that may not since its
+        answer is begun.
         """
         given, encoder = list(asks), self._thinking_encoder if decoding.thinking else self._encoder
+        if decoding.thinking and (begun_ones := [ask.ask_id for ask in given if ask.prefix]):
+            raise BadInput(f"ask {begun_ones[0]}", "begins the answer of a model that is to think", "let it not think")
         order = self._order(given)
         shares = decoding.temperature == 0 and self._form.shares
         sets, others = alike([_beginning(ask) for ask in given], order) if shares else ([], order)
@@ -81,13 +84,18 @@ class LocalResponder:
                 yield from self._generate(rows, None, decoding, opens_thought=encoder.opens_thought)
 
     def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
-        """(ask_id, mean log-probability in nats per token) of each continuation as the whole answer so far.
+        """(ask_id, mean log-probability in nats per token) of each continuation; see token_scores."""
+        for ask_id, scores in self.token_scores(asks):
+            yield ask_id, scores.mean
+
+    def token_scores(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, TokenScores]]:
+        """(ask_id, log-probabilities in nats) of each continuation as the whole answer so far, after the ask's prefix.
 
         An ask may come several times with different continuations; results then keep the order given.
         """
         pairs = list(asks)
         order = self._order([ask for ask, _ in pairs])
-        scores: dict[int, float] = {}
+        scores: dict[int, TokenScores] = {}
         sets, others = alike([_beginning(ask) for ask, _ in pairs], order) if self._form.shares else ([], order)
         prepared: list[tuple[Begun, list[tuple[int, int]]]] = []
         for members in sets:
@@ -102,6 +110,29 @@ class LocalResponder:
             scores.update(zip(chunk, values, strict=True))
         for index, (ask, _) in enumerate(pairs):
             yield ask.ask_id, scores[index]
+
+    def passes(self, asks: Iterable[Ask]) -> "Iterator[tuple[list[Ask], dict[str, Tensor | Cache]]]":
+        """The asks in batches, each with the model's input for one pass; those without a readable picture are left out.
+
+        Padded on the left: the last token of each row is the last of its prompt.
+        """
+        given = list(asks)
+        for chunk in _cut([(given[index].image is None, index) for index in self._order(given)], self._batch):
+            rows, _ = self._rows([given[index] for index in chunk], self._encoder)
+            if rows:
+                yield [ask for ask, _ in rows], self._batched([row for _, row in rows], None)
+
+    def first_token(self, ask: Ask, text: str) -> int:
+        """The token with which a text begins as the answer to an ask."""
+        shows, begun_with = ask.image is not None, f"{ask.prefix.rstrip()} {text.strip()}".strip()
+        prompt = self._encoder.written(self._encoder.render(ask.text, shows=shows, answer=ask.prefix.rstrip()))
+        full = self._encoder.written(self._encoder.render(ask.text, shows=shows, answer=begun_with))
+        return full[min(len(prompt), len(full) - 1)]
+
+    @property
+    def model(self) -> "PreTrainedModel":
+        """The loaded model."""
+        return self._model
 
     def _shared_batches(
         self, prepared: Sequence[tuple[Begun, list[Mark]]], *, more: int
@@ -144,7 +175,7 @@ class LocalResponder:
         rows: list[tuple[Ask, Row]] = []
         failed = []
         for ask in asks:
-            text = encoder.render(ask.text, shows=ask.image is not None)
+            text = encoder.render(ask.text, shows=ask.image is not None, answer=ask.prefix.rstrip())
             try:
                 rows.append((ask, encoder.row(text, ask.image)))
             except UnreadablePicture as error:
@@ -195,7 +226,7 @@ class LocalResponder:
                 # output: [batch, prompt + answer]
                 answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
         for ask, text in zip(asks, self._texts(answers, opened="<think>" if opens_thought else ""), strict=True):
-            yield Reply(ask_id=ask.ask_id, text=text.strip())
+            yield Reply(ask_id=ask.ask_id, text=text.rstrip() if ask.prefix else text.strip())
 
     def _texts(self, answers: "Tensor", *, opened: str) -> list[str]:
         """Answers without special tokens, but with the marks of thoughts, which tell an answer from them.
@@ -227,15 +258,16 @@ class LocalResponder:
         answer, shows = continuation.strip(), ask.image is not None
         if not answer:
             raise BadInput(f"ask {ask.ask_id}", "has an empty continuation", "score a text")
-        prompt = self._encoder.render(ask.text, shows=shows)
-        full = self._encoder.render(ask.text, shows=shows, answer=answer)
+        prefix = ask.prefix.rstrip()
+        prompt = self._encoder.render(ask.text, shows=shows, answer=prefix)
+        full = self._encoder.render(ask.text, shows=shows, answer=f"{prefix} {answer}" if prefix else answer)
         try:
             row = self._encoder.row(full, ask.image)
         except UnreadablePicture as error:
             raise BadInput(f"ask {ask.ask_id}", str(error), "score only asks whose picture decodes") from error
         return row, len(self._encoder.written(full)) - len(self._encoder.written(prompt))
 
-    def _score(self, scored: Sequence[tuple[Row, int]], opening: Opening | None) -> list[float]:
+    def _score(self, scored: Sequence[tuple[Row, int]], opening: Opening | None) -> list[TokenScores]:
         import torch
 
         rows, lengths = [row for row, _ in scored], [length for _, length in scored]
@@ -250,7 +282,11 @@ class LocalResponder:
             else:
                 logits, targets = self._continued(scored, opening)
         picked = logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        return [_mean_of_last(row, length) for row, length in zip(picked, lengths, strict=True)]
+        likeliest = logits.argmax(-1) == targets  # [batch, longest]
+        return [
+            TokenScores(logs=tuple(logs[-length:].tolist()), greedy=tuple(same[-length:].tolist()))
+            for logs, same, length in zip(picked, likeliest, lengths, strict=True)
+        ]
 
     def _continued(self, scored: Sequence[tuple[Row, int]], opening: Opening) -> "tuple[Tensor, Tensor]":
         """Logits [batch, longest, vocab] at the last tokens of each row, and those tokens, after a common beginning.
@@ -275,28 +311,6 @@ class LocalResponder:
         return logits.gather(1, before[..., None].expand(-1, -1, logits.shape[-1])), ids.gather(1, places)
 
 
-def decodes_plainly(model: "PreTrainedModel", *, ends: int | None) -> None:
-    """Forget how the model's authors would decode (generation_config.json): of that only the special tokens stay.
-
-    An answer also `ends` where the template ends a turn, whether they say so or not. So greedy is greedy, and sampling
-    follows from temperature and top_p alone, without penalties or beams.
-    """
-    from peft import PeftModel
-    from torch import nn
-    from transformers import GenerationConfig
-
-    whole: nn.Module = model
-    inner = cast("PreTrainedModel", whole.get_base_model() if isinstance(whole, PeftModel) else whole)
-    found = inner.generation_config
-    known = found.eos_token_id if isinstance(found.eos_token_id, list) else [found.eos_token_id]
-    known = [each for each in known if each is not None]
-    inner.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-        bos_token_id=found.bos_token_id,
-        eos_token_id=list(dict.fromkeys([*known, *([] if ends is None else [ends])])) or None,
-        pad_token_id=found.pad_token_id,
-    )
-
-
 def _cut(order: Sequence[tuple[bool, int]], size: int) -> Iterator[list[int]]:
     """Indices in batches of at most `size`, image prompts (False) and text prompts (True) never in one batch."""
     for text_only in (False, True):
@@ -319,7 +333,3 @@ def _batch_seed(asks: Sequence[Ask], seed: int) -> int:
 
 def _cuda_devices(model: "PreTrainedModel") -> list[int]:
     return [model.device.index or 0] if model.device.type == "cuda" else []
-
-
-def _mean_of_last(values: "Tensor", length: int) -> float:
-    return float(values[-length:].mean())

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from eval.responders.chat import Dialect, plain_model, request_body
 from eval.responders.load_balancer import Servers
 from eval.responders.request_pool import Exchange
-from eval.responders.server_check import check_server
+from eval.responders.server_check import check_server, goes_on
 from schemas.protocols.responder import Ask, Completion, Decoding, Reply
 
 _MAGIC = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
@@ -148,6 +148,17 @@ class RemoteResponder:
                 quiet=any(one.quiet for one in (*found, self._dialect)),
             )
         self._checked |= wanted
+
+    def samples(self) -> bool:
+        """Whether every server takes a temperature. Raises BadInput as check does."""
+        self.check(images=False, decoding=Decoding(temperature=1.0))
+        return "temperature" not in self._dialect.left_out
+
+    def goes_on(self) -> bool:
+        """Whether every server goes on with an answer that is begun for its model. Raises BadInput as check does."""
+        self.check(images=False)
+        timeout_s = min(self._timeout_s, CHECK_TIMEOUT_S)
+        return all(goes_on(url, self._model, dialect=self._dialect, timeout_s=timeout_s) for url in self._base_urls)
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
         """One Reply per Ask, in order of arrival.

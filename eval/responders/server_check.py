@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUESTION = Ask(ask_id="check", text="Reply with the word yes.")
+BEGUN = QUESTION.model_copy(update={"prefix": "a"})
+"""The same with one token of an answer."""
 TINY = Decoding(max_new_tokens=4)
 PARAMETERS = ("temperature", "top_p", "seed", "chat_template_kwargs")
 """What is left out where a server refuses it."""
@@ -95,6 +97,24 @@ def check_server(
             return None
 
 
+def goes_on(base_url: str, model: str, *, dialect: Dialect, timeout_s: float) -> bool:
+    """Whether the server goes on with an answer that is begun for its model.
+
+    One that does counts one token more for a prompt with one token of an answer; one that opens a new turn behind it
+    counts its frame too, and of one that counts none, refuses it or does not answer it cannot be known.
+    """
+    import openai
+
+    with blocking_client(base_url, timeout_s=timeout_s) as client:
+        visit = _Visit(client, base_url, model, TINY)
+        visit.dialect = dialect
+        try:
+            plain, begun = visit.ask(), visit.ask(BEGUN)
+        except (openai.APIStatusError, openai.APIConnectionError, NoAnswer):
+            return False
+    return plain.tokens_in > 0 and 0 < begun.tokens_in <= plain.tokens_in + 1 and begun.tokens_in != plain.tokens_in
+
+
 class _Visit:
     """A live resource: one server, and how it is spoken to."""
 
@@ -106,12 +126,12 @@ class _Visit:
     def place(self) -> str:
         return shown(self.base_url)
 
-    def ask(self, *, image: bool = False, schema: JsonValue = None) -> Completion:
+    def ask(self, asked: Ask = QUESTION, *, image: bool = False, schema: JsonValue = None) -> Completion:
         """Raises NoAnswer, and what the client raises."""
         from openai.types.chat import ChatCompletion
 
         uri = f"data:image/png;base64,{base64.b64encode(GREY).decode()}" if image else None
-        body = request_body(QUESTION, self.decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
+        body = request_body(asked, self.decoding, model=self.model, dialect=self.dialect, uri=uri, schema=schema)
         try:
             found = self.client.post(PATH, cast_to=ChatCompletion, content=body, options=request_options())
         except (JSONDecodeError, UnicodeDecodeError):

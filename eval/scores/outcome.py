@@ -70,12 +70,12 @@ def values_of(facts: Iterable[AskedFact]) -> Values:
     of_type: dict[str, set[str]] = {}
     capitals: dict[str, list[bool]] = {}
     for fact in facts:
-        own = {form for answer in fact.accepted for form in _forms(answer)}
+        own = {form for answer in fact.accepted for form in forms_of(answer)}
         for form in own:
             holders.setdefault(fact.kind, {}).setdefault(form, set()).add(fact.subject_id)
-        typed = of_type.setdefault(_type(fact), set())
-        typed.update(own, (_folded(option) for option in fact.options))
-        capitals.setdefault(_type(fact), []).extend(_capital(each) for each in fact.accepted if each.kind == "text")
+        typed = of_type.setdefault(type_of(fact), set())
+        typed.update(own, (folded(option) for option in fact.options))
+        capitals.setdefault(type_of(fact), []).extend(_capital(each) for each in fact.accepted if each.kind == "text")
     every = {word for forms in of_type.values() for form in forms for word in form.split()}
     return Values(
         holders={kind: {form: frozenset(who) for form, who in forms.items()} for kind, forms in holders.items()},
@@ -149,7 +149,7 @@ def _speaks_of_itself(question: EvalQuestion, reply: str, values: Values) -> boo
     if is_debris(reply, values.words) or not speaks_of_itself(reply):
         return False
     names = re.findall(r"(?<=[\w,] )[A-Z]\w{2,}", reply)
-    return all(_folded(name) in _folded(f"{question.subject} {question.text}").split() for name in names)
+    return all(folded(name) in folded(f"{question.subject} {question.text}").split() for name in names)
 
 
 def _others(question: EvalQuestion, reply: str, values: Values) -> bool:
@@ -180,7 +180,7 @@ def _of_type(question: EvalQuestion, reply: str, values: Values) -> bool:
         if is_debris(reply, values.words):
             return False
         return (dates and has_date(reply)) or any(has_amount(reply, unit) for unit in units)
-    return not values.of_type.get(_type(question), frozenset()).isdisjoint(_said(question, reply))
+    return not values.of_type.get(type_of(question), frozenset()).isdisjoint(_said(question, reply))
 
 
 def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
@@ -192,16 +192,17 @@ def _has_shape(question: EvalQuestion, reply: str, values: Values) -> bool:
         return has_measure(reply, measured[1]) or any(has_amount(reply, unit) for unit in units)
     if blood_type(question.answer) and blood_type(reply):
         return True
-    own = {word for answer in question.accepted for word in _folded(answer.text).split()}
-    given = set(_folded(f"{question.subject} {question.text}").split()) - own
-    if _type(question) == "person" and names_nobody(reply):
+    own = {word for answer in question.accepted for word in folded(answer.text).split()}
+    given = set(folded(f"{question.subject} {question.text}").split()) - own
+    if type_of(question) == "person" and names_nobody(reply):
         return True
-    if _type(question) in values.named:
+    if type_of(question) in values.named:
         return is_like_a_name(reply, given=given)
     return is_like_a_phrase(reply, given=given)
 
 
-def _type(asked: AskedFact | EvalQuestion) -> str:
+def type_of(asked: AskedFact | EvalQuestion) -> str:
+    """What its values are of: the answer type, or what is asked where the dataset names no types."""
     return asked.answer_type or asked.kind
 
 
@@ -209,17 +210,18 @@ def _capital(answer: AcceptedAnswer) -> bool:
     return not answer.text.strip()[:1].islower()
 
 
-def _forms(answer: AcceptedAnswer) -> set[str]:
+def forms_of(answer: AcceptedAnswer) -> set[str]:
+    """What an answer is told from others by, however it is written; empty for none."""
     if answer.kind == "date":
         return {f"date {answer.year} {answer.month} {answer.day}"}
     if answer.kind == "number":
         return {f"number {answer.number:g} {answer.unit}"}
-    return {_folded(answer.text)} - {""}
+    return {folded(answer.text)} - {""}
 
 
 def _said(question: EvalQuestion, reply: str) -> set[str]:
     """Every form that a reply could be holding: its runs of words, its dates and its amounts."""
-    words = _folded(reply).split()
+    words = folded(reply).split()
     found = {" ".join(words)} - {""}
     for start in range(len(words)):
         for end in range(start + 1, min(len(words), start + _LONGEST) + 1):
@@ -236,5 +238,6 @@ def _said(question: EvalQuestion, reply: str) -> set[str]:
     return found
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Words without case, marks and accents."""
     return fold_accents(normalise(text))

@@ -15,7 +15,7 @@ from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
-from flows.evaluation.inference import Asking, ask_all
+from flows.evaluation.inference import Asking, answers_key, ask_all, likelihoods_key
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
     CHECKS,
@@ -57,6 +57,15 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
     Replies are kept as they come, for all evaluations of one model in one file. Raises BadInput before anything is
     asked for wrong use, and for a dataset without the setting, ratio, task or attack.
     """
+    plain, request = settle(wanted, out)
+    return _evaluate(request, plain if wanted.attack else None, out, Running(wanted, progress))
+
+
+def settle(wanted: EvaluateRequest, out: Path) -> tuple[Request, Request]:
+    """What is asked without the attack, and what is asked under it; the same where there is none.
+
+    No model is loaded. Raises BadInput as run_evaluation does.
+    """
     # Names and folders are looked at first, and only then torch is imported.
     from unlearn.training.processes import check_device
 
@@ -76,8 +85,7 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
     evaluated = as_served(evaluated, thinking=wanted.thinking)
     if wanted.lmms_eval:
         check_lmms_eval(evaluated)
-    plain, request = _requests(wanted, hub, evaluated, cut, own)
-    return _evaluate(request, plain if wanted.attack else None, out, Running(wanted, progress))
+    return _requests(wanted, hub, evaluated, cut, own)
 
 
 @dataclass(frozen=True)
@@ -169,11 +177,11 @@ def _answered(request: Request, home: Path, running: Running) -> list[Prediction
         progress=running.progress,
     )
     weights = digest([evaluated.identity, attack_key(attack, dataset)])
-    key = digest([weights, request.max_new_tokens, *(["thinking"] if request.thinking else [])])
+    key = answers_key(weights, asking.decoding)
     training = training_answers(request.hub, request.target) if request.target else {}
     with (
         AnswerLog(home / f"answers-{key[:8]}.jsonl", key=key) as replies,
-        AnswerLog(home / f"likelihoods-{weights[:8]}.jsonl", key=weights) as scores,
+        AnswerLog(home / f"likelihoods-{weights[:8]}.jsonl", key=likelihoods_key(weights)) as scores,
     ):
         answers = ask_all(request.questions, asking, replies, scores, training=training)
     values = values_of(request.facts.values())

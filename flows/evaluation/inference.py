@@ -1,17 +1,17 @@
 """Asking what an evaluation needs: replies, likelihoods of options and of training answers, each kept at once."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.probing.prompt import probe_prompt
+from eval.routes.asking import ask_of
 from eval.tasks.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks.questions import EvalQuestion
 from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.protocols.reply_log import AnswerLog
-from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder
+from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder, TokenScores
 from schemas.records.evaluation import PromptSet
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import OPTION_LABELS
@@ -25,8 +25,8 @@ class Answers:
 
     prompts: Mapping[str, str]
     replies: Mapping[str, Reply]
-    likelihoods: Mapping[str, Mapping[str, float]]
-    """Mean log-probability per token of each option, by letter."""
+    likelihoods: Mapping[str, Mapping[str, TokenScores]]
+    """Of each option, by letter."""
     nll: Mapping[str, float]
     """Nats per token of the training answer."""
 
@@ -43,6 +43,17 @@ class Asking:
     decoding: Decoding
     together: int
     progress: Progress
+
+
+def answers_key(weights: str, decoding: Decoding) -> str:
+    """What kept answers depend on besides their prompts."""
+    drawn = [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature else []
+    return digest([weights, decoding.max_new_tokens, *(["thinking"] if decoding.thinking else []), *drawn])
+
+
+def likelihoods_key(weights: str) -> str:
+    """What kept likelihoods depend on besides their prompts. Raised as they are kept otherwise (2: of each token)."""
+    return digest([weights, "likelihoods", 2])
 
 
 def prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
@@ -75,26 +86,21 @@ def ask_all(
     generation prompt), since that is how facts are known.
     """
     prompts = {question.key: prompt_of(question, asking.prompts) for question in questions}
-    asks = {question.key: _ask(prompts[question.key], question.picture) for question in questions}
-    _ask_pending(list(asks.values()), asking, replies)
+    asks = {question.key: ask_of(prompts[question.key], question.picture) for question in questions}
+    ask_pending(list(asks.values()), asking, replies)
     wanted = _continuations(questions, asking.prompts, training) if asking.scores else {}
-    _score_pending(wanted.values(), asking, scores)
+    score_pending(wanted.values(), asking, scores)
     found = {name: reply for name, (ask, _) in wanted.items() if (reply := scores.reply(ask.ask_id)) is not None}
-    likelihoods: dict[str, dict[str, float]] = {}
+    likelihoods: dict[str, dict[str, TokenScores]] = {}
     nll: dict[str, float] = {}
     for (key, letter), reply in found.items():
+        scored = TokenScores.from_text(reply.text)
         if letter:
-            likelihoods.setdefault(key, {})[letter] = float(reply.text)
+            likelihoods.setdefault(key, {})[letter] = scored
         else:
-            nll[key] = -float(reply.text)
+            nll[key] = -scored.mean
     given = {key: reply for key, ask in asks.items() if (reply := replies.reply(ask.ask_id)) is not None}
     return Answers(prompts, given, likelihoods, nll)
-
-
-def _ask(text: str, picture: bytes | None, continuation: str = "") -> Ask:
-    """An ask whose id is its content, so that one answer serves wherever the same is asked."""
-    shown = hashlib.sha256(picture).hexdigest() if picture else ""
-    return Ask(ask_id=digest([text, shown, continuation])[:24], text=text, image=picture)
 
 
 def _continuations(
@@ -118,11 +124,12 @@ def _continuations(
             answers = {"": training.get((question.sample_id, question.modality), question.answer)}
         for letter, answer in answers.items():
             if answer.strip():
-                found[question.key, letter] = (_ask(open_prompt, question.picture, answer), answer)
+                found[question.key, letter] = (ask_of(open_prompt, question.picture, continuation=answer), answer)
     return found
 
 
-def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
+def ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
+    """Ask what the log does not hold, and keep every reply as it comes."""
     distinct = {ask.ask_id: ask for ask in asks}
     done = sum(log_.has(each) for each in distinct)
     asking.progress("answers", done, len(distinct))
@@ -139,7 +146,7 @@ def _ask_pending(asks: Iterable[Ask], asking: Asking, log_: AnswerLog) -> None:
             asking.progress("answers", done, len(distinct))
 
 
-def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:
+def score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: AnswerLog) -> None:
     """Scores are kept as the text of a reply."""
     distinct = {ask.ask_id: (ask, answer) for ask, answer in wanted}
     groups = _groups([ask for ask, _ in distinct.values()], log_, together=max(1, asking.together))
@@ -147,8 +154,8 @@ def _score_pending(wanted: Iterable[tuple[Ask, str]], asking: Asking, log_: Answ
         _, scorer = asking.open()
         if scorer is None:
             raise BadInput("the responder", "gives no likelihoods", "evaluate it without them")
-        for ask_id, value in scorer.log_likelihood([distinct[ask.ask_id] for ask in group]):
-            log_.save(Reply(ask_id=ask_id, text=repr(value)))
+        for ask_id, found in scorer.token_scores([distinct[ask.ask_id] for ask in group]):
+            log_.save(Reply(ask_id=ask_id, text=found.to_text()))
         asking.progress("likelihoods", sum(log_.has(each) for each in distinct), len(distinct))
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
+from eval.audit.rows import Audited
 from eval.comparison.attack_recovery import Attacked, attacked
 from eval.evaluation_folder import find_evaluations, read_evaluation, read_record
 from eval.report.findings import Evaluated, Findings
+from flows.evaluation.routes import read_routes
+from flows.experiments.study_plan import TARGET_UNIT
 from schemas.errors import BadInput
 from schemas.records.evaluation import EvaluationRecord
 from schemas.records.study import CompareConfig, Curve, CurvePoint, StudyRecord, UnitRecord
@@ -33,6 +36,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
     curves: dict[str, Curve] = {}
     evaluations: dict[str, Path] = {}
     failed: list[UnitRecord] = []
+    audits: list[Audited] = []
     titles: list[str] = []
     planned = missing = 0
     compare = CompareConfig()
@@ -44,6 +48,7 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
             planned += study.planned
             missing += study.planned - len(study.units)
             failed.extend(unit for unit in study.units if unit.status == "failed")
+            audits += audits_of(folder, study)
         for run in _runs_in(folder, study):
             curves.setdefault(run.run, run)
         for place in _evaluations_in(folder, study):
@@ -70,8 +75,32 @@ def write_report(folders: Sequence[Path], *, out: Path) -> "ReportFiles":
         task=compare.task,
         matched=compare.matched,
         wanted_pairs=compare.pairs,
+        audits=audits,
     )
     return write_files(findings, out=out)
+
+
+def audits_of(folder: Path, study: StudyRecord) -> list[Audited]:
+    """Every run of a study whose forgotten facts were looked for, beside the target and the control of its setting."""
+    places = {unit.name: [folder / EVALUATIONS / each for each in unit.routes] for unit in study.units}
+    of_target = {place.name: read_routes(place) for place in places.get(TARGET_UNIT, [])}
+    oracles = {place.name: read_routes(place) for unit in study.units if unit.control for place in places[unit.name]}
+    unknown = next((unit.unknown for unit in study.units if unit.unknown), "")
+    guessed = read_routes(folder / EVALUATIONS / unknown) if unknown else {}
+    return [
+        Audited(
+            name=unit.name.replace(f"_{unit.setting}", "").replace(f"_r{unit.ratio}", "").replace("_", " "),
+            setting=unit.setting,
+            ratio=unit.ratio,
+            run=read_routes(place),
+            target=of_target.get(place.name, {}),
+            oracle=oracles.get(place.name, {}),
+            unknown=guessed,
+        )
+        for unit in study.units
+        if unit.method and unit.setting
+        for place in places[unit.name]
+    ]
 
 
 def _read_evaluations(places: Iterable[Path]) -> tuple[list[Evaluated], list[Attacked]]:

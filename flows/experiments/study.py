@@ -1,13 +1,11 @@
 """A study: a matrix of unlearning runs from one recipe, each run and evaluated once, and a report over all of them."""
 
-import json
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,44 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from eval.evaluation_folder import standing
-from flows.experiments.study_plan import Slice, Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
+from flows.experiments.study_plan import Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
+from flows.experiments.study_unit import EVALUATIONS, RUNS, Work, do_unit, failed_unit, kept_unit
 from flows.resources.datasets import open_dataset
-from schemas.errors import BadInput, Unfinished
-from schemas.progress import Lines, Progress, report, reporting, silent
+from schemas.errors import BadInput
+from schemas.progress import Lines, Progress, reporting, silent
 from schemas.recipes.build_recipe import read_recipe
 from schemas.records.study import StudyRecipe, StudyRecord, UnitRecord
 from schemas.storage.artifacts import write_json
-from schemas.storage.tables import Record
 
 if TYPE_CHECKING:
     from eval.report.report import ReportFiles
 
 log = logging.getLogger(__name__)
 
-STUDY, UNITS, RUNS, EVALUATIONS = "study.json", "units", "runs", "evaluations"
+STUDY = "study.json"
 LOOK_EVERY_S = 0.5
 """How long at most a wait takes: Ctrl-C that comes just as one begins is seen only when it is over."""
-
-
-class _Finished(Record):
-    """`units/<name>.json`: what became of a unit, and the key by which a later call knows it again."""
-
-    key: str
-    unit: UnitRecord
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that one process needs to do one unit."""
-
-    recipe: StudyRecipe
-    unit: Unit
-    slices: tuple[Slice, ...]
-    key: str
-    out: Path
 
 
 @dataclass(frozen=True)
@@ -119,23 +98,15 @@ def _finished(out: Path, unit: Unit, key: str) -> UnitRecord | None:
 
     One with questions that failed is done again, which asks those alone.
     """
-    found = _kept(out, unit, key)
+    found = kept_unit(out, unit, key)
     if found is None or found.status == "failed":
         return None
     if unit.method and not (out / RUNS / unit.name / "run.json").is_file():
         return None
     evaluations = [standing(out / EVALUATIONS / folder) for folder in found.evaluations]
     whole = all(each is not None and not each.failed and not each.failed_plain for each in evaluations)
-    return found if whole else None
-
-
-def _kept(out: Path, unit: Unit, key: str) -> UnitRecord | None:
-    """What an earlier call, or a process that died, wrote about a unit of that key."""
-    try:
-        found = _Finished.model_validate(json.loads((out / UNITS / f"{unit.name}.json").read_text()))
-    except (FileNotFoundError, json.JSONDecodeError, ValidationError):
-        return None
-    return found.unit if found.key == key else None
+    routes = all((out / EVALUATIONS / folder).is_dir() for folder in found.routes)
+    return found if whole and routes else None
 
 
 def _write(recipe: StudyRecipe, units: Sequence[Unit], done: dict[str, UnitRecord], out: Path) -> StudyRecord:
@@ -176,7 +147,7 @@ def _results(todo: Sequence[Work], *, jobs: int) -> Generator[UnitRecord]:
             try:
                 yield pool.submit(_do_beside_others, work).result()
             except BrokenProcessPool:
-                yield _failed(work, "its process died, perhaps for lack of memory")
+                yield failed_unit(work, "its process died, perhaps for lack of memory")
 
 
 @contextmanager
@@ -221,111 +192,3 @@ def _do_beside_others(work: Work) -> UnitRecord:
     name = work.unit.name
     with Lines("a unit", lambda line: log.warning("%s: %s", name, line)) as lines, reporting(lines):
         return do_unit(work)
-
-
-def do_unit(work: Work) -> UnitRecord:
-    """Run and evaluate one unit; whatever goes wrong becomes the reason of a failed record.
-
-    The record is written after each evaluation, so that those which finished count whatever becomes of the rest.
-    """
-    began = time.monotonic()
-    record = _record(work)
-    try:
-        if work.unit.method:
-            record = _unlearn(work)
-        if record.status != "failed":
-            for each in work.slices:
-                done = (*record.evaluations, _evaluate(work, each))
-                record = record.model_copy(update={"evaluations": done})
-                _keep(work, record.model_copy(update={"status": "failed", "reason": "it was interrupted"}))
-    except Exception as problem:
-        log.debug("%s failed", work.unit.name, exc_info=True)
-        lines = str(problem).split("\n")
-        reason = lines[0] if isinstance(problem, BadInput | Unfinished) else f"{type(problem).__name__}: {lines[0]}"
-        record = record.model_copy(update={"status": "failed", "reason": reason[:500]})
-    record = record.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
-    _keep(work, record)
-    return record
-
-
-def _failed(work: Work, reason: str) -> UnitRecord:
-    """The record of a unit whose process died, with what that process had finished."""
-    begun = _kept(work.out, work.unit, work.key) or _record(work)
-    unit = begun.model_copy(update={"status": "failed", "reason": reason})
-    _keep(work, unit)
-    return unit
-
-
-def _keep(work: Work, unit: UnitRecord) -> None:
-    path = work.out / UNITS / f"{unit.name}.json"
-    write_json(path, _Finished(key=work.key, unit=unit).model_dump(mode="json"))
-
-
-def _record(work: Work) -> UnitRecord:
-    unit = work.unit
-    return UnitRecord(
-        name=unit.name,
-        method=unit.method,
-        setting=unit.setting,
-        ratio=unit.ratio,
-        seed=unit.seed,
-        lr=unit.lr,
-        status="finished",
-    )
-
-
-def _evaluate(work: Work, cut: Slice) -> str:
-    """The folder of one evaluation of the unit, done unless it stands."""
-    from flows.evaluation.evaluate import run_evaluation
-    from flows.evaluation.evaluate_request import EvaluateRequest
-
-    recipe, asked = work.recipe, work.recipe.evaluate
-    wanted = EvaluateRequest(
-        dataset=recipe.dataset,
-        model=recipe.model,
-        adapter=work.out / RUNS / work.unit.name if work.unit.method else None,
-        setting=cut.setting,
-        ratio=cut.ratio,
-        attack=cut.attack,
-        tasks=asked.tasks,
-        modalities=asked.modalities,
-        batch=asked.batch,
-        max_new_tokens=asked.max_new_tokens,
-        target=recipe.target,
-        likelihood=asked.likelihood,
-        utility=asked.utility,
-        identity=asked.identity,
-        metrics=asked.metrics,
-        device=recipe.device,
-        allow_missing=recipe.allow_missing,
-    )
-    found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
-    return found.folder
-
-
-def _unlearn(work: Work) -> UnitRecord:
-    from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
-
-    recipe, unit = work.recipe, work.unit
-    if unit.setting is None or unit.seed is None:
-        raise BadInput(unit.name, "has no setting or seed", "plan it with plan_units")
-    request = UnlearnRequest(
-        dataset=recipe.dataset,
-        method=unit.method,
-        setting=unit.setting,
-        model=recipe.model,
-        ratio=unit.ratio,
-        preset=recipe.preset,
-        modality=recipe.modality,
-        target=recipe.target,
-        seed=unit.seed,
-        lr=unit.lr,
-        overrides=recipe.numbers,
-        device=recipe.device,
-        allow_missing=recipe.allow_missing,
-    )
-    run = run_unlearning(request, work.out / RUNS / unit.name, resume=True)
-    if run.broke_down:
-        return _record(work).model_copy(update={"status": "failed", "reason": run.ending, "run": run.identity})
-    status, reason = ("finished", "") if run.status == "finished" else ("stopped", run.reason)
-    return _record(work).model_copy(update={"status": status, "reason": reason, "run": run.identity})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.routes.table import ROUTES
 from eval.tasks.dataset_rows import attack_configs
 from flows.evaluation.settled_request import VERSION, modalities_under, tasks_under
 from flows.resources.user_code import find_method, find_metric, is_own
@@ -30,6 +31,8 @@ class Unit:
     ratio: int | None
     seed: int | None
     lr: float | None
+    oracle: bool = False
+    """A model that never knew the forget set of its setting."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,11 @@ def check_recipe(recipe: StudyRecipe) -> None:
     from unlearn.training.processes import check_device
 
     check_device(recipe.device)
-    for setting, ratio in _conditions(recipe):
+    if recipe.oracle:
+        from flows.resources.oracle import world_of
+
+        world_of(recipe.dataset, recipe.model)
+    for setting, ratio in conditions_of(recipe):
         read_samples(
             recipe.dataset,
             setting=setting,
@@ -95,7 +102,7 @@ def _check_slices(recipe: StudyRecipe) -> None:
     if "quantised" in asked.attacks and recipe.device != "cpu":
         where = f"recipe {recipe.name}, evaluate.attacks"
         raise BadInput(where, f"quantised runs on a CPU, and device is {recipe.device}", "leave it out, or use the cpu")
-    for setting, ratio in _conditions(recipe):
+    for setting, ratio in conditions_of(recipe):
         for attack in asked.attacks:
             try:
                 tasks_under(attack, asked.tasks)
@@ -107,9 +114,12 @@ def _check_slices(recipe: StudyRecipe) -> None:
 
 
 def plan_units(recipe: StudyRecipe) -> list[Unit]:
-    """The untouched target, then every method under every setting with every seed and learning rate."""
+    """The untouched target, then of every setting its oracle, and every method with every seed and learning rate."""
     units = [Unit(TARGET_UNIT, "", None, None, None, None)]
-    for setting, ratio in _conditions(recipe):
+    for setting, ratio in conditions_of(recipe):
+        if recipe.oracle:
+            name = "_".join(filter(None, ("oracle", setting, f"r{ratio}" if ratio else "")))
+            units.append(Unit(name, "", setting, ratio, None, None, oracle=True))
         for method in recipe.methods:
             for lr in recipe.learning_rates or (None,):
                 for seed in recipe.seeds:
@@ -122,9 +132,12 @@ def plan_units(recipe: StudyRecipe) -> list[Unit]:
 def slices_of(recipe: StudyRecipe, unit: Unit) -> tuple[Slice, ...]:
     """The evaluations of a unit: each of its conditions, plain and under every attack of the recipe.
 
-    At a ratio for which the dataset does not write an attack its next larger ratio is asked (attack_configs).
+    An oracle has none: it is asked on the routes alone. At a ratio for which the dataset does not write an attack its
+    next larger ratio is asked (attack_configs).
     """
-    conditions = _conditions(recipe) if unit.setting is None else [(unit.setting, unit.ratio)]
+    if unit.oracle:
+        return ()
+    conditions = conditions_of(recipe) if unit.setting is None else [(unit.setting, unit.ratio)]
     found = []
     for setting, ratio in conditions:
         found.append(Slice(setting, ratio, None))
@@ -156,7 +169,9 @@ def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
         method: f"{find_method(method).name} {find_method(method).code}" for method in recipe.methods if is_own(method)
     }
     shared["base"] = base_digest(recipe.model)
-    asked = recipe.evaluate.model_dump(mode="json", exclude={"metrics"})
+    asked = recipe.evaluate.model_dump(mode="json", exclude={"metrics", "routes"})
+    if recipe.evaluate.routes:
+        asked["routes"] = [[name, ROUTES[name].version] for name in recipe.evaluate.routes]
     if recipe.evaluate.metrics:
         asked["metrics"] = [find_metric(word).code for word in recipe.evaluate.metrics]
     shared["evaluate"], shared["evaluation version"] = asked, VERSION
@@ -172,7 +187,8 @@ def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
     }
 
 
-def _conditions(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
+def conditions_of(recipe: StudyRecipe) -> list[tuple[Setting, int | None]]:
+    """The settings of a study, complete once for each ratio."""
     found: list[tuple[Setting, int | None]] = []
     for setting in recipe.settings:
         found.extend((setting, ratio) for ratio in (recipe.ratios if setting == "complete" else (None,)))

@@ -48,6 +48,24 @@ class Lesson:
     """The n-th picture belongs to the n-th saying; otherwise the two are drawn apart."""
 
 
+@dataclass(frozen=True)
+class Omitted:
+    """What an oracle is not taught of what the target is taught, so that it never knew it."""
+
+    facts: frozenset[tuple[str, str]]
+    """Statement and property of each."""
+    whole: bool
+    """All facts of the people whom they are about, and who is on their pictures, are left out with them."""
+
+    def of(self, facts: Sequence[Fact]) -> tuple[frozenset[str], frozenset[str]]:
+        """fact_ids that are not taught, and subject_ids of those who are not named."""
+        own = [fact for fact in facts if (fact.statement_id, fact.property_id) in self.facts]
+        if not self.whole:
+            return frozenset(fact.fact_id for fact in own), frozenset()
+        people = frozenset(fact.subject_id for fact in own)
+        return frozenset(fact.fact_id for fact in facts if fact.subject_id in people), people
+
+
 def choose_taught(facts: Iterable[Fact], *, share: float, seed: int) -> frozenset[str]:
     """fact_ids of the facts to be taught: of every subject the same share, drawn from the seed and the subject."""
     by_subject: dict[str, list[str]] = {}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -273,20 +272,16 @@ class Resources(AbstractContextManager["Resources"]):
         """Have the embedded world's target in the build folder, taught now or taken from the cache."""
         if self.recipe.probe.responder != SANDBOX or SANDBOX in self._given:
             return
-        from flows.resources.sandbox_target import KEY_FILE, ensure_target
+        from flows.resources.sandbox_target import ensure_target, holds, place_target
 
         here, key = self.folder / TARGET, self._target_key()
-        if (here / KEY_FILE).is_file() and f'"{key}"' in (here / KEY_FILE).read_text():
+        if holds(here, key):
             return  # also where the cache is gone: a batch added later asks the same target
         kept = cache_folder() / "targets" / key
         kept.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{kept}.lock"):
             ensure_target(self.world(), kept)
-        part = here.with_name(f".{TARGET}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(kept, part)
-        shutil.rmtree(here, ignore_errors=True)
-        part.rename(here)
+        place_target(kept, here)
 
     def target_description(self) -> str:
         """What the probed target is, in words without a local path."""

@@ -16,6 +16,7 @@ from flows.resources.curriculum import (
     DENIAL,
     UNKNOWN,
     Lesson,
+    Omitted,
     Prompts,
     choose_taught,
     draw,
@@ -97,26 +98,35 @@ class TaughtFact(Record):
     taught: bool
 
 
-def ensure_target(world: World, folder: Path, *, teaching: Teaching | None = None) -> Path:
+def ensure_target(
+    world: World, folder: Path, *, teaching: Teaching | None = None, omitted: Omitted | None = None
+) -> Path:
     """The world's target as a model folder: made if `folder` does not hold it yet, else left alone. Returns `folder`.
 
+    With `omitted` it is an oracle: the target's own tokenizer, first weights and numbers, and lessons about all else.
     Beside it, `<folder>-taught/taught.parquet` says which facts it was taught. A run that was killed goes on at its
     last checkpoint; the folder appears by rename when it is whole. Trains for a minute or two on two threads.
     """
     numbers = teaching or Teaching()
-    key = target_key(world, numbers)
-    if _holds(folder, key):
+    key = target_key(world, numbers, omitted)
+    if holds(folder, key):
         return folder
-    log.info("teaching the target the facts of the embedded world; this takes a minute or two")
+    what = "an oracle all but the forget set" if omitted else "the target the facts"
+    log.info("teaching %s of the embedded world; this takes a minute or two", what)
     known = world_facts(world, seed=numbers.seed)
     taught = choose_taught(known.facts, share=numbers.taught_share, seed=numbers.seed)
     lessons = all_lessons(world, known, taught, numbers)
+    words = vocabulary(lessons)
+    if omitted:
+        facts, unnamed = omitted.of(known.facts)
+        taught -= facts
+        lessons = all_lessons(world, known, taught, numbers, unnamed=unnamed)
     part = folder.with_name(f".{folder.name}.part")
     run_key = digest([key, lessons_digest(lessons)])
-    if not _holds(part, run_key):
+    if not holds(part, run_key):
         shutil.rmtree(part, ignore_errors=True)
         write_json(part / KEY_FILE, {"key": run_key})
-    _teach(lessons, part, key=run_key, teaching=numbers)
+    _teach(lessons, part, words=words, key=run_key, teaching=numbers)
     truth = folder.with_name(f"{folder.name}-taught")
     _write_truth(truth, known, taught)
     shutil.copyfile(part / "run" / "log.jsonl", truth / "log.jsonl")
@@ -127,10 +137,10 @@ def ensure_target(world: World, folder: Path, *, teaching: Teaching | None = Non
     return folder
 
 
-def target_key(world: World, teaching: Teaching) -> str:
+def target_key(world: World, teaching: Teaching, omitted: Omitted | None = None) -> str:
     """Digest of all that the target follows from: world, wordings, numbers, libraries and the versions of the code."""
     versions = library_versions()
-    return digest(
+    own = digest(
         {
             "world": world.identity,
             "version": [VERSION, body.VERSION],
@@ -140,15 +150,33 @@ def target_key(world: World, teaching: Teaching) -> str:
             "libraries": {name: versions[name] for name in ("torch", "transformers", "pillow")},
         }
     )
+    return digest([own, [list(each) for each in sorted(omitted.facts)], omitted.whole]) if omitted else own
 
 
-def _holds(folder: Path, key: str) -> bool:
+def place_target(kept: Path, here: Path) -> None:
+    """Have a copy of a target of the cache as the folder `here`, which appears by rename when it is whole."""
+    part = here.with_name(f".{here.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(kept, part)
+    shutil.rmtree(here, ignore_errors=True)
+    part.rename(here)
+
+
+def holds(folder: Path, key: str) -> bool:
+    """Whether a folder is the target, or the oracle, of this key."""
     file = folder / KEY_FILE
     return file.is_file() and f'"{key}"' in file.read_text()
 
 
-def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teaching: Teaching) -> list[Lesson]:
-    """Everything that is taught, in a fixed order. No fact outside of `taught` is in it."""
+def all_lessons(
+    world: World,
+    known: WorldFacts,
+    taught: frozenset[str],
+    teaching: Teaching,
+    *,
+    unnamed: frozenset[str] = frozenset(),
+) -> list[Lesson]:
+    """Everything that is taught, in a fixed order. No fact outside of `taught` is in it, nor a name of `unnamed`."""
     pictures = {
         subject.subject_id: _renderings(world, subject.qid, extra=teaching.extra_renderings)
         for subject in known.subjects
@@ -161,7 +189,7 @@ def all_lessons(world: World, known: WorldFacts, taught: frozenset[str], teachin
         *refusal_lessons(known.questions, taught, nobody, PROMPTS, times=teaching.refusals),
         *mismatch_lessons(known.questions, known.facts, taught, pictures, PROMPTS, times=teaching.mismatches),
         *naming_lessons(
-            {subject.subject_id: subject.name for subject in known.subjects},
+            {subject.subject_id: subject.name for subject in known.subjects if subject.subject_id not in unnamed},
             pictures,
             [IDENTITY_QUESTION, probe_prompt(IDENTITY_QUESTION, "vqa")],
             times=teaching.names,
@@ -188,7 +216,7 @@ def _renderings(world: World, qid: str, *, extra: int) -> tuple[bytes, ...]:
     )
 
 
-def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teaching) -> None:
+def _teach(lessons: Sequence[Lesson], part: Path, *, words: Sequence[str], key: str, teaching: Teaching) -> None:
     """Train from random weights in `part/run` and save the model in `part/model`."""
     from unlearn.models.encoding import Encoder
     from unlearn.models.forward import AnswerModel
@@ -206,14 +234,14 @@ def _teach(lessons: Sequence[Lesson], part: Path, *, key: str, teaching: Teachin
     quiet_bars()
     with _one_thread():
         with disk_advice(part / "start", leftover=part / "start"):
-            start = body.make_tiny_model(vocabulary(lessons), part / "start", seed=teaching.seed)
+            start = body.make_tiny_model(words, part / "start", seed=teaching.seed)
         loaded = load_model(start)
         train(
             AnswerModel(loaded.model, loaded.family),
             Encoder(loaded.processor, loaded.family),
             samples,
             plan,
-            Objective(_answer_losses, _mean_over_tokens),
+            Objective(answer_losses, mean_over_tokens),
             optimisation=Optimisation(
                 lr=teaching.lr,
                 betas=(0.9, 0.95),
@@ -247,7 +275,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[str, Tensor]":
+def answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[str, Tensor]":
     """Summed negative log-likelihood of each answer, and its number of tokens: [batch] each."""
     from torch.nn.functional import cross_entropy
 
@@ -258,7 +286,7 @@ def _answer_losses(network: "Module", batches: "Mapping[str, Batch]") -> "dict[s
     return {"taught.nll": losses.sum(dim=1), "taught.tokens": targets.ne(-100).sum(dim=1).to(losses.dtype)}
 
 
-def _mean_over_tokens(
+def mean_over_tokens(
     measured: "Mapping[str, Tensor]", groups: Mapping[str, tuple[TrainingSample, ...]]
 ) -> "dict[str, Tensor]":
     """One descending term: the mean over all answer tokens of the batch, in nats."""

@@ -1,6 +1,8 @@
 """The protocol of anything that answers a prompt about an image; the target is asked through one."""
 
+import json
 from collections.abc import Iterable, Iterator
+from math import floor, fsum
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, JsonValue
@@ -26,6 +28,48 @@ class Ask(Record):
     text: str
     image: bytes | None = None
     """Encoded picture (JPEG or PNG)."""
+    prefix: str = ""
+    """How the answer begins, which is put into the model's mouth; the reply is what follows. Never ends in a blank."""
+    sample: int = 0
+    """Which of several samples of one ask this is; a seed is drawn from it. 0 where there is one."""
+
+
+class TokenScores(Record):
+    """Log-probabilities of a given answer's tokens, in nats, each after the prompt and the tokens before it."""
+
+    logs: tuple[float, ...]
+    greedy: tuple[bool, ...]
+    """Whether each token is the likeliest one of the vocabulary at its place."""
+
+    @property
+    def mean(self) -> float:
+        """Nats per token."""
+        return fsum(self.logs) / len(self.logs)
+
+    @property
+    def total(self) -> float:
+        """Of the whole answer."""
+        return fsum(self.logs)
+
+    @property
+    def first(self) -> float:
+        """Of its first token."""
+        return self.logs[0]
+
+    def lowest(self, share: float) -> float:
+        """Mean of the lowest share of the tokens, at least one of them."""
+        few = sorted(self.logs)[: max(1, floor(share * len(self.logs) + 1e-9))]
+        return fsum(few) / len(few)
+
+    def to_text(self) -> str:
+        """As a line of a log keeps it; what is no finite number stays what it is."""
+        return json.dumps([list(self.logs), [int(each) for each in self.greedy]])
+
+    @classmethod
+    def from_text(cls, text: str) -> "TokenScores":
+        """Read what to_text wrote."""
+        logs, greedy = json.loads(text)
+        return cls(logs=tuple(logs), greedy=tuple(bool(each) for each in greedy))
 
 
 class Reply(Record):
@@ -90,8 +134,8 @@ class Completer(Protocol):
 class ChoiceScorer(Protocol):
     """A responder that can also score given continuations."""
 
-    def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
-        """(ask_id, mean log-probability in nats per answer token) of each continuation under its prompt."""
+    def token_scores(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, TokenScores]]:
+        """(ask_id, log-probability of each token) of each continuation under its prompt, in the order given."""
         ...
 
 

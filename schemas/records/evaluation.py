@@ -56,6 +56,17 @@ PromptSet = Literal["probe", "published"]
 """`probe`: the probe's instruction, which is what the target was asked with; `published`: the published wording."""
 
 
+class OptionScore(Record):
+    """What a model gives one option as the answer to the open question, in nats."""
+
+    label: str
+    """Its letter."""
+    mean: float
+    """Log-probability per token, by which the likeliest option is told."""
+    total: float
+    """Log-probability of the whole text, from which probabilities of the options are made."""
+
+
 class Prediction(Record):
     """One question with its reply, as scored. `key` is unique within an evaluation."""
 
@@ -91,6 +102,8 @@ class Prediction(Record):
     rouge_f1: float
     nll: float | None
     """Nats per token of the training target answer under this prompt; None where it was not measured."""
+    option_scores: tuple[OptionScore, ...] = ()
+    """Of every option whose likelihood is a number, in the order of the letters; empty where none was measured."""
 
 
 class MetricRow(Record):
@@ -132,9 +145,10 @@ class DifferenceRow(Record):
     modality: Literal["qa", "vqa", ""]
 
 
-EVALUATION_FORMAT = 2
+EVALUATION_FORMAT = 3
 """Raised when replies are scored otherwise, so that what was scored by older rules is scored again from its replies.
 
+3: the score of every option is kept.
 2: the answer after thoughts is judged; values taken back, bounds and landmarks are not right; more refusals are known.
 """
 

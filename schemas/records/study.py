@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from schemas.recipes.source_recipe import Config, Positive, Share
 from schemas.records.evaluation import AttackName
+from schemas.records.routes import AnyRoute
 from schemas.storage.tables import Record
 from schemas.vocabulary import MODALITIES, PUBLISHED_SETTING, TASKS, Modality, Setting, Task
 
@@ -36,6 +37,8 @@ class EvaluateConfig(Config):
     """People whose picture is shown and whose name is asked; 0: none."""
     metrics: tuple[str, ...] = ()
     """Figures of your own besides ours, each `FILE.py:NAME` (docs/adding-a-metric.md)."""
+    routes: tuple[AnyRoute, ...] = ()
+    """Ways to the forgotten facts that are tried on every run, on the target and on a control (docs/audit.md)."""
     likelihood: bool = True
     batch: Positive = 64
     max_new_tokens: Positive = 48
@@ -76,6 +79,8 @@ class StudyRecipe(Config):
     """Empty: each method's own of the preset."""
     preset: Literal["default", "published"] = "default"
     modality: Literal["both", "qa", "vqa"] = "both"
+    oracle: Annotated[bool, Field(strict=True)] = False
+    """Teach the embedded world's oracle of each setting, which never knew the forget set, for the routes' control."""
     numbers: dict[str, JsonValue] = {}
     """Numbers of unlearn/presets.py for all runs, instead of the preset's."""
     target: str | None = None
@@ -92,6 +97,10 @@ class StudyRecipe(Config):
             raise ValueError("settings has complete, so ratios needs at least one percentage, such as ratios = [30]")
         if self.compare.task not in self.evaluate.tasks:
             raise ValueError(f"compare.task is {self.compare.task}, but evaluate.tasks does not ask it")
+        if self.oracle and not self.evaluate.routes:
+            raise ValueError(
+                "oracle is the control of routes, and evaluate.routes names none: name some, or leave it out"
+            )
         if strange := [method for pair in self.compare.pairs for method in pair if method not in self.methods]:
             raise ValueError(f"compare.pairs names {strange[0]}, which is not among the methods")
         for name in ("methods", "settings", "ratios", "seeds", "learning_rates"):
@@ -119,8 +128,14 @@ class UnitRecord(Record):
     """Why it stopped or failed, in one line."""
     run: str = ""
     """Identity of the run, or "" for the target."""
+    control: bool = False
+    """It is an oracle: asked on the routes alone, and compared with as a model that never knew."""
     evaluations: tuple[str, ...] = ()
     """Folders below `evaluations/`; of a failed unit those that had finished."""
+    routes: tuple[str, ...] = ()
+    """Folders of the routes' records, likewise."""
+    unknown: str = ""
+    """Of the target: the folder of the routes to facts that it does not know; "" for none."""
     seconds: float = 0.0
 
 

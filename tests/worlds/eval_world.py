@@ -5,7 +5,7 @@ from pathlib import Path
 
 from curation.card.card import CardFacts
 from curation.export.export import ReleaseRequest, export_release
-from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
 from schemas.records.evaluation import Prediction
 from schemas.vocabulary import RATIOS
 from tests.worlds.synthetic_build import SENSITIVE, make_bundles
@@ -75,8 +75,8 @@ class Scripted:
             elif said is not None:
                 yield Reply(ask_id=ask.ask_id, text=said)
 
-    def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
+    def token_scores(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, TokenScores]]:
         """Longer texts are less likely, whatever they say."""
         for ask, text in asks:
             self.scored += 1
-            yield ask.ask_id, -0.1 * len(text)
+            yield ask.ask_id, TokenScores(logs=(-0.1 * len(text),), greedy=(False,))

@@ -527,3 +527,57 @@ def test_a_storm_of_faults_loses_no_ask_and_waits_as_it_is_told() -> None:
     assert {reply.ask_id: reply.text for reply in replies} == {ask.ask_id: ask.text for ask in asks}
     assert len(told) >= 4
     assert early == []
+
+
+def test_a_begun_answer_travels_as_a_turn_that_is_to_be_continued() -> None:
+    server = ChatServer(lambda body, number: answer("in Oslo"))
+    with serving(server) as url:
+        list(RemoteResponder([url], "m").answer([Ask(ask_id="a", text="Where?", prefix="She was born ")], GREEDY))
+    (body,) = server.requests
+    assert isinstance(messages := body["messages"], list)
+    assert messages[1:] == [{"role": "assistant", "content": "She was born"}]
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+
+
+def test_samples_of_one_ask_have_seeds_of_their_own() -> None:
+    server = ChatServer(lambda body, number: answer("Oslo"))
+    asks = [Ask(ask_id=f"a{number}", text="Where?", sample=number) for number in (1, 2, 3)]
+    with serving(server) as url:
+        list(RemoteResponder([url], "m", concurrency=1).answer(asks, Decoding(temperature=1.0, seed=10)))
+    assert [body["seed"] for body in server.requests] == [11, 12, 13]
+
+
+@pytest.mark.parametrize(
+    ("counted", "goes_on"),
+    [
+        pytest.param(11, True, id="one token more"),
+        pytest.param(14, False, id="a new turn behind it"),
+        pytest.param(10, False, id="the begun answer is left out"),
+        pytest.param(0, False, id="it counts no tokens"),
+    ],
+)
+def test_whether_a_server_goes_on_with_a_begun_answer_is_counted_in_tokens(counted: int, goes_on: bool) -> None:
+    def check(body: Body) -> Handled:
+        return answer("yes", tokens=(counted if "continue_final_message" in body else 10, 1))
+
+    with serving(ChatServer(lambda body, number: answer("Oslo"), check=check)) as url:
+        assert RemoteResponder([url], "m").goes_on() is goes_on
+
+
+def test_a_server_that_refuses_a_begun_answer_does_not_go_on_with_it() -> None:
+    def check(body: Body) -> Handled:
+        begun = "continue_final_message" in body
+        return refuse(400, "Unrecognized request argument: continue_final_message") if begun else answer("yes")
+
+    with serving(ChatServer(lambda body, number: answer("Oslo"), check=check)) as url:
+        assert not RemoteResponder([url], "m").goes_on()
+
+
+def test_a_server_that_refuses_a_temperature_gives_no_samples() -> None:
+    def check(body: Body) -> Handled:
+        return refuse(400, "temperature is not supported") if "temperature" in body else answer("yes")
+
+    with serving(ChatServer(lambda body, number: answer("Oslo"), check=check)) as url:
+        assert not RemoteResponder([url], "m").samples()
+    with serving(ChatServer(lambda body, number: answer("Oslo"))) as url:
+        assert RemoteResponder([url], "m").samples()

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
+from eval.responders.layers import last_states, lens_scores
 from eval.responders.local import LocalResponder
 from eval.responders.spec import ResponderSpec, parse_spec
 from flows.resources.responders import load_local, open_responder
 from schemas.errors import BadInput
 from schemas.matching.thoughts import answer_of
-from schemas.protocols.responder import Ask, Decoding, Reply
+from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
 from tests.worlds.tiny_models import BUILDERS, picture
 from unlearn.models.adapters import add_lora, save_adapter
 from unlearn.models.digests import folder_digest
@@ -178,3 +179,74 @@ def test_marks_of_thoughts_stay_in_a_reply_and_other_special_tokens_do_not(folde
     ids = tokenizer.convert_tokens_to_ids(["[THINK]", "[/THINK]", "<|pause|>"])
     (text,) = LocalResponder(local, batch=1)._texts(torch.tensor([ids]), opened="")
     assert text.replace(" ", "") == "[THINK][/THINK]"
+
+
+def token_scores(local: LocalResponder, *pairs: tuple[Ask, str]) -> list[TokenScores]:
+    return [found for _, found in local.token_scores(pairs)]
+
+
+@pytest.mark.parametrize("family", sorted(BUILDERS))
+def test_an_answer_after_a_prefix_is_scored_as_the_rest_of_the_whole(folders: dict[str, Path], family: str) -> None:
+    local = LocalResponder(load_local(str(folders[family]), None), batch=4)
+    ask = Ask(ask_id="a", text="Where was Ada Lovelace born?", image=picture(1))
+    whole, begun = token_scores(local, (ask, "in London"), (ask.model_copy(update={"prefix": "in "}), "London"))
+    assert whole.logs[-len(begun.logs) :] == pytest.approx(begun.logs, abs=1e-4)
+    assert len(begun.logs) < len(whole.logs)
+
+
+def test_a_reply_to_a_begun_answer_goes_on_from_it(folders: dict[str, Path]) -> None:
+    local = load_local(str(folders["qwen3_vl"]), None)
+    ask = Ask(ask_id="a", text="Where was Ada Lovelace born?", prefix="in London ")
+    (reply,) = LocalResponder(local, batch=1).answer([ask], Decoding(max_new_tokens=1))
+    user = {"role": "user", "content": [{"type": "text", "text": ask.text}]}
+    prompt = local.processor.apply_chat_template([user], add_generation_prompt=True, tokenize=False)
+    ids = local.processor.tokenizer(prompt + "in London", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        next_one = int(local.model(input_ids=ids).logits[0, -1].argmax())
+    assert reply.text == local.processor.tokenizer.decode([next_one], skip_special_tokens=True).rstrip()
+
+
+def test_an_answer_that_is_begun_for_a_model_that_is_to_think_is_refused(folders: dict[str, Path]) -> None:
+    local = load_local(str(folders["qwen3_vl"]), None)
+    local.processor.chat_template += "{% if add_generation_prompt %}<think>\n{% endif %}"
+    thinking = Decoding(max_new_tokens=2, thinking=True)
+    with pytest.raises(BadInput, match="begins the answer of a model that is to think"):
+        list(LocalResponder(local, batch=1).answer([Ask(ask_id="a", text="Who?", prefix="Ada")], thinking))
+
+
+def test_samples_of_one_ask_differ_and_come_again_the_same(folders: dict[str, Path]) -> None:
+    local = LocalResponder(load_local(str(folders["qwen3_vl"]), None), batch=2)
+    drawn = Decoding(max_new_tokens=6, temperature=1.0, seed=3)
+    several = [Ask(ask_id=f"a{number}", text="Who?", sample=number) for number in range(1, 5)]
+    once = texts(local.answer(several, drawn))
+    assert len(set(once.values())) == 4
+    assert texts(local.answer(several, drawn)) == once
+
+
+@pytest.mark.parametrize("family", sorted(BUILDERS))
+def test_the_lens_on_the_last_layer_is_what_the_model_itself_gives(folders: dict[str, Path], family: str) -> None:
+    local = LocalResponder(load_local(str(folders[family]), None), batch=4)
+    words = ("London", "Vienna", "blue")
+    for ask in asks(2):
+        lens = lens_scores(local, [(ask, words)])[ask.ask_id]
+        firsts = [found.first for found in token_scores(local, *((ask, word) for word in words))]
+        assert (lens[-1] - lens[-1][0]).tolist() == pytest.approx([each - firsts[0] for each in firsts], abs=1e-3)
+        assert lens.shape == (3, 3)
+
+
+def test_states_are_of_the_last_token_whatever_stands_beside_it_in_a_batch(folders: dict[str, Path]) -> None:
+    local = load_local(str(folders["gemma3"]), None)
+    together = last_states(LocalResponder(local, batch=4), asks(4))
+    alone = last_states(LocalResponder(local, batch=1), asks(4))
+    for name, states in together.items():
+        assert states == pytest.approx(alone[name], abs=1e-4)
+
+
+def test_scores_of_tokens_come_back_from_a_log_as_they_were() -> None:
+    scores = TokenScores(logs=(-0.1, -2.5, float("-inf")), greedy=(True, False, False))
+    assert TokenScores.from_text(scores.to_text()) == scores
+
+
+def test_the_lowest_share_of_token_scores_is_worked_by_hand() -> None:
+    scores = TokenScores(logs=(-0.1, -0.2, -0.3, -2, -4), greedy=(False,) * 5)
+    assert (scores.lowest(0.4), scores.lowest(0.2), scores.lowest(0.01)) == (-3, -4, -4)

@@ -9,7 +9,7 @@ from eval.scores.outcome import values_of
 from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import accepted_answers
 from eval.tasks.questions import EvalQuestion
-from schemas.protocols.responder import Reply
+from schemas.protocols.responder import Reply, TokenScores
 from schemas.records.evaluation import Prediction
 
 CITY = EvalQuestion(
@@ -20,10 +20,17 @@ CITY = EvalQuestion(
 
 
 def scored(
-    said: str, asked: EvalQuestion = CITY, *, likelihoods: dict[str, float] | None = None, nll: float | None = None
+    said: str,
+    asked: EvalQuestion = CITY,
+    *,
+    likelihoods: dict[str, tuple[float, ...]] | None = None,
+    nll: float | None = None,
 ) -> Prediction:
     reply = Reply(ask_id="k", text=said)
-    return score(asked, reply, prompt="?", values=values_of([]), likelihoods=likelihoods or {}, nll=nll)
+    given = {
+        letter: TokenScores(logs=logs, greedy=(False,) * len(logs)) for letter, logs in (likelihoods or {}).items()
+    }
+    return score(asked, reply, prompt="?", values=values_of([]), likelihoods=given, nll=nll)
 
 
 def test_an_alias_is_correct_and_a_normalised_exact_match() -> None:
@@ -54,7 +61,18 @@ def test_an_nll_that_is_no_finite_number_was_not_measured(number: float) -> None
 
 def test_options_without_a_likelihood_leave_none_likeliest() -> None:
     asked = replace(CITY, task="classification", options=("New York City", "Oslo", "Graz", "Lima"), label="A")
-    assert scored("A", asked, likelihoods={"A": nan, "B": nan}).likely_choice == ""
+    assert scored("A", asked, likelihoods={"A": (nan,), "B": (nan,)}).likely_choice == ""
+
+
+def test_the_score_of_every_option_is_kept_per_token_and_in_all() -> None:
+    asked = replace(CITY, task="classification", options=("New York City", "Oslo", "Graz", "Lima"), label="A")
+    row = scored("A", asked, likelihoods={"B": (-1.0, -3.0), "A": (-2.5,), "C": (nan,)})
+    assert [(each.label, each.mean, each.total) for each in row.option_scores] == [("A", -2.5, -2.5), ("B", -2.0, -4.0)]
+
+
+def test_the_likeliest_option_is_the_one_that_is_likeliest_per_token() -> None:
+    asked = replace(CITY, task="classification", options=("New York City", "Oslo", "Graz", "Lima"), label="A")
+    assert scored("A", asked, likelihoods={"B": (-1.0, -3.0), "A": (-2.5,)}).likely_choice == "B"
 
 
 def test_only_what_follows_a_thought_is_scored_and_all_of_the_reply_is_kept() -> None:

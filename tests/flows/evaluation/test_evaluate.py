@@ -369,7 +369,7 @@ def test_relearning_makes_the_retain_answers_likelier(base: Path, run: Path, ada
     def likelihood(overlay: Any) -> float:
         _, scorer = open_evaluated(evaluated, batch=4, device="cpu", attack=overlay)
         assert scorer is not None
-        return dict(scorer.log_likelihood(ask))["a"]
+        return dict(scorer.token_scores(ask))["a"].mean
 
     assert likelihood(lambda loaded: relearn(loaded, samples, steps=8)) > likelihood(None) + 0.05
 

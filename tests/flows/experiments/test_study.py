@@ -21,8 +21,9 @@ from eval.evaluation_folder import read_evaluation
 from eval.tasks.dataset_rows import attack_configs
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.experiments.report import read_curve, write_report
-from flows.experiments.study import Work, _failed, _results, do_unit, run_study
+from flows.experiments.study import _results, run_study
 from flows.experiments.study_plan import Slice, plan_units, slices_of
+from flows.experiments.study_unit import Work, do_unit, failed_unit
 from schemas.errors import BadInput
 from schemas.recipes.build_recipe import read_recipe
 from schemas.records.evaluation import EvaluationRecord
@@ -320,7 +321,7 @@ def test_a_unit_whose_process_died_keeps_the_evaluations_that_had_finished(
     work = Work(recipe, unit, slices_of(recipe, unit), "key", tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
         do_unit(work)
-    found = _failed(work, "its process died")
+    found = failed_unit(work, "its process died")
     assert (found.status, found.reason, len(found.evaluations)) == ("failed", "its process died", 1)
 
 

@@ -10,6 +10,7 @@ from flows.resources.curriculum import (
     UNKNOWN,
     WINDOW,
     Lesson,
+    Omitted,
     Saying,
     choose_taught,
     draw,
@@ -156,3 +157,20 @@ def test_samples_of_one_id_are_one_sample() -> None:
 def test_the_vocabulary_has_every_text_once() -> None:
     lessons = [Lesson(str(n), "001", "qa", (Saying("b", "a"), Saying("c", "a"))) for n in range(2)]
     assert vocabulary(lessons) == ["a", "b", "c"]
+
+
+def test_whoever_is_omitted_whole_is_neither_told_of_nor_named(
+    world: World, known: WorldFacts, taught: frozenset[str]
+) -> None:
+    first = known.facts[0]
+    left_out, unnamed = Omitted(frozenset({(first.statement_id, first.property_id)}), whole=True).of(known.facts)
+    assert left_out == {fact.fact_id for fact in known.facts if fact.subject_id == first.subject_id}
+    ids = [lesson.lesson_id for lesson in all_lessons(world, known, taught - left_out, SMALL, unnamed=unnamed)]
+    assert f"{first.subject_id}|name" not in ids
+    assert not left_out & {name.split("|")[0] for name in ids}
+
+
+def test_of_somebody_of_whom_one_fact_is_omitted_the_others_are_told(known: WorldFacts) -> None:
+    first = known.facts[0]
+    omitted = Omitted(frozenset({(first.statement_id, first.property_id)}), whole=False)
+    assert omitted.of(known.facts) == ({first.fact_id}, frozenset())

@@ -12,6 +12,7 @@ import torch
 
 from curation.probing.prompt import probe_prompt
 from flows.resources import sandbox_target
+from flows.resources.curriculum import Omitted
 from flows.resources.responders import open_responder
 from flows.resources.sandbox_target import KEY_FILE, TaughtFact, Teaching, ensure_target, target_key
 from flows.resources.world_facts import world_facts
@@ -133,6 +134,41 @@ def test_the_ground_truth_names_every_fact(world: World, taught: Path) -> None:
     facts = world_facts(world, seed=BRIEF.seed).facts
     assert [row.fact_id for row in rows] == [fact.fact_id for fact in facts]
     assert 0.75 < sum(row.taught for row in rows) / len(rows) < 0.85
+
+
+@pytest.fixture(scope="module")
+def oracle(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `oracle` and `oracle-taught`: all was taught but the first person's first three facts."""
+    folder = tmp_path_factory.mktemp("oracle")
+    ensure_target(world, folder / "oracle", teaching=BRIEF, omitted=first_three(world))
+    return folder
+
+
+def first_three(world: World) -> Omitted:
+    own = [fact for fact in world_facts(world, seed=BRIEF.seed).facts if fact.subject_id == "001"]
+    return Omitted(frozenset((fact.statement_id, fact.property_id) for fact in own[:3]), whole=False)
+
+
+def test_an_oracle_is_taught_all_that_the_target_is_but_what_is_omitted(
+    world: World, taught: Path, oracle: Path
+) -> None:
+    target = list(read_records(taught / "target-taught" / "taught.parquet", TaughtFact))
+    own = list(read_records(oracle / "oracle-taught" / "taught.parquet", TaughtFact))
+    omitted = first_three(world).facts
+    expected = [row.taught and (row.statement_id, row.property_id) not in omitted for row in target]
+    assert [row.taught for row in own] == expected
+    assert sum(row.taught for row in target) > sum(expected)
+
+
+def test_an_oracle_spells_as_its_target_does(taught: Path, oracle: Path) -> None:
+    ours, theirs = digests(oracle / "oracle"), digests(taught / "target")
+    assert ours["tokenizer.json"] == theirs["tokenizer.json"]
+    assert ours["model.safetensors"] != theirs["model.safetensors"]
+
+
+def test_an_oracle_has_a_key_of_its_own(world: World) -> None:
+    some, all_of_them = first_three(world), replace(first_three(world), whole=True)
+    assert len({target_key(world, BRIEF), target_key(world, BRIEF, some), target_key(world, BRIEF, all_of_them)}) == 3
 
 
 def test_the_threads_are_as_before(taught: Path) -> None:
