@@ -20,6 +20,8 @@ from unlearn.models.families import Family
 
 RATIO_FLOOR = 1e-5
 """Added to the retain side of every ratio, as published."""
+CONTRAST_FLOOR = 1e-6
+"""Added to the denominators of the printed contrast score."""
 IMPORTANCE = {"magnitude": 2.0, "deviation": 2.0, "root_mean_square": 2.0}
 """Weights of the four published statistics; that of the activation frequency is 0, so it is not taken."""
 
@@ -94,6 +96,47 @@ def importance(forget: Activity, retain: Activity) -> Tensor:
     for name, weight in IMPORTANCE.items():
         total += weight * (getattr(forget, name) / (getattr(retain, name) + RATIO_FLOOR) - 1)
     return total
+
+
+def contrast(multi: Activity, text: Activity | None) -> Tensor:
+    """[neurons]: by how much multimodal and text inputs of one set differ, MANU's paper's four measures added up.
+
+    |Zm - Zt| / (Zm + Zt + e) + |Nm - Nt| / (Nm + Nt + e) + sqrt(Vm + Vt) + sqrt(|Em - Et| / (Em + Et + e)): Z mean
+    absolute activation, N tokens active, V mean squared deviation of the activation from Z, as printed, E sum of
+    squares. A layer that text does not reach has zeros for text.
+    """
+    zeros = torch.zeros_like(multi.mean)
+    nothing = Activity(1, zeros, zeros, zeros, zeros)
+    parts = [
+        (each.magnitude, each.active, each.squares / each.count + (each.mean - each.magnitude).square(),
+         each.squares + each.count * each.mean.square())
+        for each in (multi, text or nothing)
+    ]  # fmt: skip
+    (size, active, spread, energy), (size_t, active_t, spread_t, energy_t) = parts
+    return (
+        (size - size_t).abs() / (size + size_t + CONTRAST_FLOOR)
+        + (active - active_t).abs() / (active + active_t + CONTRAST_FLOOR)
+        + (spread + spread_t).sqrt()
+        + ((energy - energy_t).abs() / (energy + energy_t + CONTRAST_FLOOR)).sqrt()
+    )
+
+
+def contrast_scores(
+    forget: Mapping[Modality, Mapping[str, Activity]], retain: Mapping[Modality, Mapping[str, Activity]]
+) -> dict[str, Tensor]:
+    """Score of each neuron by layer: the contrast on the forget set over that on the retain set.
+
+    Raises BadInput for data of one modality, which has nothing to be contrasted.
+    """
+    for name, found in (("forget", forget), ("retain", retain)):
+        if set(found) != {"qa", "vqa"}:
+            has = " and ".join(sorted(found)) or "nothing"
+            raise BadInput(f"the {name} set", f"holds {has}, and the contrast is of qa and vqa", "take --modality both")
+    scores: dict[str, Tensor] = {}
+    for layer in sorted(set(forget["vqa"]) & set(retain["vqa"])):
+        above, below = (contrast(each["vqa"][layer], each["qa"].get(layer)) for each in (forget, retain))
+        scores[layer] = above / (below + CONTRAST_FLOOR)
+    return scores
 
 
 def combined_scores(

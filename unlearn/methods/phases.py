@@ -26,6 +26,10 @@ def check_phases(method: Method, numbers: Numbers) -> None:
         raise BadInput(where, f"there is one gradient and none to combine it with: {kind}", "choose one such as gd")
     if numbers.combine != "sum" and method.masked:
         raise BadInput(where, "the method's mask combines its gradients already", "choose a method without a mask")
+    whole = bool(method.terms) and method.masked == frozenset(method.terms)
+    if whole and numbers.trained == "full" and numbers.weight_decay:
+        found_there = "would move the weights that the mask holds"
+        raise BadInput(f"weight_decay with {method.name}, trained = full", found_there, "take weight_decay = 0")
     if numbers.trained == "full" and (numbers.adapter_start != "zero" or numbers.transport_weight):
         asked = "adapter_start" if numbers.adapter_start != "zero" else "transport_weight"
         raise BadInput(f"{asked} with trained = full", "there is no adapter to start or hold", 'take trained = "lora"')

@@ -94,7 +94,7 @@ def prepare(
     else:
         inner = add_lora(
             inner, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=numbers.dropout, seed=seed,
-            initial=numbers.adapter_initial,
+            initial=numbers.adapter_initial, on=numbers.adapter_on,
         )  # fmt: skip
         if (method.masked and numbers.fisher == "sample") or numbers.adapter_start == "null-space":
             freeze_first_matrices(inner)
