@@ -130,6 +130,29 @@ class Numbers(BaseModel):
     prune_ranking: Literal["each", "together"] = "together"
     prune_score: Literal["ratio", "contrast"] = "ratio"
     prune_active: Annotated[float, Field(ge=0)] = 0.1
+    # makers
+    tried: tuple[Annotated[float, Field(gt=0, lt=float("inf"))], ...] = ()
+    statistics_gb: Annotated[float, Field(gt=0)] = 8.0
+    dampen_constant: Annotated[float, Field(gt=0)] = 1.0
+    dampen_power: Annotated[float, Field(gt=0)] = 1.0
+    ridge: Annotated[float, Field(gt=0)] = 1e-2
+    edit_first: Annotated[float, Field(ge=0, le=1)] = 0.125
+    edit_last: Annotated[float, Field(ge=0, le=1)] = 0.25
+    value_steps: Positive = 25
+    value_lr: Annotated[float, Field(gt=0)] = 0.1
+    value_left: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    value_inflate: bool = False
+    general_weight: Weight = 15000.0
+    key_weight: Weight = 50.0
+    erase_free: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    away: Literal["orthogonal", "difference"] = "orthogonal"
+    clusters: Positive = 20
+    corrupt: Literal["noise", "zero", "flip"] = "noise"
+    corrupt_dims: Positive = 1
+    gate: Literal["hidden", "text"] = "hidden"
+    false_fire: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    examples: Annotated[int, Field(ge=0)] = 4
+    list_most: Positive = 50
     # guards
     probe_every: Annotated[int, Field(ge=0)] = 0
     probe_samples: Positive = 64

@@ -249,13 +249,14 @@ def _finished_run(folder: Path, base: str) -> "RunRecord | None":
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
+    from schemas.records.interventions import INTERVENTIONS
     from unlearn.models.digests import folder_digest
     from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:
         return folder_digest(folder)
-    if run.outcome == "pruned":
-        return file_sha256(folder / PRUNED)[:32]
+    if run.outcome in ("pruned", "interventions"):  # what tensors there are stands in the latter by its digest
+        return file_sha256(folder / (PRUNED if run.outcome == "pruned" else INTERVENTIONS))[:32]
     return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
 
 

@@ -17,7 +17,7 @@ def phase_of(method: Method) -> dict[str, Phase]:
 
 def check_phases(method: Method, numbers: Numbers) -> None:
     """Raise BadInput where a combiner, a mask and an optimiser do not go together, or a combiner has one phase."""
-    if method.prunes:
+    if not method.trains:
         return
     where = f"combine = {numbers.combine} with {method.name}"
     found = set(phase_of(method).values())

@@ -89,12 +89,19 @@ class RunRecord(Record):
     mask_kept: float | None = None
     """Share of trained weights that the saliency mask lets masked terms move."""
     pruned_share: float | None = None
+    swept: str = ""
+    """What a maker varied, in words, and `chosen` the value that was kept."""
+    chosen: float | None = None
     sweep: dict[str, Probe] = {}
-    """MANU: what each share of pruned neurons led to."""
+    """What each share of pruned neurons, or each value that a maker tried, led to."""
+    made_s: float | None = None
+    """Seconds that a maker's statistics took, without the probes of what it tried."""
+    bytes: int | None = None
+    """Of the tensors that a maker left."""
     samples_seen: dict[str, int] = {}
-    """MANU: samples that went through the model to score neurons, by set; each once."""
-    outcome: Literal["", "adapter", "weights", "pruned"] = ""
-    """What the run left: a folder of that name, or pruned.json."""
+    """Samples that went through the model for statistics, by set."""
+    outcome: Literal["", "adapter", "weights", "pruned", "interventions"] = ""
+    """What the run left: a folder of that name, pruned.json, or interventions.json."""
 
     @property
     def made_of(self) -> dict[str, JsonValue]:
@@ -178,6 +185,7 @@ def base_for(folder: Path, model: str) -> str:
 
 def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> "LoadedModel":
     """The model that a run left behind, on its base. Raises BadInput for an unfinished run or another base."""
+    from unlearn.interventions.stack import lay, read_stack
     from unlearn.methods.manu import prune, read_pruned
     from unlearn.models.loading import load_model
 
@@ -194,4 +202,6 @@ def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code:
     loaded = load_model(base, adapter=adapter, device=device, trust_remote_code=trust_remote_code)
     if record.outcome == "pruned":
         prune(loaded.model, read_pruned(folder / PRUNED, base=record.base), loaded.family)
+    elif record.outcome == "interventions":
+        lay(loaded, read_stack(folder, beneath=record.base))
     return loaded

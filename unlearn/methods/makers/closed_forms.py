@@ -61,7 +61,8 @@ def value_projection(values: Tensor, *, most: int, left: float, inflate: bool = 
     count = min(most, int((found > 1e-9 * found.max().clamp(min=1e-30)).sum()))
     basis = right[:count].T  # [out, count]
     whole = torch.eye(values.shape[1], dtype=torch.float64, device=values.device)
-    return (1 + left) * whole - basis @ basis.T if inflate else whole - (1 - left) * basis @ basis.T
+    found_there: Tensor = (1 + left) * whole - basis @ basis.T if inflate else whole - (1 - left) * basis @ basis.T
+    return found_there
 
 
 def zero_unlearning(
@@ -87,10 +88,11 @@ def zero_unlearning(
     below = weight @ moment @ weight.T
     above = projection.double() @ mapped @ weight.T
     try:
-        return torch.linalg.solve(below, above, left=False) @ weight
-    except torch.linalg.LinAlgError as error:
+        design: Tensor = torch.linalg.solve(below, above, left=False)
+    except RuntimeError as error:  # what torch raises where a matrix is singular
         found = f"the system of {weight.shape[0]} outputs over {weight.shape[1]} inputs has no solution"
         raise BadInput("zerounlearn", found, "edit other blocks (edit_first, edit_last)") from error
+    return design @ weight
 
 
 def erasing_map(retain: Tensor, forget: Tensor, direction: Tensor, *, free: float, ridge: float) -> Factors:
@@ -127,7 +129,8 @@ def away_from(
     found = forget - retain
     if by == "orthogonal":
         found = forget - (forget @ retain) / (retain.square().sum() + 1e-6) * retain
-    return found * (length / found.norm().clamp(min=1e-12))
+    scaled: Tensor = found * (length / found.norm().clamp(min=1e-12))
+    return scaled
 
 
 def _ridged(gram: Tensor, ridge: float) -> Tensor:

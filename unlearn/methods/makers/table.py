@@ -1,0 +1,16 @@
+"""The table of makers, by the name that a row of the table of methods gives (`makes`)."""
+
+from unlearn.methods.makers.dampening import dampened
+from unlearn.methods.makers.editing import null_space_edited, zeroed_values
+from unlearn.methods.makers.maker import Maker
+from unlearn.methods.makers.redirection import redirected_layer
+from unlearn.methods.makers.task_vectors import negated, state_arithmetic
+
+MAKERS: dict[str, Maker] = {
+    "ssd": dampened,
+    "task-vector": negated,
+    "msa": state_arithmetic,
+    "asru-redirect": redirected_layer,
+    "alphaedit": null_space_edited,
+    "zerounlearn": zeroed_values,
+}
