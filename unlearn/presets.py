@@ -149,10 +149,7 @@ class Numbers(BaseModel):
     clusters: Positive = 20
     corrupt: Literal["noise", "zero", "flip"] = "noise"
     corrupt_dims: Positive = 1
-    gate: Literal["hidden", "text"] = "hidden"
     false_fire: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    examples: Annotated[int, Field(ge=0)] = 4
-    list_most: Positive = 50
     # guards
     probe_every: Annotated[int, Field(ge=0)] = 0
     probe_samples: Positive = 64

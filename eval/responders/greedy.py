@@ -54,6 +54,25 @@ def decode_greedily(
         given = {"input_ids": whole, "attention_mask": mask, "past_key_values": cache}
 
 
+def decodes_plainly(model: "PreTrainedModel", *, ends: int | None) -> None:
+    """Forget how the model's authors would decode (generation_config.json): of that only the special tokens stay.
+
+    An answer also `ends` where the template ends a turn, whether they say so or not. So greedy is greedy, and sampling
+    follows from temperature and top_p alone, without penalties or beams.
+    """
+    from transformers import GenerationConfig
+
+    inner = _inner(model)
+    found = inner.generation_config
+    known = found.eos_token_id if isinstance(found.eos_token_id, list) else [found.eos_token_id]
+    known = [each for each in known if each is not None]
+    inner.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        bos_token_id=found.bos_token_id,
+        eos_token_id=list(dict.fromkeys([*known, *([] if ends is None else [ends])])) or None,
+        pad_token_id=found.pad_token_id,
+    )
+
+
 def _ends(model: "PreTrainedModel") -> list[int]:
     """The tokens that end an answer."""
     found = _inner(model).generation_config.eos_token_id

@@ -81,7 +81,7 @@ def relearn(loaded: "LoadedModel", samples: Sequence[TrainingSample], *, steps: 
         for at in range(0, steps * RELEARN_BATCH, RELEARN_BATCH)
     ]
     train(
-        AnswerModel(model, loaded.family),
+        AnswerModel(model, loaded.family, live=loaded.live),
         Encoder(loaded.processor, loaded.family),
         by_id,
         plan,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from schemas.errors import BadInput, first_line
 from schemas.records.interventions import INTERVENTIONS, Intervention
 from schemas.storage.artifacts import write_json
 from unlearn.interventions.edits import lay_edit
+from unlearn.interventions.steering import LiveStack, check_steering
 from unlearn.models.forward import core_model
 from unlearn.training.checkpoints import write_tensors
 
@@ -27,25 +28,48 @@ Layer = tuple[Intervention, Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Laid:
-    """A model with a stack on it."""
+    """A model with a stack on it. Steering and guards are its `live` and `guards`; whoever runs it heeds them."""
 
     model: "LoadedModel"
     undo: tuple[Callable[[], None], ...]
-    """Called last first."""
+    """Of edits; called last first."""
 
 
 def lay(loaded: "LoadedModel", stack: Sequence[Layer]) -> Laid:
     """Lay the interventions over the model in order. Raises BadInput for one that does not fit, and then lays none."""
     undo: list[Callable[[], None]] = []
+    core = core_model(loaded.model)
+    steering: list[Layer] = []
+    guards: list[Layer] = []
     try:
         for record, tensors in stack:
-            if record.kind != "edit":
-                raise BadInput(f"{record.kind} {record.form}", "cannot be laid over weights", "open it as a run")
-            undo += [changed.undo for changed in lay_edit(core_model(loaded.model), record.form, tensors)]
+            if record.kind == "edit":
+                undo += [changed.undo for changed in lay_edit(core, record.form, tensors)]
+            elif record.kind == "steering":
+                check_steering(core, record, tensors)
+                steering.append((record, tensors))
+            elif record.kind == "guard":
+                check_guard(record, [guard for guard, _ in guards])
+                guards.append((record, tensors))
+            else:
+                raise BadInput(f"{record.kind} {record.form}", "is opened with its run", "name the run's folder")
     except BadInput:
         _undo(undo)
         raise
-    return Laid(loaded, tuple(undo))
+    live = LiveStack(core, tuple(steering), tuple(guards)) if steering or guards else None
+    return Laid(replace(loaded, live=live, guards=tuple(record for record, _ in guards)), tuple(undo))
+
+
+def check_guard(record: Intervention, below: Sequence[Intervention]) -> None:
+    """Raise BadInput for a guard that is not known, says nothing, or contradicts one below it."""
+    where = f"guard {record.form}"
+    if record.form not in ("refuse", "prompt"):
+        raise BadInput(where, "is not known", "known are refuse and prompt")
+    if not any(text.strip() for text in record.texts):
+        raise BadInput(where, "has no text", "give it what it says")
+    always = [each for each in below if each.form == "refuse" and (each.gate is None or each.gate.source == "always")]
+    if always:
+        raise BadInput(where, "lies over one that refuses everything", "leave out one of the two")
 
 
 def lift(laid: Laid) -> None:

@@ -8,13 +8,24 @@ from unlearn.methods.rows.answer_rows import ANSWER_ROWS
 from unlearn.methods.rows.edit_rows import EDIT_ROWS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
+from unlearn.methods.rows.guard_rows import GUARD_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.method import Method
 from unlearn.methods.rows.teacher_rows import TEACHER_ROWS
 from unlearn.methods.rows.token_rows import TOKEN_ROWS
 from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
 
-ROWS = (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS, TEACHER_ROWS, GEOMETRY_ROWS, HIDDEN_ROWS, WEIGHT_ROWS, EDIT_ROWS)
+ROWS = (
+    FIRST_ROWS,
+    TOKEN_ROWS,
+    ANSWER_ROWS,
+    TEACHER_ROWS,
+    GEOMETRY_ROWS,
+    HIDDEN_ROWS,
+    WEIGHT_ROWS,
+    EDIT_ROWS,
+    GUARD_ROWS,
+)
 METHODS: dict[str, Method] = {method.name: method for rows in ROWS for method in rows}
 
 

@@ -117,10 +117,14 @@ def save_plain(loaded: LoadedModel, folder: Path, *, precision: torch.dtype | No
     """Write the merged model with processor and template; returns its precision and how many tensors it has.
 
     `precision` None is that in which it was loaded. Of the generation configuration tokens alone are kept, with the end
-    of turn among the ends, so that what serves the folder decodes as an evaluation does.
+    of turn among the ends, so that what serves the folder decodes as an evaluation does. Raises BadInput for what acts
+    on prompts and not on weights.
     """
     from transformers import GenerationConfig
 
+    if loaded.live is not None:
+        found_there = "has steering or a guard over it, which is no change of weights"
+        raise BadInput(loaded.path, found_there, "evaluate the run itself, or serve its base with the guard before it")
     model = merged(loaded)
     nn.Module.to(model, precision or model.dtype)
     end = loaded.processor.tokenizer.convert_tokens_to_ids(loaded.family.form.end_of_turn)

@@ -2,18 +2,28 @@
 
 import logging
 import time
+from collections.abc import Sequence
 
+import torch
+
+from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
+from schemas.records.interventions import Intervention
 from unlearn.interventions.stack import lay, lift, save_stack
 from unlearn.methods.makers.maker import Given, Made
 from unlearn.methods.makers.table import MAKERS
+from unlearn.rows.live import Live
 from unlearn.runs.execute import probed
 from unlearn.runs.prepare import Prepared, check_same_run, start_record
 from unlearn.runs.record import RunRecord, write_record
-from unlearn.training.callbacks import asked_of, frontier_score, probe
+from unlearn.training.callbacks import PROBE_BATCH, asked_of, frontier_score, probe
 from unlearn.training.probes import Probe
+from unlearn.weights.covariances import prompt_ends
 
 log = logging.getLogger(__name__)
+
+REFUSED_NLL = 100.0
+"""Nats per token that a refused answer counts as in a probe, as if each of its tokens had that little left."""
 
 
 def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
@@ -37,11 +47,7 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     sweep: dict[str, Probe] = {}
     for value in candidates.values:
         made = candidates.make(value)
-        laid = lay(ready.loaded, [made])
-        try:
-            after = probe(ready.network, ready.encoder, forget, retain)
-        finally:
-            lift(laid)
+        after = probe_under(ready, made, forget, retain)
         score = frontier_score(after, start)
         log.info("%s %g: forget %.3f, retain %.3f", candidates.number, value, after.forget_exact, after.retain_exact)
         sweep[f"{value:g}"] = after
@@ -69,3 +75,74 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     )
     write_record(ready.out, done)
     return done
+
+
+def probe_under(
+    ready: Prepared, made: Made, forget: Sequence[TrainingSample], retain: Sequence[TrainingSample]
+) -> Probe:
+    """The probe with one intervention laid over the model; afterwards the model is as it was.
+
+    A prompt that a guard refuses is answered wrongly, at REFUSED_NLL: it has no likelihood of its own.
+    """
+    laid = lay(ready.loaded, [made])
+    live, guards = laid.model.live, laid.model.guards
+    ready.network.live = live
+    try:
+        if live is None or not guards:
+            return probe(ready.network, ready.encoder, forget, retain)
+        guard = guards[0]
+        fired = [fired_by(ready, live, samples) for samples in (forget, retain)]
+        if guard.form == "prompt":
+            worded = [
+                [_worded(guard, each) if each.sample_id in hit else each for each in samples]
+                for samples, hit in zip((forget, retain), fired, strict=True)
+            ]
+            return probe(ready.network, ready.encoder, *worded)
+        asked = [
+            [each for each in samples if each.sample_id not in hit]
+            for samples, hit in zip((forget, retain), fired, strict=True)
+        ]
+        return refused_too(probe(ready.network, ready.encoder, *asked), asked, (forget, retain))
+    finally:
+        ready.network.live = None
+        lift(laid)
+
+
+def fired_by(ready: Prepared, live: Live, samples: Sequence[TrainingSample]) -> set[str]:
+    """Ids of the samples whose prompts the first guard's gate knows."""
+    found: set[str] = set()
+    device = next(ready.network.parameters()).device
+    for start in range(0, len(samples), PROBE_BATCH):
+        some = samples[start : start + PROBE_BATCH]
+        batch = ready.encoder.batch(some).to(device)
+        with torch.no_grad():
+            hits = live.fires(0, batch.inputs, prompt_ends(batch))
+        found |= {each.sample_id for each, hit in zip(some, hits.tolist(), strict=True) if hit}
+    return found
+
+
+def refused_too(
+    answered: Probe, asked: Sequence[Sequence[TrainingSample]], whole: Sequence[Sequence[TrainingSample]]
+) -> Probe:
+    """A probe of what was answered, as one of all: what was refused is not exact, and counts as REFUSED_NLL nats."""
+    shares = [len(some) / max(1, len(every)) for some, every in zip(asked, whole, strict=True)]
+    subjects = asked_of(*whole).subjects
+    old = asked_of(*asked).subjects
+    right = [
+        tuple(dict(zip(old, counts, strict=True)).get(subject, 0) for subject in subjects)
+        for counts in (answered.forget_right, answered.retain_right)
+    ]
+    forget, retain = shares
+    return Probe(
+        forget_exact=answered.forget_exact * forget,
+        forget_nll=answered.forget_nll * forget + REFUSED_NLL * (1 - forget),
+        retain_exact=answered.retain_exact * retain,
+        retain_nll=answered.retain_nll * retain + REFUSED_NLL * (1 - retain),
+        repetition=answered.repetition,
+        forget_right=right[0],
+        retain_right=right[1],
+    )
+
+
+def _worded(guard: Intervention, sample: TrainingSample) -> TrainingSample:
+    return sample.model_copy(update={"prompt": "\n".join([*guard.texts, sample.prompt])})

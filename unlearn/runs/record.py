@@ -203,5 +203,5 @@ def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code:
     if record.outcome == "pruned":
         prune(loaded.model, read_pruned(folder / PRUNED, base=record.base), loaded.family)
     elif record.outcome == "interventions":
-        lay(loaded, read_stack(folder, beneath=record.base))
+        return lay(loaded, read_stack(folder, beneath=record.base)).model
     return loaded

@@ -42,7 +42,7 @@ FITTING: dict[str, dict[str, JsonValue]] = {
     "manu": {"prune_shares": [0.1, 0.3]}, "manu-contrast": {"prune_shares": [0.1]},
     "ssd": {"tried": [1.1, 1.3]}, "task-vector": {"tried": [0.5, 1.0]}, "msa": {"tried": [1.0]},
     "asru-redirect": {"tried": [3.0]}, "alphaedit": {"tried": [1.0], "value_steps": 3, "null_share": 0.3},
-    "zerounlearn": {"tried": [0.5], "value_steps": 3}, "null-space": {"null_share": 0.3},
+    "zerounlearn": {"tried": [0.5], "value_steps": 3}, "curate": {"tried": [0.2]}, "null-space": {"null_share": 0.3},
     "reglu-ga": {"overlap_rank": 4},
 }  # fmt: skip
 """Numbers without which a method does not fit so small a model."""
@@ -106,8 +106,12 @@ def test_a_method_runs_to_its_end_and_leaves_a_model_that_opens(
     opened = open_run(tmp_path, str(base))
     before = load_file(base / "model.safetensors")
     moved = [name for name, weight in opened.model.named_parameters() if "lora" not in name and name in before]
-    assert record.outcome == "adapter" or any(
-        not torch.equal(before[name], opened.model.get_parameter(name)) for name in moved
+    acts_on_prompts = METHODS[method].kind in ("steering", "guard")
+    assert acts_on_prompts == (opened.live is not None)
+    assert (
+        acts_on_prompts
+        or record.outcome == "adapter"
+        or any(not torch.equal(before[name], opened.model.get_parameter(name)) for name in moved)
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Intervention
+from schemas.records.interventions import Gate, Intervention
 from unlearn.data import Assigned
 from unlearn.interventions.stack import tensors_digest
 from unlearn.models.encoding import Encoder
@@ -90,7 +90,34 @@ Maker = Callable[[Given], Candidates]
 
 def edit(given: Given, form: str, numbers: Mapping[str, JsonValue], tensors: Mapping[str, Tensor]) -> Made:
     """An edit of weights and its tensors."""
-    record = Intervention(
-        kind="edit", form=form, beneath=given.beneath, tensors=tensors_digest(tensors), numbers=dict(numbers)
-    )
-    return record, tensors
+    return _made(given, tensors, kind="edit", form=form, numbers=dict(numbers))
+
+
+def steering(
+    given: Given,
+    form: str,
+    numbers: Mapping[str, JsonValue],
+    tensors: Mapping[str, Tensor],
+    *,
+    gate: tuple[Gate, Mapping[str, Tensor]] | None = None,
+) -> Made:
+    """Steering of hidden states, with the gate that says of which prompts; of all where there is none."""
+    record, parts = gate or (None, {})
+    return _made(given, {**tensors, **parts}, kind="steering", form=form, numbers=dict(numbers), gate=record)
+
+
+def guard(
+    given: Given, form: str, texts: tuple[str, ...], *, gate: tuple[Gate, Mapping[str, Tensor]] | None = None,
+    numbers: Mapping[str, JsonValue] | None = None, leaks: bool = False, oracle: bool = False,
+) -> Made:  # fmt: skip
+    """A guard round the model: what it says, and the gate that says to which prompts."""
+    record, parts = gate or (None, {})
+    return _made(
+        given, parts, kind="guard", form=form, texts=texts, gate=record, numbers=dict(numbers or {}),
+        leaks=leaks, oracle=oracle,
+    )  # fmt: skip
+
+
+def _made(given: Given, tensors: Mapping[str, Tensor], **told: object) -> Made:
+    sealed = {**told, "beneath": given.beneath, "tensors": tensors_digest(tensors)}
+    return Intervention.model_validate(sealed), tensors
