@@ -1,10 +1,12 @@
 """Gates: whether a prompt is one of those that are to be forgotten, by the states that it gives an untouched model."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Gate
+from schemas.records.interventions import GateRecord
 
 
 def scores(features: Tensor, centroids: Tensor, mean: Tensor) -> Tensor:
@@ -15,7 +17,7 @@ def scores(features: Tensor, centroids: Tensor, mean: Tensor) -> Tensor:
     return rows @ centres.T
 
 
-def calibrated(gate: Gate, positives: Tensor, negatives: Tensor, *, false_fire: float) -> Gate:
+def calibrated(gate: GateRecord, positives: Tensor, negatives: Tensor, *, false_fire: float) -> GateRecord:
     """The gate with its threshold set so that at most `false_fire` of the negatives fire.
 
     Both are [n], each prompt's largest score. Raises BadInput without positives or without negatives.
@@ -23,15 +25,17 @@ def calibrated(gate: Gate, positives: Tensor, negatives: Tensor, *, false_fire: 
     for name, found in (("positives", positives), ("negatives", negatives)):
         if not len(found):
             raise BadInput("the gate", f"has no {name} to be calibrated on", "give forget and retain prompts")
-    allowed = int(false_fire * len(negatives))  # so many negatives may lie above the threshold
-    threshold = float(negatives.sort(descending=True).values[allowed]) if allowed < len(negatives) else -1.0
-    fires = {"forget": _share(positives, threshold), "retain": _share(negatives, threshold)}
+    allowed = int(false_fire * len(negatives))  # so many negatives may reach the threshold
+    highest = float(negatives.sort(descending=True).values[allowed]) if allowed < len(negatives) else -2.0
+    threshold = math.nextafter(highest, math.inf)
+    fires = {"forget": share(positives, threshold), "retain": share(negatives, threshold)}
     told = {"threshold": threshold, "positives": len(positives), "negatives": len(negatives), "fires": fires}
-    return gate.model_copy(update=told)
+    return gate.model_copy(update={**told, "false_fire": false_fire})
 
 
-def _share(values: Tensor, threshold: float) -> float:
-    return float((values > threshold).double().mean())
+def share(values: Tensor, threshold: float) -> float:
+    """Of scores that reach the threshold."""
+    return float((values >= threshold).double().mean())
 
 
 def pooled(values: Tensor, mask: Tensor, ends: Tensor) -> Tensor:

@@ -9,18 +9,21 @@ round, the noise drawn from the prompt's own tokens so that a batch does not cha
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Gate, Intervention
 from unlearn.interventions.gates import pooled, prompt_tokens, scores
+from unlearn.interventions.parts import Part, by_module, number_of, strength_of, wanted
+from unlearn.models.forward import core_model, language_layers
+from unlearn.models.loading import LoadedModel
 
-Layer = tuple[Intervention, Mapping[str, Tensor]]
-LARGEST = 100.0
-"""Of a strength: beyond it nothing is left of what was there."""
+Undo = Callable[[], None]
+Handle = torch.utils.hooks.RemovableHandle
+Output = Tensor | tuple[Tensor, ...]
+METHODS_OF_CORRUPTION = ("noise", "zero", "flip")
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,23 @@ class LiveStack:
     """Steering of a stack over a model, and the gates of its guards. Nothing of it is in the model between passes."""
 
     model: nn.Module
-    steering: tuple[Layer, ...] = ()
-    guards: tuple[Layer, ...] = ()
+    layers: str
+    """Module path of the list of decoder layers."""
+    steering: tuple[Part, ...] = ()
+    guards: tuple[Part, ...] = ()
 
     @contextmanager
     def prompts(self, inputs: Mapping[str, Tensor], ends: Tensor) -> Iterator[None]:
         """Steer the passes within, which are of these rows (unlearn/rows/live.py)."""
-        hooks = []
-        active = [_active(layer, self._features(layer, inputs, ends)) for layer in self.steering]
+        hooks: list[Handle] = []
+        acting = [part for part in self.steering if amount(part) != 0]
+        active = [_active(part, self._features(part, inputs, ends)) for part in acting]
         try:
-            for (record, tensors), found in zip(self.steering, active, strict=True):
+            for part, found in zip(acting, active, strict=True):
                 tokens = prompt_tokens(inputs["attention_mask"], ends)
                 rows = Rows(tokens, ends.to(tokens.device), inputs["input_ids"], found)
-                if record.numbers.get("strength", record.numbers.get("sigma")) != 0 and bool(rows.meant.any()):
-                    hooks += _HOOKS[record.form](self.model, record, tensors, rows)
+                if bool(rows.meant.any()):
+                    hooks += _HOOKS[part.intervention.form](self, part, rows)
             yield
         finally:
             for hook in hooks:
@@ -72,16 +78,16 @@ class LiveStack:
         found = _active(guard, self._features(guard, inputs, ends))
         return torch.ones(len(ends), dtype=torch.bool) if found is None else found.any(1)
 
-    def _features(self, layer: Layer, inputs: Mapping[str, Tensor], ends: Tensor) -> Tensor | None:
-        gate = layer[0].gate
+    def _features(self, part: Part, inputs: Mapping[str, Tensor], ends: Tensor) -> Tensor | None:
+        gate = part.intervention.gate
         if gate is None or gate.source != "hidden":
             return None
         caught: list[Tensor] = []
 
-        def catch(module: nn.Module, given: object, output: Tensor | tuple[Tensor, ...]) -> None:
-            caught.append(output if isinstance(output, Tensor) else output[0])
+        def catch(module: nn.Module, given: object, output: Output) -> None:
+            caught.append(_first(output))
 
-        hook = self.model.get_submodule(gate.path).register_forward_hook(catch)
+        hook = self.model.get_submodule(f"{self.layers}.{gate.layer}").register_forward_hook(catch)
         training = self.model.training
         self.model.eval()
         try:
@@ -90,45 +96,80 @@ class LiveStack:
         finally:
             hook.remove()
             self.model.train(training)
+        if gate.pool == "last":
+            return caught[0][torch.arange(len(ends), device=caught[0].device), ends.to(caught[0].device)]
         return pooled(caught[0], inputs["attention_mask"], ends)
 
 
-def check_steering(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor]) -> None:
-    """Raise BadInput for steering that the model, or any model, cannot take."""
-    where = f"steering {record.form}"
-    if record.form not in _HOOKS:
-        raise BadInput(where, "is not known", f"known are {', '.join(_HOOKS)}")
-    strength = record.numbers.get("strength", record.numbers.get("sigma", 0))
-    if not isinstance(strength, int | float) or not 0 <= strength <= LARGEST:
-        raise BadInput(where, f"has strength {strength}", f"give one from 0 to {LARGEST:g}")
-    modules = dict(model.named_modules())
-    gate = record.gate
-    for path in {name.rpartition(".")[0] for name in tensors} | ({gate.path} if gate is not None else set()) - {""}:
+def lay_steering(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
+    """Steering over what is there already: it acts in the passes of single prompts, and nothing is in the model.
+
+    Raises BadInput for what the model, or any model, cannot take.
+    """
+    amount(part)
+    core = core_model(loaded.model)
+    live = _live(loaded)
+    layers = language_layers(core, loaded.family)
+    gate = part.intervention.gate
+    if gate is not None and gate.source == "hidden":
+        _gate_parts(part)
+        if gate.layer is None or not 0 <= gate.layer < len(layers):
+            raise BadInput(part.name, f"its gate reads layer {gate.layer} of {len(layers)}", "make it anew")
+    modules = dict(core.named_modules())
+    for path in by_module(part):
         if path not in modules:
-            raise BadInput(where, f"acts on {path}, which the model lacks", "lay it over the model it was made of")
-    if any(not bool(each.isfinite().all()) for each in tensors.values()):
-        raise BadInput(where, "holds numbers that are not finite", "make it anew with a smaller strength")
+            raise BadInput(part.name, f"acts on {path}, which the model lacks", "lay it over the model it was made of")
+    if part.intervention.form == "corrupt":
+        for name, known in (("method", METHODS_OF_CORRUPTION), ("dims", None)):
+            value = part.intervention.numbers.get(name)
+            if (known is not None and value not in known) or value is None:
+                raise BadInput(part.name, f"its {name} is {value!r}", "make it anew")
+    return replace(loaded, live=replace(live, steering=(*live.steering, part))), _nothing
 
 
-def gate_parts(gate: Gate, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Centroids [K, d] and mean [d]; raises BadInput where they are missing."""
-    try:
-        return tensors[f"{gate.path}.centroids"], tensors[f"{gate.path}.mean"]
-    except KeyError as error:
-        raise BadInput("the gate", f"lacks {error}", "run the method again") from error
+def lay_guard(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
+    """A guard round the model, after those that are there. Raises BadInput for one that says nothing or contradicts."""
+    record = part.intervention
+    if not any(text.strip() for text in record.texts):
+        raise BadInput(part.name, "has no text", "give it what it says")
+    if any(each.form == "refuse" and (each.gate is None or each.gate.source == "always") for each in loaded.guards):
+        raise BadInput(part.name, "lies over one that refuses everything", "leave out one of the two")
+    if record.gate is not None and record.gate.source == "hidden":
+        _gate_parts(part)
+    live = _live(loaded)
+    live = replace(live, guards=(*live.guards, part))
+    return replace(loaded, live=live, guards=(*loaded.guards, record)), _nothing
 
 
-def _active(layer: Layer, features: Tensor | None) -> Tensor | None:
-    record, tensors = layer
-    if features is None or record.gate is None:
+def amount(part: Part) -> float:
+    """How much is done to states: the strength, or the deviation of the noise; raises BadInput out of range."""
+    record = part.intervention
+    return number_of(record, "sigma") if record.form == "corrupt" else strength_of(record)
+
+
+def _live(loaded: LoadedModel) -> LiveStack:
+    if isinstance(loaded.live, LiveStack):
+        return loaded.live
+    return LiveStack(core_model(loaded.model), f"{loaded.family.language}.layers")
+
+
+def _nothing() -> None:
+    """Nothing is in the model."""
+
+
+def _gate_parts(part: Part) -> tuple[Tensor, Tensor]:
+    """Centroids [K, d] and mean [d] of a part's gate."""
+    centroids, mean = wanted(part, "gate", {name.removeprefix("gate."): each for name, each in part.tensors.items()
+                                            if name.startswith("gate.")}, "centroids", "mean")  # fmt: skip
+    return centroids, mean
+
+
+def _active(part: Part, features: Tensor | None) -> Tensor | None:
+    gate = part.intervention.gate
+    if features is None or gate is None:
         return None
-    centroids, mean = (each.to(features.device) for each in gate_parts(record.gate, tensors))
-    return scores(features, centroids, mean) > record.gate.threshold
-
-
-def _strength(record: Intervention, name: str = "strength") -> float:
-    value = record.numbers[name]
-    return float(value) if isinstance(value, int | float) else 0.0
+    centroids, mean = (each.to(features.device) for each in _gate_parts(part))
+    return scores(features, centroids, mean) >= gate.threshold
 
 
 def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
@@ -139,12 +180,8 @@ def _with(output: Tensor | tuple[Tensor, ...], values: Tensor) -> Tensor | tuple
     return values if isinstance(output, Tensor) else (values, *output[1:])
 
 
-Handle = torch.utils.hooks.RemovableHandle
-Output = Tensor | tuple[Tensor, ...]
-
-
-def _linear(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor], rows: Rows) -> list[Handle]:
-    strength = _strength(record)
+def _linear(live: LiveStack, part: Part, rows: Rows) -> list[Handle]:
+    strength = amount(part)
 
     def hook_of(left: Tensor, right: Tensor) -> Callable[[nn.Module, object, Output], Output | None]:
         passes = 0
@@ -163,10 +200,9 @@ def _linear(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor
 
         return hook
 
-    paths = sorted({name.rpartition(".")[0] for name in tensors if name.endswith((".left", ".right"))})
     return [
-        model.get_submodule(path).register_forward_hook(hook_of(tensors[f"{path}.left"], tensors[f"{path}.right"]))
-        for path in paths
+        live.model.get_submodule(path).register_forward_hook(hook_of(*wanted(part, path, tensors, "left", "right")))
+        for path, tensors in by_module(part).items()
     ]
 
 
@@ -178,9 +214,10 @@ def rotated(states: Tensor, away: Tensor, *, strength: float) -> Tensor:
     return turned.to(states.dtype)
 
 
-def _rotate(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor], rows: Rows) -> list[Handle]:
-    name = next(each for each in tensors if each.endswith(".vectors"))
-    vectors, strength = tensors[name].float(), _strength(record)
+def _rotate(live: LiveStack, part: Part, rows: Rows) -> list[Handle]:
+    strength = amount(part)
+    ((path, tensors),) = by_module(part).items()
+    vectors = wanted(part, path, tensors, "vectors")[0].float()
     active = torch.ones(len(rows.ends), len(vectors)) if rows.active is None else rows.active.float()
     active = active.to(vectors.device)
     away = active @ vectors / active.sum(1, keepdim=True).clamp(min=1)  # [batch, hidden]
@@ -190,7 +227,7 @@ def _rotate(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor
         turned = rotated(states, away.to(states.device)[:, None], strength=strength)
         return _with(output, torch.where(rows.meant.to(states.device)[:, None, None], turned, states))
 
-    return [model.get_submodule(name.rpartition(".")[0]).register_forward_hook(hook)]
+    return [live.model.get_submodule(path).register_forward_hook(hook)]
 
 
 def corrupted(states: Tensor, method: str, dims: int, *, sigma: float = 0.0, noise: Tensor | None = None) -> Tensor:
@@ -207,9 +244,9 @@ def corrupted(states: Tensor, method: str, dims: int, *, sigma: float = 0.0, noi
     return found
 
 
-def _corrupt(model: nn.Module, record: Intervention, tensors: Mapping[str, Tensor], rows: Rows) -> list[Handle]:
-    method, sigma = str(record.numbers["method"]), _strength(record, "sigma")
-    dims = int(_strength(record, "dims"))
+def _corrupt(live: LiveStack, part: Part, rows: Rows) -> list[Handle]:
+    numbers = part.intervention.numbers
+    method, sigma, dims = str(numbers["method"]), amount(part), int(number_of(part.intervention, "dims"))
     passes = 0
 
     def hook(
@@ -229,7 +266,7 @@ def _corrupt(model: nn.Module, record: Intervention, tensors: Mapping[str, Tenso
             found[row, places] = corrupted(states[row, places], method, dims, sigma=sigma, noise=draw.to(states.device))
         return ((found, *args[1:]), given) if args else (args, {**given, "hidden_states": found})
 
-    first = model.get_submodule(str(record.numbers["path"]))
+    first = live.model.get_submodule(f"{live.layers}.0")
     return [first.register_forward_pre_hook(hook, with_kwargs=True)]
 
 
@@ -239,5 +276,5 @@ def _drawn(ids: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(int.from_bytes(name[:7])))
 
 
-Hooks = Callable[[nn.Module, Intervention, Mapping[str, Tensor], Rows], list[Handle]]
+Hooks = Callable[[LiveStack, Part, Rows], list[Handle]]
 _HOOKS: Mapping[str, Hooks] = {"linear": _linear, "rotate": _rotate, "corrupt": _corrupt}

@@ -10,18 +10,9 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.storage.tables import Record
 from unlearn.answers.groups import write_answers
+from unlearn.interventions.neurons import Pruned, blocks, prune, restore, write_pruned
 from unlearn.methods.activations import record_activity
-from unlearn.methods.manu import (
-    Pruned,
-    blocks,
-    choose,
-    combined_scores,
-    contrast_scores,
-    layers_of,
-    prune,
-    restore,
-    write_pruned,
-)
+from unlearn.methods.manu import choose, combined_scores, contrast_scores, layers_of
 from unlearn.methods.mmunlearner import Mask, load_mask, save_mask
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model

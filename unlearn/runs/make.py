@@ -9,7 +9,9 @@ import torch
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.records.interventions import Intervention
-from unlearn.interventions.stack import lay, lift, save_stack
+from unlearn.interventions.files import save_stack
+from unlearn.interventions.parts import Part
+from unlearn.interventions.stack import lay, lift
 from unlearn.methods.makers.maker import Given, Made
 from unlearn.methods.makers.table import MAKERS
 from unlearn.rows.live import Live
@@ -55,7 +57,7 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
             best = (score, value, made, after)
     if best is None:
         raise BadInput(ready.method.name, "has no candidate", "give at least one value to try")
-    save_stack(ready.out, [best[2]])
+    save_stack(ready.out, [Part(*best[2])], base=ready.base)
     done = record.model_copy(
         update={
             "status": "finished",
@@ -84,7 +86,7 @@ def probe_under(
 
     A prompt that a guard refuses is answered wrongly, at REFUSED_NLL: it has no likelihood of its own.
     """
-    laid = lay(ready.loaded, [made])
+    laid = lay(ready.loaded, [Part(*made)], base=ready.base)
     live, guards = laid.model.live, laid.model.guards
     ready.network.live = live
     try:

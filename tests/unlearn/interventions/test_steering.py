@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from eval.guards.guarded import Guarded, drawn
 from eval.responders.local import LocalModel, LocalResponder
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
-from schemas.records.interventions import Gate, Intervention
+from schemas.records.interventions import GateRecord, Intervention
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS, picture
+from unlearn.interventions.files import read_stack, save_stack
 from unlearn.interventions.gates import calibrated, scores
-from unlearn.interventions.stack import Layer, lay, lift, read_stack, save_stack, tensors_digest
+from unlearn.interventions.parts import Part
+from unlearn.interventions.stack import lay, lift
 from unlearn.interventions.steering import corrupted, rotated
 from unlearn.models.loading import LoadedModel, load_model
 
@@ -34,27 +37,26 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return load_model(make_tiny_model(TEXTS, tmp_path_factory.mktemp("model") / "base", seed=1, hidden=32, layers=2))
 
 
-def layer(form: str, strength: float, *, gate: Gate | None = None, parts: Mapping[str, Tensor] | None = None) -> Layer:
+def layer(
+    form: str, strength: float, *, gate: GateRecord | None = None, parts: Mapping[str, Tensor] | None = None
+) -> Part:
     draw = torch.Generator().manual_seed(3)
-    tensors = {
+    tensors: dict[str, dict[str, Tensor]] = {
         "linear": {
             f"{LAYER}.left": torch.randn(32, 1, generator=draw), f"{LAYER}.right": torch.randn(1, 32, generator=draw)
         },
         "rotate": {f"{LAYER}.vectors": torch.randn(1, 32, generator=draw)},
         "corrupt": {},
-    }[form] | dict(parts or {})  # fmt: skip
-    numbers = {"strength": strength}
+    }  # fmt: skip
+    numbers: dict[str, JsonValue] = {"strength": strength}
     if form == "corrupt":
-        numbers = {"sigma": strength, "method": "noise", "dims": 4, "path": LAYER}  # type: ignore[dict-item]
-    record = Intervention.model_validate({
-        "kind": "steering", "form": form, "beneath": "base", "numbers": numbers, "gate": gate,
-        "tensors": tensors_digest(tensors),
-    })  # fmt: skip
-    return record, tensors
+        numbers = {"sigma": strength, "method": "noise", "dims": 4}
+    made = Intervention(kind="steering", form=form, numbers=numbers, gate=gate)
+    return Part(made, {**tensors[form], **(parts or {})})
 
 
-def responder(loaded: LoadedModel, stack: list[Layer], *, batch: int = 4) -> LocalResponder:
-    laid = lay(loaded, stack).model
+def responder(loaded: LoadedModel, stack: list[Part], *, batch: int = 4) -> LocalResponder:
+    laid = lay(loaded, stack, base="base").model
     return LocalResponder(LocalModel(laid.model, laid.processor, "x", laid.family.form, live=laid.live), batch=batch)
 
 
@@ -97,7 +99,7 @@ def test_a_batch_of_one_is_steered_as_a_batch_of_many(loaded: LoadedModel, form:
 
 @pytest.mark.parametrize("form", ["linear", "rotate", "corrupt"])
 def test_decoding_from_a_cache_says_what_teacher_forcing_finds_likeliest(loaded: LoadedModel, form: str) -> None:
-    laid = lay(loaded, [layer(form, 2.0)]).model
+    laid = lay(loaded, [layer(form, 2.0)], base="base").model
     assert laid.live is not None
     ids = torch.tensor(laid.processor.tokenizer(ASKS[0].text)["input_ids"])[None]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -118,7 +120,7 @@ def test_after_the_passes_nothing_is_left_in_the_model(loaded: LoadedModel) -> N
     hooks = [(len(each._forward_hooks), len(each._forward_pre_hooks)) for each in loaded.model.modules()]
     stack = [layer("rotate", 2.0), layer("linear", 1.0)]
     likelihoods(responder(loaded, stack))
-    lift(lay(loaded, stack))
+    lift(lay(loaded, stack, base="base"))
     assert hooks == [(len(each._forward_hooks), len(each._forward_pre_hooks)) for each in loaded.model.modules()]
     assert likelihoods(responder(loaded, [layer("rotate", 0.0)])) == base
 
@@ -130,17 +132,17 @@ def test_of_two_that_are_stacked_the_second_stays_when_the_first_is_left_out(loa
     assert alone == likelihoods(responder(loaded, [layer("rotate", 0.0), second]))
 
 
-def gated(loaded: LoadedModel, form: str) -> Layer:
+def gated(loaded: LoadedModel, form: str) -> Part:
     """Steering of prompts that are like the first ask alone."""
-    gate = Gate(source="hidden", path=NEXT, threshold=0.999)
     caught: list[Tensor] = []
-    ids = responder(loaded, [layer("rotate", 0.0)])._rows([ASKS[0]], responder(loaded, [layer("rotate", 0.0)])._encoder)
+    asked = responder(loaded, [layer("rotate", 0.0)])
+    rows, _ = asked._rows([ASKS[0]], asked._encoder)
     hook = loaded.model.get_submodule(NEXT).register_forward_hook(lambda m, i, o: caught.append(o))
     with torch.no_grad():
-        loaded.model(**ids[0][0][1].tokens)
+        loaded.model(**rows[0][1].tokens)
     hook.remove()
-    parts = {f"{NEXT}.centroids": caught[0][0].mean(0)[None], f"{NEXT}.mean": torch.zeros(32)}
-    return layer(form, 2.0, gate=gate, parts=parts)
+    parts = {"gate.centroids": caught[0][0].mean(0)[None], "gate.mean": torch.zeros(32)}
+    return layer(form, 2.0, gate=GateRecord(source="hidden", layer=1, pool="mean", threshold=0.999), parts=parts)
 
 
 @pytest.mark.parametrize("form", ["rotate", "corrupt", "linear"])
@@ -151,13 +153,10 @@ def test_a_prompt_that_the_gate_does_not_know_has_the_base_s_bits(loaded: Loaded
 
 
 def test_a_refusing_guard_answers_for_the_model_and_has_no_likelihood(loaded: LoadedModel) -> None:
-    record, tensors = gated(loaded, "rotate")
-    parts = {name: each for name, each in tensors.items() if name.startswith(NEXT)}
-    guard = Intervention(
-        kind="guard", form="refuse", beneath="base", texts=("I cannot say.",), gate=record.gate,
-        tensors=tensors_digest(parts),
-    )  # fmt: skip
-    inner = responder(loaded, [(guard, parts)])
+    known = gated(loaded, "rotate")
+    guard = Intervention(kind="guard", form="refuse", texts=("I cannot say.",), gate=known.intervention.gate)
+    parts = {name: each for name, each in known.tensors.items() if name.startswith("gate.")}
+    inner = responder(loaded, [Part(guard, parts)])
     asked = Guarded(inner, guard, lambda asks: inner.fires(0, asks))
     base = replies(inner)
     assert replies(asked) == {**base, "a": "I cannot say."}
@@ -166,8 +165,8 @@ def test_a_refusing_guard_answers_for_the_model_and_has_no_likelihood(loaded: Lo
 
 
 def test_a_prompt_guard_asks_in_its_own_words_too(loaded: LoadedModel) -> None:
-    guard = Intervention(kind="guard", form="prompt", beneath="base", texts=("yes no red green.",))
-    inner = responder(loaded, [(guard, {})])
+    guard = Intervention(kind="guard", form="prompt", texts=("yes no red green.",))
+    inner = responder(loaded, [Part(guard)])
     asked = Guarded(inner, guard, lambda asks: inner.fires(0, asks))
     worded = [ask.model_copy(update={"text": f"yes no red green.\n{ask.text}"}) for ask in ASKS]
     expected = {each.ask_id: each.text for each in inner.answer(worded, Decoding(max_new_tokens=12))}
@@ -180,13 +179,13 @@ def test_a_refusal_follows_from_the_prompt_s_words() -> None:
 
 def test_the_threshold_lets_the_stated_share_of_negatives_fire() -> None:
     negatives = torch.arange(100, dtype=torch.float64) / 100
-    gate = calibrated(Gate(source="hidden"), torch.tensor([0.99, 0.5]), negatives, false_fire=0.05)
-    assert (gate.threshold, gate.fires) == (0.94, {"forget": 0.5, "retain": 0.05})
+    gate = calibrated(GateRecord(source="hidden"), torch.tensor([0.99, 0.5]), negatives, false_fire=0.05)
+    assert (gate.threshold, gate.fires) == (pytest.approx(0.94), {"forget": 0.5, "retain": 0.05})
 
 
 def test_a_gate_without_positives_is_refused() -> None:
     with pytest.raises(BadInput, match="has no positives to be calibrated on"):
-        calibrated(Gate(source="hidden"), torch.zeros(0), torch.zeros(3), false_fire=0.05)
+        calibrated(GateRecord(source="hidden"), torch.zeros(0), torch.zeros(3), false_fire=0.05)
 
 
 def test_scores_are_cosines_of_what_the_mean_leaves() -> None:
@@ -196,20 +195,25 @@ def test_scores_are_cosines_of_what_the_mean_leaves() -> None:
 
 @pytest.mark.parametrize("strength", [-1.0, 1e9])
 def test_a_strength_that_cannot_be_is_refused(loaded: LoadedModel, strength: float) -> None:
-    with pytest.raises(BadInput, match="has strength"):
-        lay(loaded, [layer("rotate", strength)])
+    with pytest.raises(BadInput, match="its strength is"):
+        lay(loaded, [layer("rotate", strength)], base="base")
+
+
+def test_steering_of_a_layer_that_is_not_there_is_refused(loaded: LoadedModel) -> None:
+    made = Part(Intervention(kind="steering", form="rotate"), {"model.nowhere.vectors": torch.zeros(1, 32)})
+    with pytest.raises(BadInput, match="acts on model.nowhere, which the model lacks"):
+        lay(loaded, [made], base="base")
 
 
 def test_two_guards_that_contradict_are_refused(loaded: LoadedModel) -> None:
-    refuse = Intervention(kind="guard", form="refuse", beneath="base", texts=("No.",))
-    prompt = Intervention(kind="guard", form="prompt", beneath="base", texts=("Be kind.",))
+    refuse = Part(Intervention(kind="guard", form="refuse", texts=("No.",)))
+    prompt = Part(Intervention(kind="guard", form="prompt", texts=("Be kind.",)))
     with pytest.raises(BadInput, match="lies over one that refuses everything"):
-        lay(loaded, [(refuse, {}), (prompt, {})])
+        lay(loaded, [refuse, prompt], base="base")
 
 
 def test_steering_comes_back_from_its_files(loaded: LoadedModel, tmp_path: Path) -> None:
     made = gated(loaded, "rotate")
-    save_stack(tmp_path, [made])
-    assert likelihoods(responder(loaded, read_stack(tmp_path, beneath="base"))) == likelihoods(
-        responder(loaded, [made])
-    )
+    save_stack(tmp_path, [made], base="base")
+    found = likelihoods(responder(loaded, read_stack(tmp_path, beneath="base")))
+    assert found == likelihoods(responder(loaded, [made]))

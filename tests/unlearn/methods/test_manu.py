@@ -11,21 +11,9 @@ from schemas.vocabulary import Modality
 from tests.worlds.tiny_models import BUILDERS, tiny_qwen
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import read_samples
+from unlearn.interventions.neurons import Pruned, blocks, prune, read_pruned, restore, write_pruned
 from unlearn.methods.activations import Activity, Layer, activity_of, before_answer, merge, record_activity
-from unlearn.methods.manu import (
-    Pruned,
-    blocks,
-    choose,
-    combined_scores,
-    contrast,
-    contrast_scores,
-    importance,
-    layers_of,
-    prune,
-    read_pruned,
-    restore,
-    write_pruned,
-)
+from unlearn.methods.manu import choose, combined_scores, contrast, contrast_scores, importance, layers_of
 from unlearn.methods.table import METHODS
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel

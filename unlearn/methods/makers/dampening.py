@@ -48,7 +48,7 @@ def dampened(given: Given) -> Candidates:
             if chosen.any():
                 factor = dampening_factor(ratio[chosen], constant=numbers.dampen_constant, power=numbers.dampen_power)
                 tensors |= {f"{path}.index": index[chosen], f"{path}.factor": factor.half()}
-        return edit(given, "scaled", {"alpha": alpha}, tensors)
+        return edit("scaled", {"alpha": alpha}, tensors)
 
     return Candidates("ratio of Fishers", numbers.tried, make, {"forget": len(data.forget), "retain": len(retain)})
 

@@ -75,7 +75,7 @@ def null_space_edited(given: Given) -> Candidates:
 
     def make(strength: float) -> Made:
         scaled = {name: strength * each if name.endswith(".left") else each for name, each in tensors.items()}
-        return edit(given, "low_rank", {"strength": strength}, scaled)
+        return edit("low_rank", {"strength": strength}, scaled)
 
     return Candidates("how much of the edit is made", numbers.tried, make, _seen(given))
 
@@ -113,7 +113,7 @@ def zeroed_values(given: Given) -> Candidates:
 
     def make(strength: float) -> Made:
         tensors = {f"{path}.delta": strength * change for path, change in changes.items()}
-        return edit(given, "dense", {"strength": strength}, tensors)
+        return edit("dense", {"strength": strength}, tensors)
 
     return Candidates("how much of the edit is made", numbers.tried, make, _seen(given))
 

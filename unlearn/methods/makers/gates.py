@@ -1,20 +1,17 @@
 """Gates made of forget prompts: states of the untouched target, held to a rate of false fires on retain prompts."""
 
 import logging
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from schemas.records.interventions import Gate
-from unlearn.interventions.gates import calibrated, scores
+from schemas.records.interventions import GateRecord
+from unlearn.interventions.gates import calibrated, scores, share
 from unlearn.losses.bao import matched_subjects
-from unlearn.methods.makers.maker import Given
+from unlearn.methods.makers.maker import Gate, Given
 from unlearn.methods.makers.states import prompt_means
 
 log = logging.getLogger(__name__)
-
-Made = tuple[Gate, Mapping[str, Tensor]]
 
 
 def gate_layer(given: Given) -> int:
@@ -24,7 +21,7 @@ def gate_layer(given: Given) -> int:
 
 def forget_gate(
     given: Given, states: tuple[Tensor, Tensor], *, centroids: Tensor | None = None, false_fire: float | None = None
-) -> Made:
+) -> Gate:
     """The gate and its tensors. `states` are those of forget and retain prompts, [n, hidden] each, by sorted keys.
 
     Every forget prompt is stored, or the `centroids` of clusters of them. The threshold lets at most `false_fire` of
@@ -32,17 +29,18 @@ def forget_gate(
     """
     forget, retain = states
     mean = retain.mean(0)
-    path = given.layer_path(gate_layer(given))
     stored = forget if centroids is None else centroids
     positives, negatives = (scores(each, stored, mean).max(1).values for each in states)
     rate = given.numbers.false_fire if false_fire is None else false_fire
-    gate = calibrated(Gate(source="hidden", path=path), positives, negatives, false_fire=rate)
+    gate = calibrated(
+        GateRecord(source="hidden", layer=gate_layer(given), pool="mean"), positives, negatives, false_fire=rate
+    )
     matched = _matched(given)
     fires = dict(gate.fires)
     if bool(matched.any()):
-        fires["matched"] = float((negatives[matched] > gate.threshold).double().mean())
-    log.info("gate: fires on %s", ", ".join(f"{100 * share:.1f} %% of {name}" for name, share in fires.items()))
-    parts = {f"{path}.centroids": stored.float(), f"{path}.mean": mean.float()}
+        fires["matched"] = share(negatives[matched], gate.threshold)
+    log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in fires.items()))
+    parts = {"gate.centroids": stored.float(), "gate.mean": mean.float()}
     return gate.model_copy(update={"fires": fires}), parts
 
 

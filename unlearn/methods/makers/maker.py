@@ -12,9 +12,8 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Gate, Intervention
+from schemas.records.interventions import GateRecord, Intervention
 from unlearn.data import Assigned
-from unlearn.interventions.stack import tensors_digest
 from unlearn.models.encoding import Encoder
 from unlearn.models.families import Family
 from unlearn.models.forward import AnswerModel, core_model, language_layers
@@ -24,6 +23,8 @@ LAST = "mlp.down_proj"
 """The last linear of an MLP within a layer: its inputs are the keys that edits look values up by."""
 
 Made = tuple[Intervention, Mapping[str, Tensor]]
+Gate = tuple[GateRecord, Mapping[str, Tensor]]
+"""A gate and its tensors."""
 
 
 @dataclass(frozen=True)
@@ -88,36 +89,28 @@ class Candidates:
 Maker = Callable[[Given], Candidates]
 
 
-def edit(given: Given, form: str, numbers: Mapping[str, JsonValue], tensors: Mapping[str, Tensor]) -> Made:
+def edit(form: str, numbers: Mapping[str, JsonValue], tensors: Mapping[str, Tensor]) -> Made:
     """An edit of weights and its tensors."""
-    return _made(given, tensors, kind="edit", form=form, numbers=dict(numbers))
+    return Intervention(kind="edit", form=form, numbers=dict(numbers)), tensors
 
 
 def steering(
-    given: Given,
-    form: str,
-    numbers: Mapping[str, JsonValue],
-    tensors: Mapping[str, Tensor],
-    *,
-    gate: tuple[Gate, Mapping[str, Tensor]] | None = None,
+    form: str, numbers: Mapping[str, JsonValue], tensors: Mapping[str, Tensor], *, gate: Gate | None = None
 ) -> Made:
     """Steering of hidden states, with the gate that says of which prompts; of all where there is none."""
     record, parts = gate or (None, {})
-    return _made(given, {**tensors, **parts}, kind="steering", form=form, numbers=dict(numbers), gate=record)
+    return Intervention(kind="steering", form=form, numbers=dict(numbers), gate=record), {**tensors, **parts}
 
 
 def guard(
-    given: Given, form: str, texts: tuple[str, ...], *, gate: tuple[Gate, Mapping[str, Tensor]] | None = None,
-    numbers: Mapping[str, JsonValue] | None = None, leaks: bool = False, oracle: bool = False,
-) -> Made:  # fmt: skip
+    form: str,
+    texts: tuple[str, ...],
+    *,
+    numbers: Mapping[str, JsonValue] | None = None,
+    gate: Gate | None = None,
+    leaks: bool = False,
+) -> Made:
     """A guard round the model: what it says, and the gate that says to which prompts."""
     record, parts = gate or (None, {})
-    return _made(
-        given, parts, kind="guard", form=form, texts=texts, gate=record, numbers=dict(numbers or {}),
-        leaks=leaks, oracle=oracle,
-    )  # fmt: skip
-
-
-def _made(given: Given, tensors: Mapping[str, Tensor], **told: object) -> Made:
-    sealed = {**told, "beneath": given.beneath, "tensors": tensors_digest(tensors)}
-    return Intervention.model_validate(sealed), tensors
+    made = Intervention(kind="guard", form=form, texts=texts, gate=record, numbers=dict(numbers or {}), leaks=leaks)
+    return made, parts

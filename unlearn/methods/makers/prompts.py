@@ -70,7 +70,7 @@ def _instructed(given: Given, template: str) -> Candidates:
     def make(most: float) -> Made:
         facts = listed(given.data.forget, most=max(1, round(most)), seed=given.seed)
         numbers: dict[str, JsonValue] = {"facts": len(facts)}
-        return guard(given, "prompt", (instruction(template, facts),), numbers=numbers, leaks=True)
+        return guard("prompt", (instruction(template, facts),), numbers=numbers, leaks=True)
 
     return Candidates("facts in the list, at most", given.numbers.tried, make, {"forget": len(given.data.forget)})
 
@@ -95,7 +95,7 @@ def in_context(given: Given) -> Candidates:
         pairs = [(data.forget[key], others.samples[wrong[key]].answer) for key in names]
         text = context_of(pairs, [data.retain[key] for key in kept])
         numbers: dict[str, JsonValue] = {"examples": len(pairs) + len(kept)}
-        return guard(given, "prompt", (text,), gate=gate, numbers=numbers, leaks=True)
+        return guard("prompt", (text,), gate=gate, numbers=numbers, leaks=True)
 
     seen = {"forget": len(data.forget), "retain": len(data.retain)}
     return Candidates("retain examples in the context", given.numbers.tried, make, seen)
@@ -108,7 +108,7 @@ def refused(given: Given) -> Candidates:
 
     def make(rate: float) -> Made:
         gate = forget_gate(given, states, false_fire=rate)
-        return guard(given, "refuse", texts, gate=gate, numbers={"false_fire": rate})
+        return guard("refuse", texts, gate=gate, numbers={"false_fire": rate})
 
     seen = {"forget": len(given.data.forget), "retain": len(given.data.retain)}
     return Candidates("share of retain prompts that may fire", given.numbers.tried, make, seen)

@@ -42,7 +42,7 @@ def redirected_layer(given: Given) -> Candidates:
 
     def make(strength: float) -> Made:
         tensors = {f"{path}.left": (strength * left).float(), f"{path}.right": right.float()}
-        return edit(given, "low_rank", {"direction": strength, "layer": layer}, tensors)
+        return edit("low_rank", {"direction": strength, "layer": layer}, tensors)
 
     seen = {"forget": len(given.data.forget), "retain": len(given.data.retain)}
     return Candidates("how far forget states go along the direction", numbers.tried, make, seen)

@@ -44,7 +44,7 @@ def erased(given: Given) -> Candidates:
         tensors |= {f"{path}.left": left.float(), f"{path}.right": right.float()}
 
     def make(strength: float) -> Made:
-        return steering(given, "linear", {"strength": strength}, tensors)
+        return steering("linear", {"strength": strength}, tensors)
 
     return Candidates("strength of what is added", numbers.tried, make, _seen(given))
 
@@ -71,7 +71,7 @@ def rotated(given: Given) -> Candidates:
     tensors = {f"{given.layer_path(layer)}.vectors": torch.stack(vectors).float()}
 
     def make(strength: float) -> Made:
-        return steering(given, "rotate", {"strength": strength}, tensors, gate=gate)
+        return steering("rotate", {"strength": strength}, tensors, gate=gate)
 
     return Candidates("how far states are turned", numbers.tried, make, _seen(given))
 
@@ -93,9 +93,8 @@ def corrupted(given: Given) -> Candidates:
     def make(times: float) -> Made:
         told: dict[str, JsonValue] = {
             "method": numbers.corrupt, "dims": numbers.corrupt_dims, "sigma": times * deviation,
-            "path": given.layer_path(0),
         }  # fmt: skip
-        return steering(given, "corrupt", told, {}, gate=gate)
+        return steering("corrupt", told, {}, gate=gate)
 
     return Candidates("noise, in deviations of the embeddings", numbers.tried, make, _seen(given))
 

@@ -44,7 +44,7 @@ def negated(given: Given) -> Candidates:
     forget = vectors(given, given.data.forget, "vector-forget")
 
     def make(alpha: float) -> Made:
-        return edit(given, "low_rank", {"alpha": alpha}, combined(forget, {}, alpha=alpha, beta=0.0))
+        return edit("low_rank", {"alpha": alpha}, combined(forget, {}, alpha=alpha, beta=0.0))
 
     return Candidates("how much of the vector is taken off", given.numbers.tried, make, _seen(given, "forget"))
 
@@ -60,7 +60,7 @@ def state_arithmetic(given: Given) -> Candidates:
 
     def make(alpha: float) -> Made:
         tensors = combined(forget, retain, alpha=alpha, beta=beta)
-        return edit(given, "low_rank", {"alpha": alpha, "beta": beta}, tensors)
+        return edit("low_rank", {"alpha": alpha, "beta": beta}, tensors)
 
     return Candidates(
         "how much of the vector is taken off", given.numbers.tried, make, _seen(given, "forget", "retain")
