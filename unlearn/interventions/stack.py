@@ -143,7 +143,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    model.base_model.set_adapter(list(model.peft_config))  # type: ignore[operator]
+    model.base_model.set_adapter(list(model.peft_config))
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:
