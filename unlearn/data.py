@@ -159,7 +159,7 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
     config = _config(target, modality)
     pictures = Pictures(hub)  # one copy of each picture, however many rows show it
     needed = ("sample_id", "subject_id", "question", "generated_answer")
-    also = ("answer_text", "property_id", "sensitivity")  # not in the published dataset
+    also = ("answer_text", "property_id", "sensitivity", "subject", "property_label")  # not all in the published one
     for file in config_files(hub, config):
         for row in read_rows(file, needed=needed, optional=also, picture="image" if modality == "vqa" else None):
             key = f"{row.text('sample_id')}|{modality}"
@@ -175,6 +175,8 @@ def _pairs(hub: Path, target: str, modality: Modality) -> Iterator[tuple[str, Tr
                     value=row.text("answer_text"),
                     property_id=row.text("property_id"),
                     sensitivity=_sensitivity(row.text("sensitivity"), where=row.where),
+                    subject=row.text("subject"),
+                    property_label=row.text("property_label"),
                 ),
                 row.where,
             )

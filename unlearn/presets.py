@@ -15,6 +15,7 @@ Preset = Literal["default", "published"]
 PRESETS: tuple[Preset, ...] = ("default", "published")
 Combination = Literal["sum", "gu", "blur", "surgery"]
 Optimiser = Literal["adamw", "sign-sgd", "sign-adam", "zeroth", "adam-zeroth"]
+GroupNorm = Literal["product", "factors"]
 PRESETS_FILE = Path(__file__).with_name("presets.toml")
 
 Positive = Annotated[int, Field(ge=1)]
@@ -43,6 +44,7 @@ class Numbers(BaseModel):
     alpha: Positive = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     adapter_initial: Literal["kaiming", "gaussian"] = "gaussian"
+    adapter_on: Literal["all", "mlp"] = "all"
     train_on_eot: bool = True
     wording: Literal["probe", "question"] = "probe"
     # which samples meet
@@ -100,6 +102,9 @@ class Numbers(BaseModel):
     overlap_rank: Positive = 128
     transport_weight: Weight = 0.0
     transport_directions: Positive = 100
+    group_weight: Weight = 0.0
+    group_norm: GroupNorm = "product"
+    group_drop: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # hidden states
     layer: Annotated[int, Field(ge=0)] | None = None
     steer_to: Literal["random", "refusal"] = "random"
@@ -107,11 +112,14 @@ class Numbers(BaseModel):
     steering_by: Literal["fixed", "norm"] = "norm"
     hold_weight: Weight = 1.0
     noise: Weight = 0.0
-    # MMUnlearner
+    # saliency masks
     fisher: Literal["sample", "batch"] = "sample"
     fisher_batch: Positive = 16
     preserve: Literal["both", "retain"] = "both"
     mask_threshold: Annotated[float, Field(gt=0)] = 1.0
+    mask_by: Literal["ratio", "gradient", "attribution"] = "ratio"
+    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    mask_hessian: Annotated[float, Field(gt=0)] = 1.0
     mask_new_adapter: bool = False
     # MANU
     prune_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
@@ -120,6 +128,28 @@ class Numbers(BaseModel):
     prune_tokens: Literal["all", "answer"] = "answer"
     prune_normalize: bool = True
     prune_ranking: Literal["each", "together"] = "together"
+    prune_score: Literal["ratio", "contrast"] = "ratio"
+    prune_active: Annotated[float, Field(ge=0)] = 0.1
+    # makers
+    tried: tuple[Annotated[float, Field(gt=0, lt=float("inf"))], ...] = ()
+    statistics_gb: Annotated[float, Field(gt=0)] = 8.0
+    dampen_constant: Annotated[float, Field(gt=0)] = 1.0
+    dampen_power: Annotated[float, Field(gt=0)] = 1.0
+    ridge: Annotated[float, Field(gt=0)] = 1e-2
+    edit_first: Annotated[float, Field(ge=0, le=1)] = 0.125
+    edit_last: Annotated[float, Field(ge=0, le=1)] = 0.25
+    value_steps: Positive = 25
+    value_lr: Annotated[float, Field(gt=0)] = 0.1
+    value_left: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    value_inflate: bool = False
+    general_weight: Weight = 15000.0
+    key_weight: Weight = 50.0
+    erase_free: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    away: Literal["orthogonal", "difference"] = "orthogonal"
+    clusters: Positive = 20
+    corrupt: Literal["noise", "zero", "flip"] = "noise"
+    corrupt_dims: Positive = 1
+    false_fire: Annotated[float, Field(gt=0, lt=1)] = 0.05
     # retain facts that are kept from training: what stays is measured where nothing was rehearsed
     retain_held: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # guards

@@ -89,7 +89,7 @@ def forget_retain_chart(
         lowest, highest = min(lowest, min(up) / 100), max(highest, max(up) / 100)
         least = min(least, min(across) / 100)
         kept = [point.position == curve.kept for point in curve.points]
-        unit = "step" if curve.unit == "step" else "share pruned"
+        unit = curve.unit
         text = [
             f"{unit} {point.position:g}{', kept' if here else ''}"
             for point, here in zip(curve.points, kept, strict=True)

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from eval.guards.live import Live
 from eval.responders.greedy import decode_greedily, decodes_plainly
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
@@ -32,6 +34,8 @@ class LocalModel:
     identity: str
     form: PromptForm | None = None
     """How its prompts are written and batched, as the checks at load found; else as its template alone says."""
+    live: Live | None = None
+    """What acts within its passes prompt by prompt: prompts then share no opening."""
 
 
 class LocalResponder:
@@ -43,6 +47,8 @@ class LocalResponder:
         self._model, self._processor, self._batch = local.model, local.processor, batch
         self._identity = local.identity
         self._form = local.form or written_form(local.processor)
+        self._live = local.live
+        self._shares = self._form.shares and local.live is None
         self._encoder = PromptEncoder(local.processor, self._form)
         if not self._form.stacked:
             self._batch = 1
@@ -66,7 +72,7 @@ class LocalResponder:
         if decoding.thinking and (begun_ones := [ask.ask_id for ask in given if ask.prefix]):
             raise BadInput(f"ask {begun_ones[0]}", "begins the answer of a model that is to think", "let it not think")
         order = self._order(given)
-        shares = decoding.temperature == 0 and self._form.shares
+        shares = decoding.temperature == 0 and self._shares
         sets, others = alike([_beginning(ask) for ask in given], order) if shares else ([], order)
         prepared: list[tuple[Begun, list[Ask]]] = []
         for members in sets:
@@ -96,7 +102,7 @@ class LocalResponder:
         pairs = list(asks)
         order = self._order([ask for ask, _ in pairs])
         scores: dict[int, TokenScores] = {}
-        sets, others = alike([_beginning(ask) for ask, _ in pairs], order) if self._form.shares else ([], order)
+        sets, others = alike([_beginning(ask) for ask, _ in pairs], order) if self._shares else ([], order)
         prepared: list[tuple[Begun, list[tuple[int, int]]]] = []
         for members in sets:
             scored = [self._scored_row(*pairs[index]) for index in members]
@@ -215,9 +221,10 @@ class LocalResponder:
         asks = [ask for ask, _ in rows]
         sampled = decoding.temperature > 0
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
-        with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)):
-            inputs = self._batched([row for _, row in rows], opening)
-            if not sampled and self._form.shares:
+        inputs = self._batched([row for _, row in rows], opening)
+        steered = self._steered(inputs, [1] * len(rows))
+        with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)), steered:
+            if not sampled and self._shares:
                 answers = decode_greedily(self._model, inputs, most=decoding.max_new_tokens, pad=self._pad)
             else:
                 torch.manual_seed(_batch_seed(asks, decoding.seed))
@@ -227,6 +234,39 @@ class LocalResponder:
                 answers = output[:, cast("Tensor", inputs["input_ids"]).shape[1] :]
         for ask, text in zip(asks, self._texts(answers, opened="<think>" if opens_thought else ""), strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.rstrip() if ask.prefix else text.strip())
+
+    def _steered(self, inputs: "Mapping[str, Tensor | Cache]", from_end: Sequence[int]) -> AbstractContextManager[None]:
+        """What acts within the passes of these rows; `from_end` is how far from the end each prompt's last token is."""
+        if self._live is None:
+            return nullcontext()
+        return self._live.prompts(*self._ended(inputs, from_end))
+
+    def _ended(
+        self, inputs: "Mapping[str, Tensor | Cache]", from_end: Sequence[int]
+    ) -> "tuple[dict[str, Tensor], Tensor]":
+        import torch
+
+        given = cast("dict[str, Tensor]", dict(inputs))
+        width = given["input_ids"].shape[1]
+        return given, torch.tensor([width - each for each in from_end], device=given["input_ids"].device)
+
+    def fires(self, number: int, asks: Sequence[Ask]) -> dict[str, bool]:
+        """Of each ask by its id, whether the gate of that guard of the stack knows its prompt; an ask whose picture
+        does not decode fires not.
+        """
+        import torch
+
+        found: dict[str, bool] = {ask.ask_id: False for ask in asks}
+        if self._live is None:
+            return found
+        for chunk in _cut([(asks[index].image is None, index) for index in self._order(asks)], self._batch):
+            rows, _ = self._rows([asks[index] for index in chunk], self._encoder)
+            if rows:
+                with torch.inference_mode():
+                    inputs = self._batched([row for _, row in rows], None)
+                    fired = self._live.fires(number, *self._ended(inputs, [1] * len(rows)))
+                found |= {ask.ask_id: bool(each) for (ask, _), each in zip(rows, fired, strict=True)}
+        return found
 
     def _texts(self, answers: "Tensor", *, opened: str) -> list[str]:
         """Answers without special tokens, but with the marks of thoughts, which tell an answer from them.
@@ -275,8 +315,9 @@ class LocalResponder:
         with torch.inference_mode():
             if opening is None:
                 inputs = self._batched(rows, None)
-                # Cut from the end: some families give all positions, whatever is asked of them.
-                whole = self._model(**inputs, logits_to_keep=longest + 1).logits
+                with self._steered(inputs, [length + 1 for length in lengths]):
+                    # Cut from the end: some families give all positions, whatever is asked of them.
+                    whole = self._model(**inputs, logits_to_keep=longest + 1).logits
                 logits = whole[:, -longest - 1 : -1]  # [batch, longest, vocab]
                 targets = cast("Tensor", inputs["input_ids"])[:, -longest:]
             else:

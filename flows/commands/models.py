@@ -112,12 +112,13 @@ def unlearn_command(asked: UnlearnOptions) -> None:
 
 
 def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
-    """Refuse numbers of training for a method that prunes, which would be taken for heeded."""
+    """Refuse numbers of training for a method that does not train, which would be taken for heeded."""
     from unlearn.methods.table import METHODS
 
     given = [word for word, value in numbers.items() if value is not None]
-    if given and method in METHODS and METHODS[method].prunes:
-        raise BadInput(f"{given[0]} with {method}", "it prunes and does not train", "leave it out")
+    if given and method in METHODS and not METHODS[method].trains:
+        does = "prunes" if METHODS[method].prunes else "computes what it leaves"
+        raise BadInput(f"{given[0]} with {method}", f"it {does} and does not train", "leave it out")
 
 
 @app.command("merge", short_help="Write a run's model as a plain folder.")

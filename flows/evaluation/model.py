@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -180,6 +181,7 @@ def open_evaluated(
         from flows.resources.responders import open_responder
 
         return open_responder(evaluated.spec, batch=batch), None
+    from eval.guards.guarded import Guarded, Scoring
     from eval.responders.local import LocalResponder
     from flows.resources.responders import as_local
     from unlearn.models.adapters import without_adapter_layers
@@ -191,9 +193,12 @@ def open_evaluated(
         write_json(checks, found.model_dump(mode="json"))
     if attack is not None:
         loaded = attack(loaded)
-    local = replace(local, model=without_adapter_layers(loaded.model), processor=loaded.processor)
-    responder = LocalResponder(local, batch=batch)
-    return responder, responder
+    local = replace(local, model=without_adapter_layers(loaded.model), processor=loaded.processor, live=loaded.live)
+    asked = LocalResponder(local, batch=batch)
+    guarded: Scoring = asked
+    for number, guard in enumerate(loaded.guards):
+        guarded = Guarded(guarded, guard, partial(asked.fires, number))
+    return guarded, guarded
 
 
 def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:
@@ -206,7 +211,7 @@ def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:
 
 
 def load_evaluated(evaluated: Evaluated, *, device: str, trust_remote_code: bool = False) -> "LoadedModel":
-    """The weights of a local model with what is laid over them."""
+    """A local model with what is laid over it; its `live` and `guards` are for whoever runs it."""
     from unlearn.models.loading import load_model
     from unlearn.runs.record import open_run
 
@@ -249,13 +254,14 @@ def _finished_run(folder: Path, base: str) -> "RunRecord | None":
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
+    from schemas.records.interventions import INTERVENTIONS
     from unlearn.models.digests import folder_digest
     from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:
         return folder_digest(folder)
-    if run.outcome == "pruned":
-        return file_sha256(folder / PRUNED)[:32]
+    if run.outcome in ("pruned", "interventions"):  # what tensors there are stands in the latter by its digest
+        return file_sha256(folder / (PRUNED if run.outcome == "pruned" else INTERVENTIONS))[:32]
     return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
 
 

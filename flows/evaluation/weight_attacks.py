@@ -111,7 +111,7 @@ def descend(
         for at in range(0, steps * RELEARN_BATCH, RELEARN_BATCH)
     ]
     train(
-        AnswerModel(adapted.model, adapted.family),
+        AnswerModel(adapted.model, adapted.family, live=adapted.live),
         Encoder(adapted.processor, adapted.family),
         by_id,
         plan,

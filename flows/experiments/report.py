@@ -163,7 +163,7 @@ def read_curve(folder: Path) -> Curve | None:
     if record.sweep:
         swept = sorted((float(share), probe) for share, probe in record.sweep.items())
         points = [start, *(_point(share, probe) for share, probe in swept)]
-        kept = record.pruned_share
+        kept = record.pruned_share if record.chosen is None else record.chosen
     else:
         points = [start, *_logged(folder)]
         kept = None if record.best_step is None else float(record.best_step)
@@ -180,7 +180,7 @@ def read_curve(folder: Path) -> Curve | None:
         made_of=record.made_of,
         data=record.data,
         base=record.base,
-        unit="share pruned" if record.sweep else "step",
+        unit="step" if not record.sweep else "value tried" if record.swept else "share pruned",
         kept=kept,
         status=record.status,
         reason=record.reason,

@@ -75,7 +75,7 @@ def run_unlearning(
     from unlearn.training.processes import check_device, own_device, refuse_several, wait_for_all, writes
 
     method = find_method(request.method, boundary=request.boundary)
-    if method.prunes:
+    if not method.trains:
         refuse_several(f"method {method.name}")
     if request.memory_gb is not None:
         refuse_several("a run with --memory")
@@ -96,6 +96,7 @@ def run_unlearning(
     check_device(request.device)
 
     from unlearn.runs.execute import prune_run, train_run
+    from unlearn.runs.make import make_run
     from unlearn.runs.prepare import prepare
     from unlearn.training.checkpoints import run_lock
 
@@ -117,6 +118,8 @@ def run_unlearning(
     with run_lock(out / ".running") if writes() else nullcontext():
         if method.prunes:
             return prune_run(ready, found=found)
+        if method.makes:
+            return make_run(ready, found=found)
         return train_run(ready, found=found, stop_after=stop_after)
 
 

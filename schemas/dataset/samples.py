@@ -178,3 +178,6 @@ class TrainingSample(Record):
     """The fact's value as the dataset has it, which may differ from the answer; "" where that is not known."""
     property_id: str = ""
     sensitivity: Sensitivity | None = None
+    subject: str = ""
+    """The subject's name, and the property in words; "" where the dataset does not say them."""
+    property_label: str = ""

@@ -182,7 +182,7 @@ class Curve(Record):
     """As in RunRecord; empty where it is not known."""
     data: str
     base: str
-    unit: Literal["step", "share pruned"]
+    unit: Literal["step", "share pruned", "value tried"]
     kept: float | None
     """Position of the weights that were kept."""
     status: str

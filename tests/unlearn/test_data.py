@@ -60,7 +60,7 @@ def test_a_build_folder_is_read_through_its_hub_folder(tmp_path: Path) -> None:
 def test_published_columns_alone_are_enough(tmp_path: Path, world: Path) -> None:
     ours = read_samples(world, setting="selective")
     published = read_samples(write_world(tmp_path, people=6, published_columns=True), setting="selective")
-    asked = {"value": "", "property_id": "", "sensitivity": None}
+    asked = {"value": "", "property_id": "", "property_label": "", "sensitivity": None}
     for role in ("forget", "retain"):
         for key, sample in getattr(ours, role).items():
             assert getattr(published, role)[key] == sample.model_copy(update=asked)

@@ -40,6 +40,8 @@ class Activity:
     """[neurons], sum of squared deviations from the mean."""
     magnitude: Tensor
     """[neurons], mean absolute activation."""
+    active: Tensor
+    """[neurons], number of tokens whose absolute activation is above a threshold."""
 
     @property
     def deviation(self) -> Tensor:
@@ -52,11 +54,13 @@ class Activity:
         return (self.squares / self.count + self.mean.square()).sqrt()
 
 
-def activity_of(values: Tensor) -> Activity:
-    """Statistics of one batch of activations [tokens, neurons]."""
+def activity_of(values: Tensor, *, above: float = 0.1) -> Activity:
+    """Statistics of one batch of activations [tokens, neurons]; a neuron is active `above` that absolute value."""
     values = values.detach().clamp(-LIMIT, LIMIT).double()
-    mean = values.mean(0)
-    return Activity(values.shape[0], mean, (values - mean).square().sum(0), values.abs().mean(0))
+    mean, sizes = values.mean(0), values.abs()
+    return Activity(
+        values.shape[0], mean, (values - mean).square().sum(0), sizes.mean(0), (sizes > above).sum(0).double()
+    )
 
 
 def merge(left: Activity, right: Activity) -> Activity:
@@ -68,6 +72,7 @@ def merge(left: Activity, right: Activity) -> Activity:
         mean=left.mean + change * (right.count / count),
         squares=left.squares + right.squares + change.square() * (left.count * right.count / count),
         magnitude=left.magnitude + (right.magnitude - left.magnitude) * (right.count / count),
+        active=left.active + right.active,
     )
 
 
@@ -79,6 +84,7 @@ def record_activity(
     *,
     tokens: Literal["all", "answer"],
     batch: int,
+    above: float = 0.1,
 ) -> tuple[dict[Modality, dict[str, Activity]], int]:
     """Statistics by modality and layer, and the number of samples that went through the model: each one once.
 
@@ -96,7 +102,7 @@ def record_activity(
             loaded = encoder.batch([samples[key] for key in shard]).to(device)
             kept = before_answer(loaded.labels) if tokens == "answer" else loaded.inputs["attention_mask"].bool()
             caught: dict[str, Activity] = {}
-            hooks = list(_watch(model, layers, kept, caught))
+            hooks = list(_watch(model, layers, kept, caught, above))
             try:
                 with torch.no_grad():
                     network(loaded.inputs, loaded.labels)
@@ -119,7 +125,7 @@ def before_answer(labels: Tensor) -> Tensor:
 
 
 def _watch(
-    model: nn.Module, layers: Iterable[Layer], kept: Tensor, caught: dict[str, Activity]
+    model: nn.Module, layers: Iterable[Layer], kept: Tensor, caught: dict[str, Activity], above: float
 ) -> Iterable[RemovableHandle]:
     for layer in layers:
         linear = model.get_submodule(layer.linear)
@@ -127,7 +133,7 @@ def _watch(
         def catch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, layer: Layer = layer) -> None:
             values = inputs[0] if layer.side == "input" else output
             rows = values[kept] if layer.text else values.reshape(-1, values.shape[-1])
-            part = activity_of(rows)
+            part = activity_of(rows, above=above)
             caught[layer.name] = merge(caught[layer.name], part) if layer.name in caught else part
 
         yield linear.register_forward_hook(catch)

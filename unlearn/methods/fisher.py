@@ -1,6 +1,7 @@
 """Diagonal Fisher information: mean squared gradients of the weights that move, sample by sample or batch by batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -77,6 +78,47 @@ def sample_fisher(
         model.zero_grad(set_to_none=True)
     found = {name: total / len(samples) for name, total in fisher.items()}
     return {name: (total - mean[name].square()).clamp(min=0) for name, total in found.items()} if centred else found
+
+
+def summed_gradients(
+    network: nn.Module, encoder: Encoder, samples: Mapping[str, TrainingSample], *, batch: int
+) -> dict[str, Tensor]:
+    """Sum over samples of the gradient of each sample's mean NLL, by name of trained linear weight, fp32, with signs.
+
+    It does not depend on how the samples fall into batches; dropout is off.
+    """
+    model = bare(network)
+    total = {
+        f"{name}.weight": torch.zeros_like(layer.weight, dtype=torch.float32)
+        for name, layer in trained_linears(model).items()
+    }
+    training = network.training
+    network.eval()
+    try:
+        for keys in counted("saliency", _shards(sorted(samples), batch)):
+            torch.autograd.backward([_sample_losses(network, encoder, [samples[key] for key in keys]).sum()])
+            for name, held in total.items():
+                if (found := model.get_parameter(name).grad) is not None:
+                    held += found.float()
+            model.zero_grad(set_to_none=True)
+    finally:
+        network.train(training)
+        model.zero_grad(set_to_none=True)
+    return total
+
+
+@contextmanager
+def only_moving(model: nn.Module, chosen: Iterable[Tensor]) -> Iterator[None]:
+    """Within it the chosen weights alone require a gradient; afterwards all do that did before."""
+    wanted = {id(weight) for weight in chosen}
+    before = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    for weight in model.parameters():
+        weight.requires_grad_(id(weight) in wanted)
+    try:
+        yield
+    finally:
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(before[name])
 
 
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]

@@ -26,6 +26,8 @@ from unlearn.training.checkpoints import trainable, write_tensors
 
 TINY = 1e-15
 """Added to both Fishers, as published, so that their ratio exists where both are zero."""
+NAMED = ("proj", "fc", "linear", "mlp", "qkv")
+"""Parts of names of the weights that the published mask is taken of."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +89,27 @@ def take_mask(network: nn.Module, encoder: Encoder, data: Assigned, numbers: Num
     else:
         forget = sample_fisher(network, encoder, erase, batch=numbers.fisher_batch)
         preserve = sample_fisher(network, encoder, keep_text, batch=numbers.fisher_batch)
-        seen = {key: sample for key, sample in data.retain.items() if sample.modality == "vqa"}
-        vision = {name for name in preserve if ".visual." in name or ".vision_" in name}
-        if vision and seen:
+    seen = {key: sample for key, sample in data.retain.items() if sample.modality == "vqa"}
+    vision = {name for name in preserve if ".visual." in name or ".vision_" in name}
+    if vision and seen and (numbers.fisher == "sample" or numbers.preserve == "both"):
+        if numbers.fisher == "batch":
+            by_sight = batch_fisher(network, encoder, seen, batch=numbers.fisher_batch, seed=seed)
+        else:
             by_sight = sample_fisher(network, encoder, seen, batch=1)
-            preserve |= {name: by_sight[name] for name in vision}
+        preserve |= {name: by_sight[name] for name in vision}
     with torch.no_grad():
         for name, weight in adapter_weights(model).items():
             weight.copy_(initial[name])
-    keep = keep_salient(forget, preserve, threshold=numbers.mask_threshold)
+    masked = forget if numbers.trained == "lora" else {name: each for name, each in forget.items() if is_named(name)}
+    keep = keep_salient(masked, preserve, threshold=numbers.mask_threshold)
     return Mask(keep=keep, initial=initial, base=base, data=data.digest)
+
+
+def is_named(weight: str) -> bool:
+    """Whether a weight is one that the published masks speak of, by its name; norms, embeddings and the output layer,
+    which they do not, move freely.
+    """
+    return any(part in weight for part in NAMED)
 
 
 def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -125,15 +138,16 @@ def check_mask(mask: Mask, model: nn.Module, *, allow_full: bool) -> None:
 
     `allow_full` lets layers through that are kept whole, as the published masks keep every LoRA A.
     """
-    trained: dict[str, Tensor] = {f"{name}.weight": layer.weight for name, layer in trained_linears(model).items()}
-    wrong = sorted(trained.keys() ^ mask.keep.keys())
+    moving = trainable(model)
+    linears = {f"{name}.weight" for name in trained_linears(model)}
+    wrong = sorted(mask.keep.keys() - moving.keys() | {name for name in linears - mask.keep.keys() if is_named(name)})
     if wrong:
         raise BadInput("the saliency mask", f"and the trained weights differ in {wrong[0]}", "take the mask anew")
     for name, share in mask.shares().items():
-        if mask.keep[name].shape != trained[name].shape:
-            found = f"{name} has shape {tuple(mask.keep[name].shape)}, not {tuple(trained[name].shape)}"
+        if mask.keep[name].shape != moving[name].shape:
+            found = f"{name} has shape {tuple(mask.keep[name].shape)}, not {tuple(moving[name].shape)}"
             raise BadInput("the saliency mask", found, "take the mask anew for this model")
-        if share == 0 or (share == 1 and not allow_full):
+        if name in linears and (share == 0 or (share == 1 and not allow_full)):
             found = f"{name} keeps {'nothing' if share == 0 else 'everything'}"
             raise BadInput("the saliency mask", found, "change mask_threshold, or give more forget and retain samples")
 

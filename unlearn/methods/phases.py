@@ -17,7 +17,7 @@ def phase_of(method: Method) -> dict[str, Phase]:
 
 def check_phases(method: Method, numbers: Numbers) -> None:
     """Raise BadInput where a combiner, a mask and an optimiser do not go together, or a combiner has one phase."""
-    if method.prunes:
+    if not method.trains:
         return
     where = f"combine = {numbers.combine} with {method.name}"
     found = set(phase_of(method).values())
@@ -29,6 +29,10 @@ def check_phases(method: Method, numbers: Numbers) -> None:
     if method.masked and numbers.adapter_start != "zero":
         found_there = f"the mask of {method.name} is taken of weights that this start would replace"
         raise BadInput(f"adapter_start = {numbers.adapter_start}", found_there, 'take adapter_start = "zero"')
+    whole = bool(method.terms) and method.masked == frozenset(method.terms)
+    if whole and numbers.trained == "full" and numbers.weight_decay:
+        found_there = "would move the weights that the mask holds"
+        raise BadInput(f"weight_decay with {method.name}, trained = full", found_there, "take weight_decay = 0")
     if numbers.trained == "full" and (numbers.adapter_start != "zero" or numbers.transport_weight):
         asked = "adapter_start" if numbers.adapter_start != "zero" else "transport_weight"
         raise BadInput(f"{asked} with trained = full", "there is no adapter to start or hold", 'take trained = "lora"')

@@ -5,15 +5,27 @@ from dataclasses import replace
 from schemas.errors import BadInput
 from unlearn.losses.terms import TERMS
 from unlearn.methods.rows.answer_rows import ANSWER_ROWS
+from unlearn.methods.rows.edit_rows import EDIT_ROWS
 from unlearn.methods.rows.first_rows import FIRST_ROWS
 from unlearn.methods.rows.geometry_rows import GEOMETRY_ROWS
+from unlearn.methods.rows.guard_rows import GUARD_ROWS
 from unlearn.methods.rows.hidden_rows import HIDDEN_ROWS
 from unlearn.methods.rows.method import Method
 from unlearn.methods.rows.teacher_rows import TEACHER_ROWS
 from unlearn.methods.rows.token_rows import TOKEN_ROWS
 from unlearn.methods.rows.weight_rows import WEIGHT_ROWS
 
-ROWS = (FIRST_ROWS, TOKEN_ROWS, ANSWER_ROWS, TEACHER_ROWS, GEOMETRY_ROWS, HIDDEN_ROWS, WEIGHT_ROWS)
+ROWS = (
+    FIRST_ROWS,
+    TOKEN_ROWS,
+    ANSWER_ROWS,
+    TEACHER_ROWS,
+    GEOMETRY_ROWS,
+    HIDDEN_ROWS,
+    WEIGHT_ROWS,
+    EDIT_ROWS,
+    GUARD_ROWS,
+)
 METHODS: dict[str, Method] = {method.name: method for rows in ROWS for method in rows}
 
 
@@ -47,6 +59,6 @@ def check_own_method(where: str, method: Method, *, code: str) -> Method:
     taken = sorted(set(method.own) & set(TERMS))
     if taken:
         raise BadInput(where, f"own term {taken[0]!r} is called like one of ours", "give it another name")
-    if not method.terms and not method.prunes:
+    if not method.terms and method.trains:
         raise BadInput(where, "the method has no terms", "name at least one")
     return replace(method, code=code, where=where)

@@ -1,5 +1,6 @@
 """LoRA adapters on the language half of a model: added, saved, held to the base they were trained on, and merged."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+_MLP = re.compile(r"\.(mlp|feed_forward|ffn)\.")
+"""In the path of a linear of an MLP."""
+
 
 def add_lora(
     model: "PreTrainedModel",
@@ -29,6 +33,7 @@ def add_lora(
     dropout: float,
     seed: int,
     initial: Literal["kaiming", "gaussian"] = "kaiming",
+    on: Literal["all", "mlp"] = "all",
 ) -> "PreTrainedModel":
     """Freeze the model and put LoRA adapters on the linears of its language half, named by their full paths.
 
@@ -37,6 +42,10 @@ def add_lora(
     from peft import LoraConfig, get_peft_model
 
     paths = language_linears(model, family)
+    if on == "mlp":
+        paths = [path for path in paths if _MLP.search(path)]
+        if not paths:
+            raise BadInput(family.language, "names no linear of an MLP", 'take adapter_on = "all"')
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
@@ -108,10 +117,14 @@ def save_plain(loaded: LoadedModel, folder: Path, *, precision: torch.dtype | No
     """Write the merged model with processor and template; returns its precision and how many tensors it has.
 
     `precision` None is that in which it was loaded. Of the generation configuration tokens alone are kept, with the end
-    of turn among the ends, so that what serves the folder decodes as an evaluation does.
+    of turn among the ends, so that what serves the folder decodes as an evaluation does. Raises BadInput for what acts
+    on prompts and not on weights.
     """
     from transformers import GenerationConfig
 
+    if loaded.live is not None:
+        found_there = "has steering or a guard over it, which is no change of weights"
+        raise BadInput(loaded.path, found_there, "evaluate the run itself, or serve its base with the guard before it")
     model = merged(loaded)
     nn.Module.to(model, precision or model.dtype)
     end = loaded.processor.tokenizer.convert_tokens_to_ids(loaded.family.form.end_of_turn)

@@ -78,6 +78,12 @@ class Encoder:
         self._texts: dict[tuple[str, str, Signature], Encoded] = {}
         self._frames: dict[Signature, list[Frame]] = {}
 
+    @property
+    def end_token(self) -> int:
+        """The first token of what ends an answer."""
+        end = self._form.end_of_turn or self._processor.tokenizer.eos_token
+        return int(self._processor.tokenizer(end, add_special_tokens=False)["input_ids"][0])
+
     def batch(self, samples: Sequence[TrainingSample]) -> Batch:
         """The samples as one batch, text-only and image samples mixed; raises BadInput for one that cannot be cut."""
         if not samples:

@@ -16,6 +16,7 @@ from unlearn.models.families import Family
 from unlearn.models.settling import narrowed
 from unlearn.rows.features import PictureFeatures
 from unlearn.rows.layout import Extent, Packed, Shown, extent_of, pack, row_limit
+from unlearn.rows.live import Live
 from unlearn.rows.pattern import Pattern
 from unlearn.rows.steering import Steering, positions_for
 
@@ -57,12 +58,14 @@ class AnswerModel(nn.Module):
     and not that of the prompt and its image tokens. Wrappers such as DDP go around this module.
     """
 
-    def __init__(self, model: "PreTrainedModel", family: Family) -> None:
+    def __init__(self, model: "PreTrainedModel", family: Family, *, live: Live | None = None) -> None:
         super().__init__()
         self.model = model
         self.family = family
         self._steering = Steering(core_model(model), language=family.language, pattern=family.pattern)
         self._features: PictureFeatures | None = None
+        self.live = live
+        """What acts within the passes prompt by prompt; samples then do not share rows."""
 
     def forward(
         self, inputs: Mapping[str, Tensor], labels: Tensor, pictures: Sequence[Shown] | None = None
@@ -73,13 +76,20 @@ class AnswerModel(nn.Module):
         `pictures` of the samples, samples of one picture share its tokens, where the family can: the same logits.
         """
         positions, kept = answer_window(labels)
+        if self.live is not None:
+            with self.live.prompts(inputs, positions[:, 0]):
+                return self._picked(inputs, None, partial(_take, positions=positions)), kept
         if pictures is not None and self.family.pattern is not None and self.packs():
             return self._packed(inputs, labels, pictures, self.family.pattern, positions), kept
         return self._picked(inputs, None, partial(_take, positions=positions)), kept
 
     def packs(self) -> bool:
         """Whether samples share rows. A dropout would draw once for what they share and not once for each."""
-        return self.family.pattern is not None and not (self.training and any(map(_drops, self.model.modules())))
+        return (
+            self.live is None
+            and self.family.pattern is not None
+            and not (self.training and any(map(_drops, self.model.modules())))
+        )
 
     @contextmanager
     def keeping_pictures(self, *, capacity: int | None = None) -> Iterator[None]:

@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 from schemas.errors import BadInput, first_line
+from schemas.records.interventions import Intervention
 from unlearn.models.adapter_loading import check_finite, load_adapter
 from unlearn.models.anatomy import check_decoder
 from unlearn.models.families import Family
 from unlearn.models.model_folder import check_adapter, check_model_folder
 from unlearn.models.processors import load_processor
 from unlearn.models.settled import family_key, settled
+from unlearn.rows.live import Live
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -37,6 +39,10 @@ class LoadedModel:
     path: str
     key: str = ""
     """By which what was found out about it is kept; see unlearn.models.settled."""
+    live: Live | None = None
+    """What acts within its forward passes (unlearn/interventions)."""
+    guards: tuple[Intervention, ...] = ()
+    """What is asked before it; gates of theirs are in `live`."""
 
 
 def quiet_bars() -> None:

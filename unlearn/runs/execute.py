@@ -10,9 +10,10 @@ from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
 from schemas.storage.tables import Record
 from unlearn.answers.groups import write_answers
+from unlearn.interventions.neurons import Pruned, blocks, prune, restore, write_pruned
 from unlearn.methods.activations import record_activity
-from unlearn.methods.manu import Pruned, blocks, choose, combined_scores, layers_of, prune, restore, write_pruned
-from unlearn.methods.mmunlearner import Mask, check_mask, load_mask, save_mask, take_mask
+from unlearn.methods.manu import choose, combined_scores, contrast_scores, layers_of
+from unlearn.methods.mmunlearner import Mask, load_mask, save_mask
 from unlearn.models.adapters import save_adapter
 from unlearn.models.forward import bare, core_model
 from unlearn.runs.before_first_step import answers_of, known_digest, objective_of
@@ -34,6 +35,8 @@ from unlearn.training.loop import Outcome, Step, train
 from unlearn.training.optimisers import Optimisation
 from unlearn.training.probes import Probe
 from unlearn.training.processes import wait_for_all, writes
+from unlearn.weights.penalties import drop_small_groups
+from unlearn.weights.saliency import check_saliency, saliency_mask
 from unlearn.weights.starts import Start, apply_start, load_start, save_start, take_start
 
 log = logging.getLogger(__name__)
@@ -151,10 +154,10 @@ def _mask(ready: Prepared) -> Mask:
     if path.is_file():
         mask = load_mask(path, base=ready.base, data=ready.data.digest)
     else:
-        mask = take_mask(ready.network, ready.encoder, ready.data, ready.numbers, base=ready.base, seed=ready.seed)
+        mask = saliency_mask(ready.network, ready.encoder, ready.data, ready.numbers, base=ready.base, seed=ready.seed)
         if writes():
             save_mask(path, mask)
-    check_mask(mask, bare(ready.network), allow_full=ready.numbers.fisher == "batch")
+    check_saliency(mask, bare(ready.network), ready.numbers)
     return mask
 
 
@@ -179,6 +182,10 @@ def _finish(ready: Prepared, record: RunRecord, outcome: Outcome, *, seconds: fl
     best = last
     if outcome.best_step is not None and (ready.out / BEST).is_dir():
         load_weights(ready.out / BEST, bare(ready.network))
+        best = probe(ready.network, ready.encoder, asked)
+    if ready.numbers.group_drop:
+        dropped = drop_small_groups(bare(ready.network), ready.numbers.group_drop)
+        log.info("the adapter is taken off %d blocks that it hardly changed", dropped)
         best = probe(ready.network, ready.encoder, asked)
     if writes():
         _save(ready)
@@ -270,12 +277,16 @@ def _candidates(ready: Prepared) -> tuple[list[Pruned], dict[str, int]]:
     activity, seen = {}, {}
     for name, samples in (("forget", data.forget), ("retain", data.retain)):
         activity[name], seen[name] = record_activity(
-            ready.network, ready.encoder, samples, layers, tokens=numbers.prune_tokens, batch=numbers.batch
+            ready.network, ready.encoder, samples, layers, tokens=numbers.prune_tokens, batch=numbers.batch,
+            above=numbers.prune_active,
+        )  # fmt: skip
+    if numbers.prune_score == "contrast":
+        scores = contrast_scores(activity["forget"], activity["retain"])
+    else:
+        published = [layer.name for layer in layers if layer.text] if numbers.prune_unit == "output" else None
+        scores = combined_scores(
+            activity["forget"], activity["retain"], published_streams=published, normalize=numbers.prune_normalize
         )
-    published = [layer.name for layer in layers if layer.text] if numbers.prune_unit == "output" else None
-    scores = combined_scores(
-        activity["forget"], activity["retain"], published_streams=published, normalize=numbers.prune_normalize
-    )
     return [
         Pruned(
             unit=numbers.prune_unit,

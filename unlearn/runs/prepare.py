@@ -88,14 +88,14 @@ def prepare(
     loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
     inner = loaded.model
     _check_trainable(loaded, method, modality)
-    if method.prunes:
+    if not method.trains:
         inner.requires_grad_(False)
     elif numbers.trained == "full":
         inner.requires_grad_(True)
     else:
         inner = add_lora(
             inner, loaded.family, rank=numbers.rank, alpha=numbers.alpha, dropout=numbers.dropout, seed=seed,
-            initial=numbers.adapter_initial,
+            initial=numbers.adapter_initial, on=numbers.adapter_on,
         )  # fmt: skip
         if (method.masked and numbers.fisher == "sample") or numbers.adapter_start == "null-space":
             freeze_first_matrices(inner)
@@ -124,7 +124,7 @@ def prepare(
 def _check_trainable(loaded: LoadedModel, method: Method, modality: Modalities) -> None:
     """Raise BadInput for a family whose training differs, or whose batches hold texts or pictures alone."""
     family, where = loaded.family, f"model type {loaded.family.model_type}"
-    if family.why_untrained and not method.prunes:
+    if family.why_untrained and method.trains:
         raise BadInput(where, family.why_untrained, "unlearn from another family")
     if not (family.mixed and family.form.stacked) and modality == "both":
         found = "takes no batch of texts and pictures together"
@@ -154,7 +154,7 @@ def _settle(
     check_phases(method, numbers)
     if "boundary" in method.terms and numbers.matched == 0:
         numbers = numbers.model_copy(update={"matched": 1})
-    if memory is not None and not method.prunes:
+    if memory is not None and method.trains:
         needed = estimate(batch=1, length=1, rank=numbers.rank if numbers.trained == "lora" else None)
         if needed.total > memory:
             raise BadInput("--memory", f"is {memory / 1e9:g} GB, and one token takes {needed.line()}", "give more")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import JsonValue, ValidationError
 
 from schemas.errors import BadInput
+from schemas.records.interventions import Intervention, beneath
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
 from schemas.vocabulary import Setting
@@ -19,6 +20,8 @@ from unlearn.training.log import LOG_FILE
 from unlearn.training.probes import Asked, Probe
 
 if TYPE_CHECKING:
+    from unlearn.interventions.parts import Part
+    from unlearn.interventions.stack import Laid
     from unlearn.models.loading import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -89,12 +92,23 @@ class RunRecord(Record):
     mask_kept: float | None = None
     """Share of trained weights that the saliency mask lets masked terms move."""
     pruned_share: float | None = None
+    swept: str = ""
+    """What a maker varied, in words, and `chosen` the value that was kept."""
+    chosen: float | None = None
     sweep: dict[str, Probe] = {}
-    """MANU: what each share of pruned neurons led to."""
+    """What each share of pruned neurons, or each value that a maker tried, led to."""
+    made_s: float | None = None
+    """Seconds that a maker's statistics took, without the probes of what it tried."""
+    bytes: int | None = None
+    """Of the tensors that a maker left."""
     samples_seen: dict[str, int] = {}
-    """MANU: samples that went through the model to score neurons, by set; each once."""
-    outcome: Literal["", "adapter", "weights", "pruned"] = ""
-    """What the run left: a folder of that name, or pruned.json."""
+    """Samples that went through the model for statistics, by set."""
+    outcome: Literal["", "adapter", "weights", "pruned", "interventions"] = ""
+    """What the run left: a folder of that name, pruned.json or interventions.json."""
+    after: str = ""
+    """Folder of the earlier run that it was laid upon, seen from its own; "" if it was made on its base alone."""
+    beneath: str = ""
+    """Digest of the base with all that earlier runs left, where there was one."""
 
     @property
     def made_of(self) -> dict[str, JsonValue]:
@@ -178,20 +192,86 @@ def base_for(folder: Path, model: str) -> str:
 
 def open_run(folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False) -> "LoadedModel":
     """The model that a run left behind, on its base. Raises BadInput for an unfinished run or another base."""
-    from unlearn.methods.manu import prune, read_pruned
+    return open_stack(folder, base, device=device, trust_remote_code=trust_remote_code).model
+
+
+def open_stack(
+    folder: Path, base: str, *, device: str = "cpu", trust_remote_code: bool = False, weights_only: bool = False
+) -> "Laid":
+    """What a run and the runs that it came after left, laid over the base in order, lowest first.
+
+    `weights_only` leaves out what changes no weights: what a thief of the weights gets. Raises BadInput for a run that
+    is unfinished, missing from the chain or not what it was, and for another base.
+    """
+    from unlearn.interventions.stack import Laid, lay_above
     from unlearn.models.loading import load_model
 
-    record = read_record(folder)
-    if record is None or not record.outcome:
-        found = "holds no run" if record is None else "holds a run that has not finished"
-        raise BadInput(str(folder), found, "finish it with ppubench unlearn --resume, or name another folder")
-    if record.outcome == "weights":
-        return load_model(folder / WEIGHTS, device=device, trust_remote_code=trust_remote_code)
-    found_base = base_digest(base, known=record.base)
-    if found_base != record.base:
-        raise BadInput(str(folder), f"belongs to weights {record.base}, but {base} has {found_base}", "name its base")
-    adapter = folder / ADAPTER if record.outcome == "adapter" else None
-    loaded = load_model(base, adapter=adapter, device=device, trust_remote_code=trust_remote_code)
+    start, digest, parts = stack_of(folder, base)
+    loaded = load_model(start, device=device, trust_remote_code=trust_remote_code)
+    chosen = [part for part in parts if part.intervention.on_weights or not weights_only]
+    return lay_above(Laid(loaded, loaded, digest), chosen)
+
+
+def stack_of(folder: Path, base: str) -> "tuple[str, str, list[Part]]":
+    """Where the weights lie that a run's stack lies on, their digest, and the parts of all runs in its chain.
+
+    The weights are the base's, or those of the last run of the chain that left whole ones. Nothing large is loaded.
+    """
+    runs = chain(folder)
+    whole = max((number for number, (_, record) in enumerate(runs) if record.outcome == "weights"), default=None)
+    if whole is None:
+        start, under = base, runs[-1][1].base
+        if (found_base := base_digest(base, known=under)) != under:
+            raise BadInput(str(folder), f"belongs to weights {under}, but {base} has {found_base}", "name its base")
+    else:
+        runs, start = runs[whole + 1 :], str(runs[whole][0] / WEIGHTS)
+        under = base_digest(start)
+    digest = under
+    found: list[Part] = []
+    for place, record in runs:
+        if record.beneath not in ("", digest):
+            problem = f"was made on {record.beneath}, but what lies beneath it is {digest}"
+            raise BadInput(str(place), problem, "put back the earlier run as it was, or make this one again")
+        found += parts_of(place, record, under=digest)
+        digest = beneath(under, [part.intervention for part in found])
+    return start, under, found
+
+
+def chain(folder: Path) -> "list[tuple[Path, RunRecord]]":
+    """A finished run with the runs that it came after, the first one first.
+
+    Raises BadInput for a folder without a run, an unfinished one, and an earlier one that is not there.
+    """
+    found: list[tuple[Path, RunRecord]] = []
+    place: Path | None = folder
+    while place is not None:
+        record = read_record(place)
+        if record is None or not record.outcome:
+            problem = "holds no run" if record is None else "holds a run that has not finished"
+            if found:
+                raise BadInput(str(found[0][0]), f"came after {place}, which {problem}", "put the earlier run back")
+            raise BadInput(str(place), problem, "finish it with ppubench unlearn --resume, or name another folder")
+        if any(place.resolve() == other.resolve() for other, _ in found):
+            raise BadInput(str(place), "came after itself", "mend `after` in its run.json")
+        found.insert(0, (place, record))
+        place = place / record.after if record.after else None
+    return found
+
+
+def parts_of(folder: Path, record: RunRecord, *, under: str) -> "list[Part]":
+    """What a run left, as parts of a stack; `under` is the digest of what they lie on. Whole weights are no parts."""
+    from unlearn.interventions.edits import zeroed_tensors
+    from unlearn.interventions.files import read_stack
+    from unlearn.interventions.neurons import read_pruned
+    from unlearn.interventions.parts import Part, stacked
+
+    if record.outcome == "interventions":
+        return read_stack(folder, beneath=under)
+    if record.outcome == "adapter":
+        return stacked(under, [Part(Intervention(kind="adapter", form="peft"), folder=folder / ADAPTER)])
     if record.outcome == "pruned":
-        prune(loaded.model, read_pruned(folder / PRUNED, base=record.base), loaded.family)
-    return loaded
+        pruned = read_pruned(folder / PRUNED, base=record.base)
+        numbers: dict[str, JsonValue] = {"unit": pruned.unit, "share": pruned.share}
+        made = Intervention(kind="edit", form="zeroed", numbers=numbers)
+        return stacked(under, [Part(made, zeroed_tensors(pruned))])
+    return []

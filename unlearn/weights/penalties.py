@@ -1,6 +1,7 @@
 """Penalties on weights: no sample enters, so they are taken once a step, whatever pieces it is cut into."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -8,7 +9,7 @@ import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
-from unlearn.presets import Numbers
+from unlearn.presets import GroupNorm, Numbers
 from unlearn.training.gradients import Penalty
 from unlearn.weights.starts import adapted_linears, base_weight, matrices
 
@@ -24,7 +25,50 @@ def penalties_of(model: nn.Module, numbers: Numbers, *, basis: Mapping[str, Tens
         found["transport"] = partial(
             _transports, layers, numbers.transport_weight, numbers.transport_directions, seed
         )  # fmt: skip
+    if numbers.group_weight:
+        found["groups"] = partial(_groups, layers, numbers.group_weight, numbers.group_norm)
     return found
+
+
+def group_squares(layers: Mapping[str, LoraLinear], *, norm: GroupNorm) -> dict[str, Tensor]:
+    """How much the adapter holds in each block, squared, by the block's path (GS-LoRA, arXiv 2403.11530).
+
+    "factors" is the sum of squares of all its A and B, as published, which A's random start keeps from 0; "product"
+    that of B A, which the model sees.
+    """
+    squares: dict[str, list[Tensor]] = {}
+    for name, layer in layers.items():
+        first, second = matrices(layer)
+        if norm == "factors":
+            square = first.square().sum() + second.square().sum()
+        else:  # tr(A^T B^T B A) = sum((B^T B) * (A A^T)), [rank, rank] each
+            square = ((second.T @ second) * (first @ first.T)).sum() * layer.scaling["default"] ** 2
+        squares.setdefault(block_of(name), []).append(square)
+    return {block: torch.stack(each).sum().clamp(min=0) for block, each in sorted(squares.items())}
+
+
+def block_of(path: str) -> str:
+    """The numbered layer that a linear lies in, by its path; the path itself where it lies in none."""
+    found = re.match(r"(.*?\.\d+)\.", path)
+    return found.group(1) if found else path
+
+
+def _groups(layers: Mapping[str, LoraLinear], weight: float, norm: GroupNorm, step: int) -> Tensor:
+    """Sum of the groups' norms; smoothed at 0, where a root has no gradient."""
+    return weight * (torch.stack(list(group_squares(layers, norm=norm).values())) + 1e-12).sqrt().sum()
+
+
+def drop_small_groups(model: nn.Module, share: float) -> int:
+    """Take the adapter off the blocks whose norm is below `share` of the largest; returns how many blocks."""
+    layers = adapted_linears(model)
+    norms = {block: float(square.detach()) ** 0.5 for block, square in group_squares(layers, norm="product").items()}
+    largest = max(norms.values(), default=0.0)
+    small = {block for block, norm in norms.items() if norm < share * largest}
+    with torch.no_grad():
+        for name, layer in layers.items():
+            if block_of(name) in small:
+                matrices(layer)[1].zero_()
+    return len(small)
 
 
 def overlap(second: Tensor, basis: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from schemas.errors import BadInput
 from unlearn.data import Assigned
-from unlearn.methods.fisher import sample_fisher
+from unlearn.methods.fisher import only_moving, sample_fisher
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 from unlearn.presets import Numbers
@@ -158,19 +158,11 @@ def _fishers(
     network: nn.Module, encoder: Encoder, data: Assigned, numbers: Numbers, moved: list[Tensor], *, centred: bool
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Fisher of some weights, sample by sample, on the forget and on the retain set; what is trained stays so."""
-    model = bare(network)
-    chosen = {id(weight) for weight in moved}
-    before = {name: weight.requires_grad for name, weight in model.named_parameters()}
-    for weight in model.parameters():
-        weight.requires_grad_(id(weight) in chosen)
-    try:
+    with only_moving(bare(network), moved):
         forget, retain = (
             sample_fisher(network, encoder, samples, batch=numbers.fisher_batch, centred=centred)
             for samples in (data.forget, data.retain)
         )
-    finally:
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(before[name])
     return forget, retain
 
 

@@ -22,6 +22,7 @@ from tests.servers.ports import own_port
 from tests.servers.waiting import wait_while_running
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
+from unlearn.methods.table import METHODS
 from unlearn.runs.record import RunRecord, open_run, read_record
 from unlearn.training.callbacks import frontier_score
 from unlearn.training.checkpoints import run_lock
@@ -38,7 +39,11 @@ SMALL: dict[str, JsonValue] = {
 
 
 FITTING: dict[str, dict[str, JsonValue]] = {
-    "manu": {"prune_shares": [0.1, 0.3]}, "null-space": {"null_share": 0.3}, "reglu-ga": {"overlap_rank": 4},
+    "manu": {"prune_shares": [0.1, 0.3]}, "manu-contrast": {"prune_shares": [0.1]},
+    "ssd": {"tried": [1.1, 1.3]}, "task-vector": {"tried": [0.5, 1.0]}, "msa": {"tried": [1.0]},
+    "asru-redirect": {"tried": [3.0]}, "alphaedit": {"tried": [1.0], "value_steps": 3, "null_share": 0.3},
+    "zerounlearn": {"tried": [0.5], "value_steps": 3}, "curate": {"tried": [0.2]}, "null-space": {"null_share": 0.3},
+    "reglu-ga": {"overlap_rank": 4},
 }  # fmt: skip
 """Numbers without which a method does not fit so small a model."""
 
@@ -87,7 +92,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("method", "published"),
-    [("gd", False), ("manu", False)]
+    [("gd", False), ("manu", False), ("manu-contrast", False)]
+    + [(name, False) for name, method in METHODS.items() if method.makes]
     + [(name, True) for name in ("ga", "kl", "npo", "bao-gd", "bao-mmunlearner", "manu", "po")],
 )
 def test_a_method_runs_to_its_end_and_leaves_a_model_that_opens(
@@ -95,13 +101,17 @@ def test_a_method_runs_to_its_end_and_leaves_a_model_that_opens(
 ) -> None:
     record = run(world, base, tmp_path, method, steps=3, published=published, overrides=FITTING.get(method))
     assert record == read_record(tmp_path)
-    assert record.outcome in ("adapter", "pruned", "weights")
+    assert record.outcome in ("adapter", "pruned", "weights", "interventions")
     assert record.best is not None
     opened = open_run(tmp_path, str(base))
     before = load_file(base / "model.safetensors")
     moved = [name for name, weight in opened.model.named_parameters() if "lora" not in name and name in before]
-    assert record.outcome == "adapter" or any(
-        not torch.equal(before[name], opened.model.get_parameter(name)) for name in moved
+    acts_on_prompts = METHODS[method].kind in ("steering", "guard")
+    assert acts_on_prompts == (opened.live is not None)
+    assert (
+        acts_on_prompts
+        or record.outcome == "adapter"
+        or any(not torch.equal(before[name], opened.model.get_parameter(name)) for name in moved)
     )
 
 

@@ -7,22 +7,14 @@ import pytest
 import torch
 
 from schemas.errors import BadInput
+from schemas.vocabulary import Modality
 from tests.worlds.tiny_models import BUILDERS, tiny_qwen
 from tests.worlds.unlearn_world import write_world
 from unlearn.data import read_samples
+from unlearn.interventions.neurons import Pruned, blocks, prune, read_pruned, restore, write_pruned
 from unlearn.methods.activations import Activity, Layer, activity_of, before_answer, merge, record_activity
-from unlearn.methods.manu import (
-    Pruned,
-    blocks,
-    choose,
-    combined_scores,
-    importance,
-    layers_of,
-    prune,
-    read_pruned,
-    restore,
-    write_pruned,
-)
+from unlearn.methods.manu import choose, combined_scores, contrast, contrast_scores, importance, layers_of
+from unlearn.methods.table import METHODS
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
 from unlearn.models.loading import LoadedModel, load_model
@@ -34,7 +26,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 
 def activity(mean: list[float], squares: list[float], magnitude: list[float], count: int = 4) -> Activity:
-    return Activity(count, *(torch.tensor(values, dtype=torch.float64) for values in (mean, squares, magnitude)))
+    found = (mean, squares, magnitude, [0.0] * len(mean))
+    return Activity(count, *(torch.tensor(values, dtype=torch.float64) for values in found))
 
 
 def test_statistics_of_merged_batches_equal_those_of_all_tokens_at_once() -> None:
@@ -54,6 +47,27 @@ def test_importance_of_hand_worked_statistics() -> None:
     # forget: |a| 2, std sqrt(16/4) = 2, rms sqrt(4 + 0) = 2; retain: |a| 1, std 1, rms 1 -> 2 (2-1) three times = 6.
     forget, retain = activity([0.0], [16.0], [2.0]), activity([0.0], [4.0], [1.0])
     assert importance(forget, retain).item() == pytest.approx(6.0, abs=1e-3)
+
+
+def test_the_printed_contrast_of_one_neuron_is_worked_by_hand() -> None:
+    multi, text = activity_of(torch.tensor([[1.0], [3.0]])), activity_of(torch.tensor([[1.0], [1.0]]))
+    assert METHODS["manu-contrast"].prunes
+    # |2-1|/3 + 0 + sqrt(1 + 0) + sqrt((10-2)/12)
+    assert contrast(multi, text).item() == pytest.approx(2.1498, abs=1e-4)
+
+
+def test_the_contrast_score_is_that_of_forget_over_that_of_retain() -> None:
+    forget: dict[Modality, dict[str, Activity]] = {
+        "vqa": {"a": activity_of(torch.tensor([[1.0], [3.0]]))}, "qa": {"a": activity_of(torch.tensor([[1.0], [1.0]]))}
+    }  # fmt: skip
+    same: dict[Modality, dict[str, Activity]] = {"vqa": forget["qa"], "qa": forget["qa"]}
+    assert contrast_scores(forget, forget)["a"].item() == pytest.approx(1.0, abs=1e-5)
+    assert contrast_scores(forget, same)["a"].item() > 1e5  # nothing to tell on retain
+
+
+def test_a_contrast_of_one_modality_is_refused() -> None:
+    with pytest.raises(BadInput, match="holds qa, and the contrast is of qa and vqa"):
+        contrast_scores({"qa": {}}, {"qa": {}})
 
 
 def test_normalized_scores_have_mean_zero_in_each_layer() -> None:

@@ -42,6 +42,15 @@ FIRST_ROWS: tuple[Method, ...] = (
         ours=("Several shares of neurons are tried and the best by the frontier rule is kept.",),
     ),
     Method(
+        "manu-contrast", "MANU by its paper's score: neurons whose contrast of multimodal and text inputs is of the "
+        "forget set", prunes=True, paper=MANU, kind="pruning", needs_also=("retain",), verified=False,
+        ours=(
+            "Several shares of neurons are tried and the best by the frontier rule is kept.",
+            "Neurons that text does not reach, as the vision tower's, have zeros for text.",
+            "The formula is read in another paper that prints it; the row manu has that of code in use.",
+        ),
+    ),
+    Method(
         "bao-gd",
         "Gradient difference with the boundary term within each subject (BAO)",
         ("ascent", "descent", "boundary"),

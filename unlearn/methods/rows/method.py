@@ -11,7 +11,7 @@ from unlearn.losses.terms import TERMS
 
 Kind = Literal[
     "likelihood", "preference", "refusal", "distillation", "boundary", "gradients", "hidden states", "weights",
-    "optimiser", "pruning",
+    "optimiser", "pruning", "edit", "steering", "guard",
 ]  # fmt: skip
 """What a method works on."""
 Need = Literal["retain", "reference", "refusal texts", "other answers", "second teacher", "hidden states", "pictures"]
@@ -47,6 +47,8 @@ class Method:
     terms: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     prunes: bool = False
+    makes: str = ""
+    """Name of the maker that computes what it leaves (unlearn/methods/makers/table.py); "" for one that trains."""
     own: Mapping[str, Term] = field(default_factory=dict, hash=False)
     numbers: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
     """Numbers of unlearn/presets.py instead of the preset's; what the user types on the command line wins."""
@@ -65,6 +67,11 @@ class Method:
     """Choices that the paper leaves open or that we take otherwise, one sentence each."""
     cost: float | None = None
     """Seconds of a step over those of gd, measured on a CPU with benchmarks/train_step.py; None if not measured."""
+
+    @property
+    def trains(self) -> bool:
+        """Weights are moved along a loss; else they are pruned, or an intervention is computed."""
+        return not self.prunes and not self.makes
 
     def term(self, name: str) -> Term:
         """The term of that name: the method's own, or one of the table."""

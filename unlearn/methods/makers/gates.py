@@ -1,0 +1,59 @@
+"""Gates made of forget prompts: states of the untouched target, held to a rate of false fires on retain prompts."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from schemas.records.interventions import GateRecord
+from unlearn.interventions.gates import calibrated, scores, share
+from unlearn.losses.bao import matched_subjects
+from unlearn.methods.makers.maker import Gate, Given
+from unlearn.methods.makers.states import prompt_means
+
+log = logging.getLogger(__name__)
+
+
+def gate_layer(given: Given) -> int:
+    """The layer whose states gates read: the middle one, which has seen picture and question."""
+    return given.depth(0.5)
+
+
+def forget_gate(
+    given: Given, states: tuple[Tensor, Tensor], *, centroids: Tensor | None = None, false_fire: float | None = None
+) -> Gate:
+    """The gate and its tensors. `states` are those of forget and retain prompts, [n, hidden] each, by sorted keys.
+
+    Every forget prompt is stored, or the `centroids` of clusters of them. The threshold lets at most `false_fire` of
+    the retain prompts through, those of the forgotten subjects among them, as none of them is stored.
+    """
+    forget, retain = states
+    mean = retain.mean(0)
+    stored = forget if centroids is None else centroids
+    positives, negatives = (scores(each, stored, mean).max(1).values for each in states)
+    rate = given.numbers.false_fire if false_fire is None else false_fire
+    gate = calibrated(
+        GateRecord(source="hidden", layer=gate_layer(given), pool="mean"), positives, negatives, false_fire=rate
+    )
+    matched = _matched(given)
+    fires = dict(gate.fires)
+    if bool(matched.any()):
+        fires["matched"] = share(negatives[matched], gate.threshold)
+    log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in fires.items()))
+    parts = {"gate.centroids": stored.float(), "gate.mean": mean.float()}
+    return gate.model_copy(update={"fires": fires}), parts
+
+
+def gate_states(given: Given) -> tuple[Tensor, Tensor]:
+    """States of forget and of retain prompts that a gate reads, means over each prompt, [n, hidden] each."""
+    layer = gate_layer(given)
+    forget, retain = (prompt_means(given, each, [layer])[layer] for each in (given.data.forget, given.data.retain))
+    return forget, retain
+
+
+def _matched(given: Given) -> Tensor:
+    """[retain samples] bool, by sorted keys: of subjects that have forget samples too."""
+    subjects = [sample.subject_id for sample in given.data.forget.values()]
+    both = matched_subjects(subjects, [sample.subject_id for sample in given.data.retain.values()])
+    rows = [given.data.retain[key].subject_id in both for key in sorted(given.data.retain)]
+    return torch.tensor(rows, dtype=torch.bool)
