@@ -98,8 +98,11 @@ class Running:
 
 def _requests(
     wanted: EvaluateRequest, hub: Path, evaluated: Evaluated, cut: Slice, own: tuple[Metric, ...]
-) -> tuple[Request, Request]:
-    """What is asked without the attack, and what is asked under it: the same where there is none."""
+) -> tuple[Request | None, Request]:
+    """What is asked without the attack, and what is asked under it: the same where there is none.
+
+    An attack of questions of its own, such as RWKU's, changes none that could be asked without it.
+    """
     attack, adopted = wanted.attack, read_adopted(hub)
     benchmark = adopted.kind if adopted else ""
     request = Request(
@@ -123,7 +126,11 @@ def _requests(
     if attack is None or attack in MODEL_ATTACKS:
         extras = {"utility": wanted.utility, "identity": wanted.identity}
         return plain, with_extras(replace(plain, attack=attack), **extras)
-    return plain, with_questions(request, allow_missing=wanted.allow_missing)
+    under = with_questions(request, allow_missing=wanted.allow_missing)
+    if {each.key for each in plain.questions}.isdisjoint(each.key for each in under.questions):
+        note = f"No recovery: {attack} asks questions of its own, which are not asked without it."
+        return None, replace(under, notes=(*under.notes, note))
+    return plain, under
 
 
 def _evaluate(request: Request, plain: Request | None, out: Path, running: Running) -> EvaluationRecord:

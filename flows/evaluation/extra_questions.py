@@ -60,14 +60,14 @@ UTILITY_SEED = 7
 def identity_questions(
     questions: Iterable[EvalQuestion], facts: Iterable[AskedFact], *, by_subject: bool
 ) -> list[EvalQuestion]:
-    """One "who is this person?" per subject with a picture. Only where whole subjects are forgotten has it a role.
+    """One "who is this person?" per subject with a picture and a name. Only where whole subjects are forgotten has it a role.
 
     Right is the name in any of its forms (flows.evaluation.extra_questions), and what the dataset's facts give as a
     further name.
     """
     shown: dict[str, EvalQuestion] = {}
     for question in questions:
-        if question.picture is not None:
+        if question.picture is not None and question.subject:  # adopted benchmarks may name nobody
             shown.setdefault(question.subject_id, question)
     names = {subject: [question.subject] for subject, question in sorted(shown.items())}
     for fact in facts:

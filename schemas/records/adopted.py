@@ -56,6 +56,9 @@ class AdoptedPerson(Record):
     lessons: tuple[AdoptedLesson, ...] = ()
 
 
+NO_PICTURE = "a question with a picture of somebody whose picture is missing"
+
+
 @dataclass
 class LeftOut:
     """Items that could not be taken, counted by reason while the people are read."""
@@ -65,6 +68,21 @@ class LeftOut:
     def add(self, reason: str) -> None:
         """Count one item."""
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def without_picture(self, person: AdoptedPerson) -> AdoptedPerson:
+        """The person; one without a picture keeps only what is asked and taught without one, and the rest is counted."""
+        if person.picture is not None:
+            return person
+        for question in person.questions:
+            if question.modality == "vqa":
+                self.add(NO_PICTURE)
+        return person.model_copy(
+            update={
+                "views": (),
+                "questions": tuple(each for each in person.questions if each.modality == "qa"),
+                "lessons": tuple(each for each in person.lessons if each.modality == "qa"),
+            }
+        )
 
 
 @dataclass(frozen=True)

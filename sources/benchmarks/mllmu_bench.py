@@ -79,8 +79,11 @@ def _people(folder: BenchmarkFolder, left_out: LeftOut) -> Iterator[AdoptedPerso
     with PictureStore() as store:
         if VIEWS in folder.configs:
             for row in folder.rows(VIEWS, ("ID", "images")):
-                for value in row.listed("images")[:MOST_VIEWS]:
-                    store.add(row.text("ID"), folder.picture(row, "images", value))
+                shown = [folder.picture(row, "images", value) for value in row.listed("images")]
+                for _ in range(shown.count(None)):
+                    left_out.add("a further picture that is null")
+                for picture in [each for each in shown if each is not None][:MOST_VIEWS]:
+                    store.add(row.text("ID"), picture)
         for row in once(folder.rows(PEOPLE, _COLUMNS), left_out):
             yield _person(folder, row, row.text("ID"), store.of(row.text("ID"))[: store.fewest], left_out)
     if CELEBRITIES in folder.configs:
@@ -97,18 +100,22 @@ def _person(
     if row.has("question") and row.has("answer"):
         profile = partial(AdoptedLesson, sample_id=f"{subject_id}-profile", modality="vqa")
         lessons.append(profile(question=row.text("question"), answer=row.text("answer")))
-    return AdoptedPerson(
-        subject_id=subject_id,
-        subject="",
-        picture=folder.picture(row, "image", row.cells.get("image")),
-        views=views,
-        questions=questions,
-        lessons=tuple(lessons),
+    return left_out.without_picture(
+        AdoptedPerson(
+            subject_id=subject_id,
+            subject="",
+            picture=folder.picture(row, "image", row.cells.get("image")),
+            views=views,
+            questions=questions,
+            lessons=tuple(lessons),
+        )
     )
 
 
 def _choices(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[AdoptedQuestion]:
     by_kind = row.mapping("Classification_Task")
+    if not by_kind:
+        left_out.add("a person without anything in Classification_Task")
     for name, items in by_kind.items():
         modality = modality_named(name)
         for number, item in enumerate(items if isinstance(items, list | tuple) else ()):

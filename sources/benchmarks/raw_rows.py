@@ -1,16 +1,19 @@
 """Rows of a benchmark's configs, streamed from Parquet, JSON and JSON lines, with the place that messages name."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from schemas.dataset.folder import damaged, undecodable
 from schemas.errors import BadInput
 from sources.benchmarks.literals import parse_literal
-from sources.hub.published_layout import data_configs
+from sources.hub.published_layout import data_configs, data_suffix
 
-SUFFIXES = frozenset({".parquet", ".json", ".jsonl"})
+SUFFIXES = frozenset({".parquet", ".json", ".jsonl", ".json.gz", ".jsonl.gz"})
 _BATCH = 50
 _AGAIN = "fetch the benchmark again, or check its version"
 
@@ -34,8 +37,10 @@ class RawRow:
         return "" if value is None else str(value).strip()
 
     def mapping(self, column: str) -> Mapping[str, object]:
-        """A cell that is a dictionary, or spells one."""
+        """A cell that is a dictionary, or spells one; empty where it is null."""
         value = self._literal(column)
+        if value is None or value == "":
+            return {}
         if not isinstance(value, Mapping):
             raise self.bad(column, f"holds a {type(value).__name__} where a dictionary is expected")
         return {str(name): each for name, each in value.items()}
@@ -78,8 +83,10 @@ class BenchmarkFolder:
         self.path = path
         named: dict[str, list[Path]] = {}
         for file in sorted(path.rglob("*")):
-            if file.suffix in SUFFIXES and ".git" not in file.parts:
-                named.setdefault(file.parent.name if file.suffix == ".parquet" else file.stem, []).append(file)
+            suffix = data_suffix(file)
+            if suffix in SUFFIXES and ".git" not in file.parts:
+                stem = file.name.removesuffix(suffix)
+                named.setdefault(file.parent.name if suffix == ".parquet" else stem, []).append(file)
         self._files = {**named, **data_configs(path, SUFFIXES)}
         if not self._files:
             raise BadInput(str(path), "holds no Parquet, JSON or JSON lines file", "name a clone of a benchmark")
@@ -96,8 +103,13 @@ class BenchmarkFolder:
         for file in self._files[config]:
             yield from _parquet(file, columns) if file.suffix == ".parquet" else _json(file)
 
-    def picture(self, row: RawRow, column: str, value: object) -> bytes:
-        """An encoded picture: bytes, a struct with bytes or path, or a path in the folder. URLs are not fetched."""
+    def picture(self, row: RawRow, column: str, value: object) -> bytes | None:
+        """An encoded picture: bytes, a struct with bytes or path, or a path in the folder. URLs are not fetched.
+
+        None where the cell is null, or a struct of nulls alone.
+        """
+        if value is None or (isinstance(value, Mapping) and not any(value.values())):
+            return None
         content = value.get("bytes") if isinstance(value, Mapping) else value
         path = value.get("path") if isinstance(value, Mapping) else value
         if not isinstance(content, bytes) and isinstance(path, str) and path:
@@ -138,27 +150,37 @@ def _parquet(file: Path, columns: Sequence[str] | None) -> Iterator[RawRow]:
 
 
 def _json(file: Path) -> Iterator[RawRow]:
-    """Rows of a JSON list, or of JSON lines: the first character tells which."""
-    with file.open(encoding="utf-8-sig") as opened:
+    """Rows of a JSON list, or of JSON lines: the first character tells which. Compressed files are read as they are."""
+    zipped = file.suffix == ".gz"
+    try:
+        with gzip.open(file, "rt", encoding="utf-8-sig") if zipped else file.open(encoding="utf-8-sig") as opened:
+            yield from _json_rows(file, opened)
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(str(file), f"does not decompress ({error})", _AGAIN) from error
+
+
+def _json_rows(file: Path, opened: TextIO) -> Iterator[RawRow]:
+    head = opened.read(1)
+    while head.isspace():
         head = opened.read(1)
-        while head.isspace():
-            head = opened.read(1)
-        opened.seek(0)
-        if head == "[":
+    opened.seek(0)
+    if head == "[":
+        try:
+            content = json.load(opened)
+        except json.JSONDecodeError as error:
+            raise BadInput(str(file), f"is no JSON ({error})", _AGAIN) from error
+        for number, cells in enumerate(content):
+            yield _json_row(f"{file}, item {number}", cells)
+        return
+    for number, line in enumerate(opened, start=1):
+        if line.strip():
             try:
-                content = json.load(opened)
-            except ValueError as error:
-                raise BadInput(str(file), f"is no JSON ({error})", _AGAIN) from error
-            for number, cells in enumerate(content):
-                yield _json_row(f"{file}, item {number}", cells)
-            return
-        for number, line in enumerate(opened, start=1):
-            if line.strip():
-                try:
-                    cells = json.loads(line)
-                except ValueError as error:
-                    raise BadInput(f"{file}, line {number}", f"is no JSON ({error})", _AGAIN) from error
-                yield _json_row(f"{file}, line {number}", cells)
+                cells = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BadInput(f"{file}, line {number}", f"is no JSON ({error})", _AGAIN) from error
+            yield _json_row(f"{file}, line {number}", cells)
 
 
 def _json_row(where: str, cells: object) -> RawRow:

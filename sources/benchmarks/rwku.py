@@ -72,11 +72,15 @@ def _people(folder: BenchmarkFolder, ids: Mapping[str, str], left_out: LeftOut) 
             person = row.text("subject")
             if person not in ids:
                 raise row.bad("subject", f"is {person!r}, who is not in forget_target")
-            found = _question(row, level, task, f"{ids[person]}{suffix}", counted)
-            if found is None:
+            if not (row.text("query") and row.text("answer")):
                 left_out.add(f"a question of {level} without question or answer")
-            else:
-                questions[f"{ids[person]}{suffix}"].append(found)
+                continue
+            attack = _attack(row) if level == "forget_level3" else ""
+            if attack is None:
+                left_out.add(f"an adversarial question of the unknown type {row.text('type')!r}")
+                continue
+            subject_id = f"{ids[person]}{suffix}"
+            questions[subject_id].append(_question(row, level, task, subject_id, counted, attack))
     for subject_id, own in sorted(questions.items()):
         yield AdoptedPerson(
             subject_id=subject_id,
@@ -86,9 +90,9 @@ def _people(folder: BenchmarkFolder, ids: Mapping[str, str], left_out: LeftOut) 
         )
 
 
-def _question(row: RawRow, level: str, task: Task, subject_id: str, counted: _Counted) -> AdoptedQuestion | None:
-    if not (row.text("query") and row.text("answer")):
-        return None
+def _question(
+    row: RawRow, level: str, task: Task, subject_id: str, counted: _Counted, attack: str
+) -> AdoptedQuestion:
     return AdoptedQuestion(
         sample_id=counted.next(subject_id, level),
         task=task,
@@ -96,12 +100,11 @@ def _question(row: RawRow, level: str, task: Task, subject_id: str, counted: _Co
         question=row.text("query"),
         answer=row.text("answer"),
         group=level,
-        attack=_attack(row) if level == "forget_level3" else "",
+        attack=attack,
     )
 
 
-def _attack(row: RawRow) -> str:
+def _attack(row: RawRow) -> str | None:
+    """The attack of an adversarial question's type; None where it is none of the nine."""
     name = "rwku_" + re.sub(r"[^a-z]+", "_", row.text("type").casefold()).strip("_")
-    if name not in RWKU_ATTACKS:
-        raise row.bad("type", f"is {row.text('type')!r}, not one of the attack types of the benchmark")
-    return name
+    return name if name in RWKU_ATTACKS else None

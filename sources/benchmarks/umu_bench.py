@@ -49,17 +49,21 @@ def _person(folder: BenchmarkFolder, row: RawRow, subject_id: str, left_out: Lef
     questions = tuple(_questions(row, subject_id, left_out))
     lessons = [each.lesson for each in questions if each.task == "generation"]
     lessons += [*_pairs(row, "MM_QA", "vqa", subject_id), *_pairs(row, "UM_QA", "qa", subject_id)]
-    return AdoptedPerson(
-        subject_id=subject_id,
-        subject="",
-        picture=folder.picture(row, "image", row.cells.get("image")),
-        questions=questions,
-        lessons=tuple(lessons) if taught else (),
+    return left_out.without_picture(
+        AdoptedPerson(
+            subject_id=subject_id,
+            subject="",
+            picture=folder.picture(row, "image", row.cells.get("image")),
+            questions=questions,
+            lessons=tuple(lessons) if taught else (),
+        )
     )
 
 
 def _questions(row: RawRow, subject_id: str, left_out: LeftOut) -> Iterator[AdoptedQuestion]:
     for task, column in _COLUMN_OF.items():
+        if not row.mapping(column):
+            left_out.add(f"a person without anything in {column}")
         for form, items in row.mapping(column).items():
             if form not in _MODALITIES:
                 raise row.bad(column, f"has a part {form!r} beside unimodal and muitimodal")

@@ -16,12 +16,17 @@ _SPLIT_PLACES = ("data/split", "split", "splits", ".")
 PARQUET = frozenset({".parquet"})
 
 
+def data_suffix(file: Path) -> str:
+    """How a data file's name ends: `.parquet`, or `.json.gz` with both halves where it is compressed."""
+    return "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
+
+
 def data_configs(folder: Path, suffixes: Collection[str] = PARQUET) -> dict[str, tuple[Path, ...]]:
     """Data files by config, as the card's `configs` say; without a card, by the folder that they lie in."""
     found = _configs_of_card(folder / "README.md", suffixes)
     if not found:
         for file in sorted(folder.rglob("*")):
-            if file.suffix in suffixes:
+            if data_suffix(file) in suffixes:
                 found.setdefault(file.parent.name, []).append(file)
     return {name: tuple(dict.fromkeys(files)) for name, files in sorted(found.items()) if files}
 
@@ -118,4 +123,4 @@ def _patterns(value: object) -> list[str]:
 def _matches(folder: Path, pattern: str, suffixes: Collection[str]) -> list[Path]:
     if pattern.startswith(("/", "..")) or "://" in pattern:
         return []
-    return [file for file in sorted(folder.glob(pattern)) if file.suffix in suffixes]
+    return [file for file in sorted(folder.glob(pattern)) if data_suffix(file) in suffixes]

@@ -1,9 +1,11 @@
 """Adopting MLLMU-Bench, UMU-Bench, RWKU and TOFU: what becomes of their rows, and what is refused."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
@@ -182,6 +184,8 @@ def test_an_attack_of_rwku_is_evaluated_on_the_forgotten(adopted: dict[str, Path
     record = evaluated(adopted["rwku"], base, tmp_path, ratio=30, attack="rwku_role_playing")
     asked = [row.n for row in record.metrics if row.metric == "accuracy" and row.role == "forget"]
     assert asked[0] == 1
+    assert "No recovery: rwku_role_playing asks questions of its own, which are not asked without it." in record.notes
+    assert record.failed_plain == 0
 
 
 def test_neighbours_of_rwku_are_kept_when_everybody_is_forgotten(adopted: dict[str, Path]) -> None:
@@ -333,11 +337,47 @@ def test_a_forget_set_of_another_version_is_refused(tmp_path: Path) -> None:
     assert "forgets 1 of 20 questions of author 002" in refused(source, tmp_path / "out")
 
 
-def test_an_attack_type_that_is_not_known_is_refused(tmp_path: Path) -> None:
+def test_an_attack_type_that_is_not_known_is_left_out_and_counted(tmp_path: Path) -> None:
     source = write_rwku(tmp_path / "source")
     row = {"subject": "Person A", "query": "?", "answer": "!", "level": "3", "type": "bribery"}
     (source / "forget_level3.json").write_text(json.dumps([row]))
-    assert "is 'bribery', not one of the attack types" in refused(source, tmp_path / "out")
+    left_out = adopt(str(source), tmp_path / "out").left_out
+    assert left_out == {"an adversarial question of the unknown type 'bribery'": 1}
+
+
+@pytest.mark.parametrize(("cells", "left"), [({"image": None}, 1), ({"Cloze": None}, 1), ({"Classify": ""}, 1)])
+def test_a_null_cell_of_a_person_is_counted_and_the_rest_is_taken(
+    tmp_path: Path, cells: dict[str, object], left: int
+) -> None:
+    source = write_umu_bench(tmp_path / "source")
+    whole = {**umu_row(1), **cells}
+    write_parquet(source, "Full_Set", [whole, umu_row(2)], pictures={"image": PICTURE})
+    counts = adopt(str(source), tmp_path / "out").left_out
+    assert len(counts) == left
+    assert any(row.subject_id == "001" for row in rows(tmp_path / "out", "ppu_eval_generation"))
+
+
+def test_a_null_among_further_pictures_is_counted_and_the_others_are_views(tmp_path: Path) -> None:
+    source = write_mllmu_bench(tmp_path / "source", views=1)
+    shown = [{"ID": "001", "images": [None, {"bytes": picture_of(2), "path": None}]}]
+    write_parquet(source, "Test_Set", shown, pictures={"images": pa.list_(PICTURE)})
+    assert adopt(str(source), tmp_path / "out").left_out == {"a further picture that is null": 1}
+    assert rows(tmp_path / "out", "cross_image_complete_r10", "image_002")[0].picture == picture_of(2)
+
+
+def test_compressed_json_is_read_as_it_is(tmp_path: Path) -> None:
+    source = write_tofu(tmp_path / "source")
+    whole = adopt(str(source), tmp_path / "plain")
+    for file in source.glob("*.json"):
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert adopt(str(source), tmp_path / "out").rows == whole.rows
+
+
+def test_json_that_is_not_utf8_is_refused_by_its_name(tmp_path: Path) -> None:
+    source = write_tofu(tmp_path / "source")
+    (source / "world_facts.json").write_bytes('{"question": "Où?", "answer": "x"}'.encode("latin-1"))
+    assert "world_facts.json: is not UTF-8" in refused(source, tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_refused_with_the_kinds(tmp_path: Path) -> None:
