@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from curation.facts.accepted_answers import Reading, Unread, read_value
 from curation.facts.careers import WORKING, has_retired, impossible_date
-from curation.facts.fact_candidates import Draft, Unasked, fact_drop, main_drafts
+from curation.facts.fact_candidates import PLACES, Draft, Unasked, fact_drop, main_drafts
+from curation.facts.linked_entities import contains_place
 from curation.facts.properties import Property, PropertyTable
 from curation.facts.qualifier_drafts import qualifier_drafts
 from curation.facts.qualifier_roles import load_qualifiers
@@ -163,7 +164,10 @@ def _sort_all(
         if statement.rank == "preferred" and statement.statement_id not in too_fine:
             ranked.setdefault(statement.property_id, []).append(statement)
     for statement, row, judged in judgements:
-        _sort_in(into, statement, row, judged, ranked.get(row.id, ()), subject)
+        above = ranked.get(row.id, ())
+        if isinstance(judged, Candidate) and row.answer in PLACES and contains_place(judged.reading, above, values):
+            above = ()  # who was born in a quarter was born in its town
+        _sort_in(into, statement, row, judged, above, subject)
         if into.drops and into.drops[-1].item == statement.statement_id:
             _keep_apart(into, into.drops[-1].reason, statement, row, judged, values, table)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+from curation.facts.accepted_answers import Reading
 from curation.facts.properties import PropertyTable
 from curation.facts.value_kinds import kind_of, reached
-from schemas.records.entities import Entity, ItemValue, QuantityValue, Value
+from schemas.records.entities import Entity, ItemValue, QuantityValue, Statement, Value
 
 CONTAINERS = ("P131", "P17")
 """Located in the administrative entity, country."""
@@ -56,6 +57,20 @@ def further_places(people: Iterable[Entity], values: Mapping[str, Entity], table
     around = reached(small, values, up=("P131",)) - set(small)
     wanted = {up for qid in around if qid in values for up in values[qid].items("P131")} | around
     return wanted - set(values)
+
+
+def contains_place(place: Reading, others: Iterable[Statement], values: Mapping[str, Entity]) -> bool:
+    """Whether a place contains each of the places that other statements name, or is a town beside parts of towns."""
+    named = [each.value.qid for each in others if isinstance(each.value, ItemValue)]
+    return bool(named) and all(
+        qid != place.value_id
+        and (place.value_id in reached([qid], values, up=CONTAINERS[:1]) or (_is_part(qid, values) and not place.kind))
+        for qid in named
+    )
+
+
+def _is_part(qid: str, values: Mapping[str, Entity]) -> bool:
+    return kind_of("place", values.get(qid), values) == "part"
 
 
 def containers(places: Iterable[str], values: Mapping[str, Entity]) -> list[str]:

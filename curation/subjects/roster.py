@@ -56,11 +56,15 @@ QID = re.compile(r"Q[1-9]\d*")
 
 _ADDRESS = re.compile(
     r"(?:(?:https?:)?(?://)?(?:www\.|m\.)?wikidata\.org/"
-    r"(?:(?:wiki|entity)/(?:Special:Entity(?:Data|Page)/|Item:)?|w/index\.php\?title=(?:Item:)?)|wd:|d:|wikidata:)?"
+    r"(?:(?:wiki|entity)/(?:Special:Entity(?:Data|Page)/|Item:)?|w/index\.php\?title=(?:Item:)?)|wd:|d:|wikidata:|item:)?"
     r"(Q[1-9][0-9]*)(?:\.json)?/?(?:[?#&].*)?",
     re.IGNORECASE,
 )
-_OTHER_ENTITY = re.compile(r"[PL][1-9][0-9]*")
+_OTHER_ENTITY = re.compile(r"[PL][1-9][0-9]*|[Qq]0[0-9]*|[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_LISTED = re.compile(r"(?:[-*•–+]|\d+[.)])[ \t]+")
+"""How a line of a list begins."""
+_LINKED = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<address>[^)\s]*)\)|(?P<name>.+?)\s*[(\[](?P<id>[Qq][1-9]\d*)[)\]]")
+"""A link in Markdown, and a name with its item in brackets."""
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins."""
@@ -227,10 +231,15 @@ def _check_head(path: Path, number: int, head: list[str]) -> None:
 
 
 def _bare(path: Path, number: int, cell: str) -> RosterLine:
-    qid = qid_of(cell)
+    cell = _LISTED.sub("", cell.strip(_UNSEEN), count=1)
+    linked = _LINKED.fullmatch(cell)
+    name = (linked["text"] or linked["name"] or "") if linked else ""
+    qid = qid_of((linked["address"] or linked["id"] or "") if linked else cell)
+    if qid:
+        return RosterLine(line=number, qid=qid, name="" if qid_of(name) else name)
     if _OTHER_ENTITY.fullmatch(cell):
-        raise BadInput(f"{path}, line {number}", f"{cell} is no item", "write a person's id as Q42, or the name")
-    return RosterLine(line=number, qid=qid) if qid else RosterLine(line=number, name=cell.strip(_UNSEEN))
+        raise BadInput(f"{path}, line {number}", f"{cell[:80]} is no item", "write a person's id as Q42, or the name")
+    return RosterLine(line=number, name=cell)
 
 
 def _line(path: Path, number: int, head: list[str], cells: list[str]) -> RosterLine:

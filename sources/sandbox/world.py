@@ -56,7 +56,7 @@ __all__ = [
     "make_world",
 ]
 
-VERSION = 2
+VERSION = 3
 """Raised when the same arguments give another world."""
 BAND = "Q903000001"
 """A musical group: no human, so no selection returns it."""

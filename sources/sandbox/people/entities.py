@@ -131,6 +131,7 @@ PROPERTY_LABELS: dict[str, tuple[str, str]] = {
     "P1411": ("nominated for", "wikibase-item"),
     "P1412": ("languages spoken, written or signed", "wikibase-item"),
     "P1449": ("nickname", "monolingualtext"),
+    "P1429": ("has pet", "wikibase-item"),
     "P1477": ("birth name", "monolingualtext"),
     "P1480": ("sourcing circumstances", "wikibase-item"),
     "P1534": ("end cause", "wikibase-item"),

@@ -480,6 +480,33 @@ def test_a_borough_is_asked_for_and_its_city_accepted(tmp_path: Path) -> None:
     assert [answer.text for answer in built.of("Q1", "P19")[0].accepted] == ["Eastgate", "Rivertown"]
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_town_is_accepted_beside_a_preferred_part_of_it(tmp_path: Path, inside: bool) -> None:
+    around = [claim("P131", "Q952")] if inside else []
+    quarter = thing("Q51", "Eastgate", claim("P31", "Q123705"), *around)
+    town = thing("Q952", "Rivertown", claim("P31", "Q515"))
+    places = claim("P19", "Q51", rank="preferred"), claim("P19", "Q952")
+    built = build_of(tmp_path, person("Q1", "Bo Field", *places), quarter, town)
+    assert {answer.text for answer in built.of("Q1", "P19")[0].accepted} == {"Eastgate", "Rivertown"}
+
+
+def test_another_town_beside_a_preferred_one_is_outranked(tmp_path: Path) -> None:
+    towns = [thing(f"Q{qid}", name, claim("P31", "Q515")) for qid, name in ((51, "Arnvik"), (52, "Belmora"))]
+    places = claim("P19", "Q51", rank="preferred"), claim("P19", "Q52")
+    built = build_of(tmp_path, person("Q1", "Bo Field", *places), *towns)
+    assert [answer.text for answer in built.of("Q1", "P19")[0].accepted] == ["Arnvik"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "offered"), [("Q47168", "place/region"), ("Q165", "place/water"), ("Q6256", "place/country")]
+)
+def test_options_of_a_county_a_sea_and_a_country_are_of_their_kind(tmp_path: Path, kind: str, offered: str) -> None:
+    place = thing("Q50", "Arnvik Sound", claim("P31", kind))
+    built = build_of(tmp_path, person("Q1", "Bo Field", claim("P19", "Q50")), place)
+    options = set(built.options(built.of("Q1", "P19")[0])) - {"Arnvik Sound"}
+    assert options < set(load_properties().fallback[offered])
+
+
 def test_the_coarser_of_two_places_is_accepted_where_one_is_preferred_as_the_most_precise(tmp_path: Path) -> None:
     places = claim("P19", "Q51", rank="preferred", P7452="Q71536040"), claim("P19", "Q952")
     built = build_of(tmp_path, person("Q1", "Bo Field", *places), thing("Q51", "Eastgate"), thing("Q952", "Rivertown"))

@@ -196,3 +196,30 @@ def test_a_table_that_cannot_be_meant_is_refused_with_its_separator(content: byt
     path.write_bytes(content)
     with pytest.raises(BadInput, match=found):
         read_roster(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Item:Q42", ""), ("[Q42](https://www.wikidata.org/wiki/Q42)", ""), ("* Q42", ""), ("- wd:q42", ""),
+        ("1. Q42", ""), ("Douglas Adams (Q42)", "Douglas Adams"),
+        ("[Douglas Adams](https://www.wikidata.org/wiki/Q42)", "Douglas Adams"),
+    ],
+)  # fmt: skip
+def test_an_item_on_a_line_as_people_copy_it_is_read(line: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "people.txt").write_text(f"{line}\n")
+    [found] = read_roster(tmp_path / "people.txt")
+    assert (found.qid, found.name) == ("Q42", name)
+
+
+@pytest.mark.parametrize("line", ["Q0", "L42", "https://en.wikipedia.org/wiki/Douglas_Adams", "- Q007"])
+def test_what_is_no_item_and_no_name_is_refused(line: str, tmp_path: Path) -> None:
+    (tmp_path / "people.txt").write_text(f"{line}\n")
+    with pytest.raises(BadInput, match="is no item"):
+        read_roster(tmp_path / "people.txt")
+
+
+@pytest.mark.parametrize("line", ["Sam Clerk (swimmer)", "Jean-Luc Roe", "50 Cent"])
+def test_a_name_with_a_bracket_a_dash_or_a_number_stays_a_name(line: str, tmp_path: Path) -> None:
+    (tmp_path / "people.txt").write_text(f"{line}\n")
+    assert read_roster(tmp_path / "people.txt")[0].name == line
