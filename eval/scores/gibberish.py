@@ -17,7 +17,8 @@ _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
 _SOUND_MIXED = re.compile(
-    r"\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?", re.ASCII
+    r"\d+(?:m|ft|h)\d{1,2}|\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?",
+    re.ASCII,
 )
 """Letters and digits together that are a word: "21st", "1980s", "183cm", "MI6"."""
 _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")

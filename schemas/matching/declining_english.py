@@ -216,6 +216,7 @@ DECLINES = re.compile(
         r"\btoo (?:\w+ )?(?:blurry|blurred|dark|small|vague|unclear|ambiguous|low|grainy|broad|general|personal"
         r"|private|sensitive|obscure"
         r"|pixelated|far away)\b",
+        r"\b(?:struggling|struggle|trying|failing|hard pressed) to (?:recall|remember|think of|place|come up|answer)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
