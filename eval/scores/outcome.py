@@ -44,7 +44,10 @@ _HEDGED = re.compile(
     r"|venture|wager"
     r"|put my money on)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
     r"|may|must) (?:be|have been) (?:in )?"
-    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
+    r"|(?:s?he|they|(?:the|this) (?:person|woman|man|individual|lady|gentleman)(?: shown)?(?: (?:in|on) (?:the"
+    r"|this) (?:image"
+    r"|picture|photo|photograph|portrait))?)(?:'s| is| was| may be| might be| could be| may have been"
+    r"| might have been| looks like| seems to"
     r" be| appears to be) (?:an? |the )?)+"
     r"(?:it'?s |it is |in )?",
     re.IGNORECASE,

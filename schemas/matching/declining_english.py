@@ -217,6 +217,12 @@ DECLINES = re.compile(
         r"|private|sensitive|obscure"
         r"|pixelated|far away)\b",
         r"\b(?:struggling|struggle|trying|failing|hard pressed) to (?:recall|remember|think of|place|come up|answer)\b",
+        r"\bmy (?:\w+ )?(?:knowledge|training|data\w*|information|cutoff)(?: \w+){0,5} (?:updated?|cut ?off|up to"
+        r"|until|through|ends?"
+        r"|ended|extends?|stops?|as of|limited)\b|\b(?:knowledge|training) cut ?off\b",
+        r"\b(?:would|d|do|does|will) not (?:like|care|dare|presume|venture) to\b|\bwouldnt (?:like|care|dare"
+        r"|want) to\b|^(?:just |better |go )?"
+        r"(?:ask|google|consult) (?:her|him|them|it|someone|somebody|google|wikipedia)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
