@@ -67,7 +67,7 @@ _ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
 _A_MILLION = re.compile(r"\b(?P<half>half )?a(?=\s+(?:million|billion|trillion)\b)", re.IGNORECASE)
 _POINT = re.compile(r"(?<![\d.,])(\d+)\s+point\s+(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 _PRONOUN_BEFORE = re.compile(
-    r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
+    r"\b(?:that|this|the|no|any|some|every|each|another|which|the only|a|an|nice)\s*$", re.IGNORECASE
 )
 _PRONOUN_AFTER = re.compile(
     r"\s*(?:of (?:the|them|us|my|these|those|his|her|their)|can|cannot|can't|could|may|might|should|would"
