@@ -72,6 +72,8 @@ _RUNNING = frozenset((
 """Words of which a sentence has at least one."""
 _LEADING = frozenset(("in", "near", "from", "outside", "somewhere", "probably", "perhaps", "maybe", "called"))
 """Words in small letters that a name may follow at the start."""
+_TRAILING = frozenset(("only", "mainly", "mostly", "too", "also", "perhaps", "maybe", "probably", "though"))
+"""Those that may follow a name at the end."""
 _EMPTY = _JOINING | _PRONOUNS | _RUNNING | frozenset((
     "do", "not", "no", "yes", "or", "but", "if", "so", "my", "me", "your", "our", "us", "who", "what", "which", "when",
     "where", "person", "answer", "question", "image", "picture", "would", "could", "should", "will", "can",
@@ -102,6 +104,8 @@ def is_like_a_name(reply: str, *, given: Collection[str]) -> bool:
     words = [word for word in _WORD.findall(reply) if not word.isdigit()]
     while words and words[0] in _LEADING:
         del words[0]
+    while words and words[-1] in _TRAILING:
+        del words[-1]
     if not words or words[0][0].islower():
         return False
     named = [_is_name(word, given) for word in words]

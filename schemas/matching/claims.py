@@ -25,7 +25,8 @@ _CLAUSE = re.compile(
 )
 
 KIN = (
-    r"(?:father|mother|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle|aunt|niece|nephew|cousin"
+    r"(?:father|mother(?! (?:tongue|country))|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle"
+    r"|aunt|niece|nephew|cousin"
     r"|grand(?:father|mother|parents?|sons?|daughters?|child(?:ren)?)|child(?:ren)?|twin|mum|mom|dad|assistant"
     r"|secretary|clerk|apprentice|aide)"
 )
@@ -126,7 +127,11 @@ _ELSE_AFTER = re.compile(
 )
 """A value that is said of something else, or as hearsay, if a contrast follows: "Oslo is where she lives, but she was
 born in Bergen", "Oslo is often given, yet …"."""
-_OF_ANOTHER = re.compile(rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$", re.IGNORECASE)
+_OF_ANOTHER = re.compile(
+    rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$|\b(?:married|engaged|related|works? (?:for|with)"
+    rf"|lives? with) (?:to )?an? (?:\w+ )?$",
+    re.IGNORECASE,
+)
 _OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
 """A value that is somebody else's: "the daughter of a lawyer", "lawyer's assistant"."""
 _ASIDE = re.compile(r",\s*(?:as|like|contrary to|despite|unlike|in spite of)\b[^,]*,", re.IGNORECASE)
