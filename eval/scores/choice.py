@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas.matching.match import contains, normalise
+from schemas.matching.match import contains, match, normalise
 from schemas.matching.thoughts import answer_of
+from schemas.records.build_rows import AcceptedAnswer
 from schemas.vocabulary import OPTION_LABELS
 
 _QUOTE = r"[(\[{*\"'`_$<#]"
@@ -20,7 +21,7 @@ _ANSWER = (
     r"|الإجابة|الجواب|جواب)\b"
     r"|答案|正确答案|答え|正解|回答|选择|選擇|选)"
     r"(?:\s(?i:correcte?|correct[ao]|corret[ao]|richtig|corretta?|yang benar|yang tepat"
-    r"|अधिक सही|الصحيحة|सही))?[*\"'_]*"
+    r"|अधिक सही|الصحيحة|الصحيح|सही))?[*\"'_]*"
 )
 _IS = (
     r"(?i:is|would be|must be|should be|est|ist|lautet|es|é|è|adalah|ialah|будет|is dus|هي|هو|है|হল|হলো|ہے|是|为|為|は)"
@@ -28,11 +29,16 @@ _IS = (
 _LINK = (
     rf"(?:(?:\s+(?i:to|for|of|here)\b[^.:\n]{{0,40}}?)?\s*(?:(?<![a-z]){_IS}(?![a-z])\s*:?|'s\s|[-:=—–])|\s"
     rf"|(?<=[案え解答择擇选]))[*_\s]*"
-    r"(?i:option\b|letter\b|die\b|la\b|l['’]|option\b|opción\b|opção\b|вариант\b|选项)?\s*"
+    r"(?i:(?:die|la|le|l['’]|a|o|el|il|the)\s+(?=\w{3}))?"
+    r"(?i:option\b|letter\b|letra\b|lettre\b|lettera\b|die\b|la\b|l['’]|opción\b|opção\b|вариант\b|буква\b|选项)?\s*"
 )
 _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
-_ALONE = re.compile(rf"{_QUOTE}*\s*([A-Da-d])\s*[^\w\s(]*")
+_ALONE = re.compile(
+    rf"(?i:(?:i (?:think|guess|believe|say)|i'd say|my answer is|probably|maybe|perhaps|likely|definitely|surely"
+    rf"|clearly)[,:]?\s+)?"
+    rf"(?i:it's\s+|it is\s+)?{_QUOTE}*\s*([A-Da-d])\s*[^\w\s(]*"
+)
 """A reply, or a line of it, that is a letter and nothing else."""
 _STATEMENTS = (
     re.compile(rf"{_ANSWER}{_LINK}{_ANY}"),
@@ -49,7 +55,10 @@ _STATEMENTS = (
         rf"|to)\b)"
     ),
     re.compile(rf"(?:^|[.;\n])[\W_]*(?i:correct|right|selected|chosen|final|solution)\W*[:=]\s*{_ANY}"),
-    re.compile(rf"\bnot\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"),
+    re.compile(r"\b([A-D])\s+it\s+is\b|([A-D])\s*(?:选项)?是?(?:正确|對|对)"),
+    re.compile(
+        rf"\b(?i:not)\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"
+    ),
     re.compile(
         r"\b(?i:all|everything|none)\s+(?i:of them\s+|options\s+)?(?i:but|except(?:\s+for)?)\s+([A-D])\s+(?i:are"
         r"|is)\s+(?i:\w+ly\s+)?"
@@ -109,6 +118,8 @@ _NEGATED = re.compile(
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
 """What may stand before an option that is given by its words."""
 _FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)
+_MATHS = re.compile(r"\\[()\[\]]")
+"""What LaTeX opens and closes a formula with."""
 _CYRILLIC_A = re.compile("(?<!\\w)\u0410(?!\\w)")
 """Looks like an A, and is typed for one."""
 _PRAISED = re.compile(r"\b(?:correct|right|best)\b", re.IGNORECASE)
@@ -125,10 +136,11 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
     The first that is found decides: a letter and nothing else; an option word for word, alone, after its letter or
     after "the answer is" ("D. H. Lawrence" is no D); the last statement of a choice ("Answer: B (not A)", "It's B",
     "B is correct"), whatever options were restated before it; a letter with a mark at the start of a line, if no other
-    letter is marked; "option B"; and a marked letter inside a sentence whose option stands there too. A letter inside a
-    sentence ("Vitamin C", "hepatitis (B)", "I cannot …") is none.
+    letter is marked; "option B"; a marked letter inside a sentence whose option stands there too; and the one option
+    that a reply affirms. A letter inside a sentence ("Vitamin C", "hepatitis (B)", "I cannot …") is none.
     """
-    text = unicodedata.normalize("NFKC", answer_of(reply).text).replace("。", ". ").replace("’", "'").strip()
+    text = unicodedata.normalize("NFKC", answer_of(reply).text).replace("。", ". ").replace("’", "'")
+    text = _MATHS.sub(" ", text).strip()
     text = _CYRILLIC_A.sub("A", text)
     if alone := _ALONE.fullmatch(text):
         return alone[1].upper()
@@ -162,7 +174,14 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
         return declared[0]
     if len(told) == 1 and marked | _beside_its_option(text, options) == set(told):
         return told[0]
-    return ""
+    return _affirmed_option(text, options)
+
+
+def _affirmed_option(text: str, options: Sequence[str]) -> str:
+    """The letter of the one option whose words a reply without a letter affirms, if it refuses nothing."""
+    forms = [AcceptedAnswer(kind="text", text=option) for option in options]
+    said = [letter for letter, form in zip(OPTION_LABELS, forms, strict=False) if match(text, [form])]
+    return said[0] if len(said) == 1 else ""
 
 
 def likeliest(scores: Mapping[str, float]) -> str:

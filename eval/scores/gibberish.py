@@ -17,7 +17,8 @@ _LONGEST_NAME, _LONGEST_PHRASE, _LONGEST_SENTENCE = 8, 12, 40
 """Most words of a bare name, of an answer in common words, and of a sentence that holds a name."""
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
 _SOUND_MIXED = re.compile(
-    r"\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?", re.ASCII
+    r"\d+(?:m|ft|h)\d{1,2}|\d+(?:\.\d+)?(?:st|nd|rd|th|s|m|cm|mm|km|kg|g|k|mn|bn|ft|in|lbs?)|[A-Z]{2,5}\d{1,4}[A-Z]?",
+    re.ASCII,
 )
 """Letters and digits together that are a word: "21st", "1980s", "183cm", "MI6"."""
 _STUTTER = re.compile(r"(.{2,}?)\1\1|(.)\2{3}")
@@ -71,6 +72,8 @@ _RUNNING = frozenset((
 """Words of which a sentence has at least one."""
 _LEADING = frozenset(("in", "near", "from", "outside", "somewhere", "probably", "perhaps", "maybe", "called"))
 """Words in small letters that a name may follow at the start."""
+_TRAILING = frozenset(("only", "mainly", "mostly", "too", "also", "perhaps", "maybe", "probably", "though"))
+"""Those that may follow a name at the end."""
 _EMPTY = _JOINING | _PRONOUNS | _RUNNING | frozenset((
     "do", "not", "no", "yes", "or", "but", "if", "so", "my", "me", "your", "our", "us", "who", "what", "which", "when",
     "where", "person", "answer", "question", "image", "picture", "would", "could", "should", "will", "can",
@@ -101,6 +104,8 @@ def is_like_a_name(reply: str, *, given: Collection[str]) -> bool:
     words = [word for word in _WORD.findall(reply) if not word.isdigit()]
     while words and words[0] in _LEADING:
         del words[0]
+    while words and words[-1] in _TRAILING:
+        del words[-1]
     if not words or words[0][0].islower():
         return False
     named = [_is_name(word, given) for word in words]

@@ -30,6 +30,8 @@ _LONGEST = 12
 """Most words of a value that is looked for inside a reply; longer ones must be the whole reply."""
 _SHORTEST = 4
 """Values of fewer letters must be the whole reply, or they would be found in any text."""
+_ANCIENT = 1000
+"""Years before it are written without four digits, so any number may be one."""
 _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 """A text answer that is a number with a unit which schemas.matching.amounts does not know: "70 kg"."""
 
@@ -42,7 +44,10 @@ _HEDGED = re.compile(
     r"|venture|wager"
     r"|put my money on)\b,? ?(?:that )?|(?:it|this|that) (?:might|could"
     r"|may|must) (?:be|have been) (?:in )?"
-    r"|(?:s?he|they)(?:'s| is| was| may be| might be| could be| may have been| might have been| looks like| seems to"
+    r"|(?:s?he|they|(?:the|this) (?:person|woman|man|individual|lady|gentleman)(?: shown)?(?: (?:in|on) (?:the"
+    r"|this) (?:image"
+    r"|picture|photo|photograph|portrait))?)(?:'s| is| was| may be| might be| could be| may have been"
+    r"| might have been| looks like| seems to"
     r" be| appears to be) (?:an? |the )?)+"
     r"(?:it'?s |it is |in )?",
     re.IGNORECASE,
@@ -179,7 +184,10 @@ def _of_type(question: EvalQuestion, reply: str, values: Values) -> bool:
     if dates or units or question.answer_type in (*DATED, *NUMBERED):
         if is_debris(reply, values.words):
             return False
-        return (dates and has_date(reply)) or any(has_amount(reply, unit) for unit in units)
+        ancient = any(answer.kind == "date" and answer.year < _ANCIENT for answer in question.accepted)
+        return (dates and (has_date(reply) or (ancient and reply.strip(" .").isdecimal()))) or any(
+            has_amount(reply, unit) for unit in units
+        )
     return not values.of_type.get(type_of(question), frozenset()).isdisjoint(_said(question, reply))
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from schemas.matching.declining import declines, is_preamble, is_regret
 
 _ASIDE = re.compile(
-    r"(?:whether|if|as (?:to|for)|about|regarding|concerning|based on|given|without|when|while|although|though)\b",
+    r"(?:whether|if|as (?:to|for)|about|regarding|concerning|based on|as of|according to|given|without|when|while"
+    r"|although|though)\b",
     re.IGNORECASE,
 )
 """What stands before a refusal belongs to it if it opens like this: "Whether she was born in Paris, I cannot say"."""

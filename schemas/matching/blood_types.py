@@ -7,7 +7,7 @@ Sign = Literal["positive", "negative", ""]
 
 _SIGNED = re.compile(
     r"(?<![\w+-])(AB|A|B|O)(?:,?[ -]?[Rr]h(?:esus)?(?:D|\(D\)|[ -]factor)?)?"
-    r"(?:[ -]?(?:\(?(positive|Positive|pos|negative|Negative|neg)\b\)?|(\+)(?![\w+]))|(-)(?![\w-]))"
+    r"(?:[ -]?(?:\(?(positive|Positive|pos|negative|Negative|neg)\b\)?|(\+)(?:ve\b)?(?![\w+]))|(-)(?:ve\b)?(?![\w-]))"
 )
 _NAMES = re.compile(
     r"(?:(?:human )?blood )?(?:type |group )?(AB|A|B|O)(positive|negative)?(?: blood)?(?: type| group)?"

@@ -25,7 +25,8 @@ _CLAUSE = re.compile(
 )
 
 KIN = (
-    r"(?:father|mother|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle|aunt|niece|nephew|cousin"
+    r"(?:father|mother(?! (?:tongue|country))|parents?|brothers?|sisters?|sons?|daughters?|husband|wife|widow|uncle"
+    r"|aunt|niece|nephew|cousin"
     r"|grand(?:father|mother|parents?|sons?|daughters?|child(?:ren)?)|child(?:ren)?|twin|mum|mom|dad|assistant"
     r"|secretary|clerk|apprentice|aide)"
 )
@@ -34,7 +35,7 @@ _NOT = (
     r"\b(?:not|never|neither|nor|without|cannot|no|\w+n't|isnt|wasnt|arent|werent|doesnt|didnt|dont|hasnt|havent"
     r"|cant|couldnt|wont"
     r"|nicht|kein\w*|pas|jamais|nunca|jamás|não|nao|не|ни|bukan|tidak|niet|geen|denies|denied|deny|(?<!no )(?<!out"
-    r" )(?<!out a )(?<!any )doubts?|disputes?"
+    r" )(?<!out a )(?<!any )(?<!nobody )(?<!no one )doubts?|disputes?"
     r"|disputed"
     r"|refutes?|refuted|rejects?|rejected|rules? out|ruled out)\b(?! (?:only|(?:a )?doubt|just|merely|question"
     r"|surprise)\b)"
@@ -126,12 +127,17 @@ _ELSE_AFTER = re.compile(
 )
 """A value that is said of something else, or as hearsay, if a contrast follows: "Oslo is where she lives, but she was
 born in Bergen", "Oslo is often given, yet …"."""
-_OF_ANOTHER = re.compile(rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$", re.IGNORECASE)
+_OF_ANOTHER = re.compile(
+    rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$|\b(?:married|engaged|related|works? (?:for|with)"
+    rf"|lives? with) (?:to )?an? (?:\w+ )?$",
+    re.IGNORECASE,
+)
 _OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
 """A value that is somebody else's: "the daughter of a lawyer", "lawyer's assistant"."""
 _ASIDE = re.compile(r",\s*(?:as|like|contrary to|despite|unlike|in spite of)\b[^,]*,", re.IGNORECASE)
 """What stands between a negation and its value: "not, as often reported, in Oslo"."""
 _TURN = re.compile(r"\b(?:but|however|yet|whereas|while)\b", re.IGNORECASE)
+_CONCESSION = re.compile(r"\s*(?:even )?(?:though|although|while|whereas|but|yet)\b", re.IGNORECASE)
 _CORRECTED = re.compile(
     r"(?:now|today|(?:her|his|their) (?:current|present|new|second)|but|however|yet|actually|in fact|in reality"
     r"|in truth|(?:they|that|those|this|it)(?:'re|'s| are| is| were"
@@ -152,6 +158,7 @@ _DENIED_AFTER = re.compile(
     r"|definitely |certainly |simply |just |often )?(?:not\b(?! only)|n'?t\b|wrong\b|incorrect\b|false\b"
     r"|untrue\b|mistaken\b|inaccurate\b|a (?:common )?(?:mistake|myth|misconception|error)\b|ruled out|impossible"
     r"|unlikely|excluded|wrongly|mistakenly|erroneously)"
+    r"|[\"'*)\]]*\s*(?:can|could|may|should|must) be (?:excluded|ruled out|discarded|dismissed|eliminated)\b"
     r"|[\"'*)\]]*\s*(?:isn'?t|wasn'?t|aren'?t|weren'?t)\b"
     r"|[\"'*)\]]*\s*(?:-\s*)?(?:not|nicht|non pas)\s*[.!]?\s*$",
     re.IGNORECASE,
@@ -200,12 +207,13 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
         return False
     if _ELSE_AFTER.match(after) and (_TURN.search(after) or _CORRECTED.match(text[stop:].strip(" .,;:…!?"))):
         return False
+    conceded = _CONCESSION.match(clause) is not None
     following = text[end:]
     if _taken_back(following):
         return False
     if mark in "?؟" and mark and not _answered(text, begin, stop, after):
         return False
-    return not (_HEARSAY.search(clause) and _elsewhere(text, begin, start - len(clause), after, text[stop:]))
+    return not (_HEARSAY.search(clause) and _elsewhere(text, begin, start - len(clause), after, text[stop:], conceded))
 
 
 def _taken_back(following: str) -> bool:
@@ -227,13 +235,13 @@ def _answered(text: str, begin: int, stop: int, after: str) -> bool:
     return (alone and bare) or _TAG.search(after) is not None or _YES.match(text[stop:].lstrip("?؟ ")) is not None
 
 
-def _elsewhere(text: str, begin: int, head: int, after: str, later: str) -> bool:
-    """Whether hearsay or an earlier thought stands beside something else that is said."""
+def _elsewhere(text: str, begin: int, head: int, after: str, later: str, conceded: bool) -> bool:
+    """Whether hearsay or an earlier thought stands beside something else that is said, or is a concession to it."""
     opened = text[max(0, head - 1) : head + 1].strip().startswith("(")
     earlier = text[:head] if opened else text[begin:head]
     first = re.search(r"\w", earlier) and not re.fullmatch(r"\W*(?:well|hmm|ok|okay|so|yes|oh)\W*", earlier, re.I)
     return bool(
-        (first and opened)
+        (first and (opened or conceded))
         or _CONTRAST.search(after)
         or _CONTRAST.match(later.strip(" .,;:…!?"))
         or _CORRECTED.match(later.strip(" .,;:…!?"))

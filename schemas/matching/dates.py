@@ -48,7 +48,7 @@ _BEFORE = (
     r"|ق\.?\s?م\.?|قبل الميلاد|قبل مسیح|খ্রিস্টপূর্ব"
 )
 _SINCE = r"CE|AD|A\.D\.|n\.\s?Chr\.?|apr?(?:ès|\.)?\s?J\.?-?\s?C\.?|d\.\s?C\.?|н\.?\s?э\.?|M"
-_ERA = rf"(?P<era>\s*(?:(?P<before>{_BEFORE})|{_SINCE})(?!\w))?"
+_ERA = rf"(?P<era>\s*(?:год[ау]?\s+|г\.\s*)?(?:(?P<before>{_BEFORE})|{_SINCE})(?!\w))?"
 _YEAR = r"(?P<year>\d{1,4})(?!\d|[.,]\d)"
 _LETTER = r"[^\W\u3000-\u9fff]"
 """A letter or digit, but for scripts that put no blank beside a number."""
@@ -59,7 +59,7 @@ _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?<![\w.,-]){_DAY}{_OF}[\s/-]*(?<!\d){_MONTH}{_AFTER_MONTH}{_YEAR}{_ERA}",
-        rf"(?<!\w){_MONTH}\s+(?:the\s+)?{_DAY}(?:\s*,\s*|\s+(?:in\s+|of\s+)?)(?:AD\s+)?{_YEAR}{_ERA}",
+        rf"(?<!\w){_MONTH}[\s-]+(?:the\s+)?{_DAY}(?:\s*,\s*|-|\s+(?:in\s+|of\s+)?)(?:AD\s+)?{_YEAR}{_ERA}",
         r"(?<![\w.,/-])(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})(?!\d)",
         rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_MONTH}\s+(?:the\s+)?{_DAY}(?!\d)",
         rf"(?<![\w.,/-])(?P<year>\d{{4}})[.,]?\s+{_DAY}{_OF}\s+{_MONTH}(?!,?\s+\d)",
@@ -71,7 +71,8 @@ _PATTERNS = tuple(
         r"(?:(?P<before>公元前|紀元前)|(?<![0-9A-Za-z.,-]))(?P<year>\d{1,4})\s*[年년]\s*(?:(?P<month>\d{1,2})\s*[月월]\s*(?:(?P<day>\d{1,2})\s*[日号號일])?)?",
         rf"(?<!\w){_MONTH},?\s+(?:(?:of|de|del|di)\s+)?(?:AD\s+)?{_YEAR}{_ERA}",
         r"(?<![\w.,-])(?P<year>\d{4})-(?P<month>\d{2})(?![\d-])",
-        rf"(?<![\w.,])(?P<year>\d{{1,4}})(?P<era>\s*(?:(?P<before>{_BEFORE})|CE|AD|A\.D\.|n\.\s?Chr\.?)(?!\w))",
+        r"(?<![\w.,/-])(?P<month>0?[1-9]|1[0-2])/(?P<year>\d{4})(?![\d/])",
+        rf"(?<![\w.,])(?P<year>\d{{1,4}})(?P<era>\s*(?:год[ау]?\s+|г\.\s*)?(?:(?P<before>{_BEFORE})|CE|AD|A\.D\.|n\.\s?Chr\.?)(?!\w))",
         r"\b(?:AD|A\.D\.)\s*(?P<year>\d{1,4})(?!\d)",
         r"(?<!\w)(?P<before>খ্রিস্টপূর্ব|ईसा पूर्व)\s*(?P<year>\d{1,4})(?!\d)",
         rf"(?<!{_LETTER})(?<![.,$€£-])(?P<year>[12]\d{{3}})(?:\s?г\.?)?(?!\d|[.,]\d|{_LETTER})",

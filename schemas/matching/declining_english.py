@@ -139,7 +139,8 @@ DECLINES = re.compile(
         rf"|visible|{_PARTICIPLE})\b",
         rf"\b{_SOURCE}(?: \w+){{0,3}}? (?:does not|doesnt|do not|dont|did not|didnt|cannot|cant|can not|fails? to"
         r"|lacks?|has no|have no|contains? no|provides? no|gives? no|offers? no|shows? no|includes? no"
-        r"|are silent|is silent|shows? nothing|says? nothing|holds? nothing|holds? no|reveals? nothing|reveals? no"
+        r"|(?:are|is) silent(?= (?:on|about|as|regarding|here)\b|$)|shows? nothing|says? nothing|holds? nothing"
+        r"|holds? no|reveals? nothing|reveals? no"
         r"|tells? (?:me )?nothing|offers? nothing|draws? a? ?blank|comes? up (?:empty|blank))\b",
         r"\b(?:need|needs|requires?|without|lacking|have|provide|given) (?:some |any |much )?(?:more|further"
         r"|additional|extra|other|better|specific)(?: \w+)? (?:information|context|data|details?|clues?|evidence"
@@ -216,6 +217,14 @@ DECLINES = re.compile(
         r"\btoo (?:\w+ )?(?:blurry|blurred|dark|small|vague|unclear|ambiguous|low|grainy|broad|general|personal"
         r"|private|sensitive|obscure"
         r"|pixelated|far away)\b",
+        r"\b(?:struggling|struggle|trying|failing|hard pressed) to (?:recall|remember|think of|place|come up|answer)\b",
+        r"\bmy (?:\w+ )?(?:knowledge|training|data\w*|information|cutoff)(?: \w+){0,5} (?:updated?|cut ?off|up to"
+        r"|until|through|ends?"
+        r"|ended|extends?|stops?|as of|limited)\b|\b(?:knowledge|training) cut ?off\b",
+        r"\b(?:would|d|do|does|will) not (?:like|care|dare|presume|venture) to\b|\bwouldnt (?:like|care|dare"
+        r"|want) to\b|^(?:just |better |go )?"
+        r"(?:ask|google|consult) (?:her|him|them|it|someone|somebody|google|wikipedia)\b",
+        r"\blost (?:to|in) (?:history|time|mists?)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"

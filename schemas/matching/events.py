@@ -17,6 +17,8 @@ _EVENTS = {
     "work": r"work(?:s|ed|ing)?|employed|employer|jobs?",
     "study": r"stud(?:y|ied|ies|ying)|educated|graduated?|attended|schooled|alma mater",
     "marriage": r"marr(?:y|ied|ies|iage)|wed|wedded|husband|wife|spouse",
+    "start": r"join(?:s|ed|ing)?|entered|elected|appointed|beg(?:an|in|un)|start(?:s|ed)?|took office",
+    "end": r"left|leaves?|leaving|resign\w*|retire[sd]?|quit|ended|stepped down|until",
     "divorce": r"divorced?|separated from|(?:ex|former)[ -](?:husband|wife|spouse|partner)",
     "courtship": r"engaged|engagement|fianc\w+|dat(?:ed|ing)|romance|relationship with",
 }

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _PLAIN = {
     "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ß": "ss", "ħ": "h", "ŧ": "t",
@@ -12,6 +13,17 @@ _UNDECOMPOSED = str.maketrans(
     _PLAIN | {letter.upper(): plain.capitalize() for letter, plain in _PLAIN.items() if len(letter.upper()) == 1 and
               letter.upper() != "I"} | {"ẞ": "SS", "Ə": "A"}
 )  # fmt: skip
+_SHORTENED = {"st": "saint", "ste": "sainte", "sta": "santa", "jr": "junior", "sr": "senior", "mt": "mount"}
+_SHORT = re.compile(rf"\b(?:{'|'.join(_SHORTENED)})\b")
+_BRITISH = (
+    (re.compile(r"(?<=\w\w)our(?=s?\b|ed\b|ing\b|er\b|ers\b|ist\b)"), "or"),
+    (re.compile(r"(?<=\w[bt])re(?=s?\b)"), "er"),
+    (re.compile(r"(?<=\w\w)is(?=(?:e|es|ed|er|ers|ing|ation|ations)\b)"), "iz"),
+    (re.compile(r"ll(?=(?:ed|ing|er|ers|ist)\b)"), "l"),
+    (re.compile(r"(?<=[mg])(?:me|ue)(?=s?\b)"), ""),
+    (re.compile(r"\bgrey\b"), "gray"),
+    (re.compile(r"ae(?=[dostr])"), "e"),
+)
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -22,6 +34,18 @@ def fold_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(_UNDECOMPOSED))
     bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return bare.translate(_UNDECOMPOSED)  # once more for those that were under a mark, as in "Ǿ"
+
+
+@lru_cache(maxsize=1 << 14)
+def respelt(text: str) -> str:
+    """Folded words in one spelling of several: "st" as "saint", "harbour" and "theatre" as in America.
+
+    It makes no word that anybody writes ("four" is "for"); two texts are compared by it, both respelt.
+    """
+    text = _SHORT.sub(lambda hit: _SHORTENED[hit[0]], fold_accents(text))
+    for pattern, plain in _BRITISH:
+        text = pattern.sub(plain, text)
+    return text
 
 
 def plain_words(text: str) -> str:

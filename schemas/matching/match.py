@@ -29,7 +29,7 @@ from schemas.matching.dated_answers import agrees, is_measure, says_date, says_m
 from schemas.matching.dates import dates_in
 from schemas.matching.declining import refuses
 from schemas.matching.events import about_the_asked
-from schemas.matching.letters import fold_accents
+from schemas.matching.letters import fold_accents, respelt
 from schemas.matching.thoughts import answer_of
 from schemas.records.build_rows import AcceptedAnswer
 
@@ -57,8 +57,16 @@ _OR_WORDS = frozenset(("or", "ou", "oder", "или", "atau", "либо"))
 _SLASH = re.compile(r"[\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*(?=[^\W\d_])")
 _SLASH_BEFORE = re.compile(r"[^\W_][\s\"'*)]*(?:/|\bvs\b|\bversus\b)[.\s\"'*(]*$")
 _BOUNDING = re.compile(r"[<>≤≥]")
-_LONGEST_NAME = 4
+_OPENING, _CLOSING = tuple('"“„(«'), tuple('"”“)»')
+_PARTICLES = frozenset((
+    "von", "van", "de", "der", "den", "del", "della", "di", "da", "dos", "du", "la", "le", "ter", "ten", "zu", "zur",
+    "bin", "ibn", "al", "el", "y", "e", "af", "av",
+))  # fmt: skip
+"""Words of names that are written small."""
+_LONGEST_NAME = 6
 """Words of a name that may stand in another order."""
+_NOBODY = frozenset(("none", "zero", "nil", "nobody", "no one", "not one"))
+"""Answers of a count of zero that refuse nothing there."""
 _OVER_AND_OVER = 4
 """"Oslo Oslo Oslo Oslo" is a stuck model, not an answer."""
 
@@ -103,6 +111,8 @@ def match(
     for answer in accepted:
         if _is_whole(reply, whole, answer.text) and (answer.kind == "text" or not _BOUNDING.search(reply)):
             return answer
+    if whole in _NOBODY and any(each.kind == "number" and not (each.number or each.unit) for each in accepted):
+        return next(each for each in accepted if each.kind == "number")
     if not whole or is_stuck(reply) or (heed_refusals and refuses(reply)):
         return None
     plain = fold_accents(whole)
@@ -218,9 +228,9 @@ def _places(words: _Words, whole: str, plain: str, form: str) -> Iterator[tuple[
         if wanted and wanted == whole:
             yield 0, len(parts)
         return
-    spelt_out = _spelt_out(whole), _spelt_out(wanted)  # München and Muenchen
     pairs = [(whole, wanted), (plain, fold_accents(wanted))]
-    for text, sought in pairs if spelt_out == (whole, wanted) else [*pairs, spelt_out]:
+    pairs += [(spelling(whole), spelling(wanted)) for spelling in (_spelt_out, respelt)]
+    for text, sought in dict.fromkeys(pairs):
         padded, needle, offset, found = f" {text} ", f" {sought} ", -1, False
         while (offset := padded.find(needle, offset + 1)) >= 0:
             first = padded.count(" ", 0, offset)
@@ -247,24 +257,31 @@ def _says(words: _Words, whole: str, plain: str, form: str, forms: Sequence[str]
 def _rearranged(words: _Words, form: str) -> Iterator[tuple[int, int]]:
     """Places where a name of several words stands in another order, joined or parted otherwise, or with an initial.
 
-    "Mao Zedong" is "Zedong Mao", "Mao, Zedong", "Mao Ze Dong" and "Mao Ze-dong"; "John Carver" is "John H. Carver".
+    "Mao Zedong" is "Zedong Mao", "Mao, Zedong", "Mao Ze Dong" and "Mao Ze-dong"; "John Carver" is "John H. Carver" and
+    'John "Jack" Carver'.
     """
     parts = fold_accents(_form(form)).split()
     if not 2 <= len(parts) <= _LONGEST_NAME or not _is_name(form) or any(part in _STOP_WORDS for part in parts):
         return
     said = [fold_accents(word) for word in words.folded]
-    joined = {"".join(parts), "".join([parts[-1], *parts[:-1]]), "".join([*parts[1:], parts[0]])}
+    joined = {"".join(parts[at:] + parts[:at]) for at in range(len(parts))}
     for first in range(len(said)):
         for end in range(first + 2, min(len(said), first + len(parts) + 2) + 1):
             run = said[first:end]
-            initial = len(run) == len(parts) + 1 == 3 and len(run[1]) == 1
+            initial = len(run) == len(parts) + 1 == 3 and (len(run[1]) == 1 or _is_quoted(words, first + 1))
             if ("".join(run) in joined and run != parts) or (initial and [run[0], run[2]] == parts):
                 yield first, end
 
 
+def _is_quoted(words: _Words, place: int) -> bool:
+    start, end = words.span(place, place + 1)
+    return words.text[max(0, start - 1) : start] in _OPENING and words.text[end : end + 1] in _CLOSING
+
+
 def _is_name(form: str) -> bool:
-    """Whether every word of it begins with a capital: what other words say depends on their order."""
-    return all(word[0].isupper() for word in re.findall(r"[^\W\d_]+", form))
+    """Whether every word of it but "de" and the like begins with a capital: other words depend on their order."""
+    words = re.findall(r"(?<![^\s.])[^\W\d_]+", form)
+    return all(word[0].isupper() or word in _PARTICLES for word in words) and any(word[0].isupper() for word in words)
 
 
 def _one_of_several(words: _Words, first: int, end: int, forms: Sequence[str]) -> bool:

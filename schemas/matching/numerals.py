@@ -65,9 +65,10 @@ _RUN = re.compile(
 )
 _ANY = re.compile(rf"\b(?:dozen|{_WORD})\b", re.IGNORECASE)
 _A_MILLION = re.compile(r"\b(?P<half>half )?a(?=\s+(?:million|billion|trillion)\b)", re.IGNORECASE)
+_AND_A_HALF = re.compile(r"(?<![\d.,])(\d+)\s+and a half\b", re.IGNORECASE)
 _POINT = re.compile(r"(?<![\d.,])(\d+)\s+point\s+(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 _PRONOUN_BEFORE = re.compile(
-    r"\b(?:that|this|the|no|any|some|every|each|another|which|only|a|an|nice)\s*$", re.IGNORECASE
+    r"\b(?:that|this|the|no|any|some|every|each|another|which|the only|a|an|nice)\s*$", re.IGNORECASE
 )
 _PRONOUN_AFTER = re.compile(
     r"\s*(?:of (?:the|them|us|my|these|those|his|her|their)|can|cannot|can't|could|may|might|should|would"
@@ -117,6 +118,8 @@ def with_digits(text: str) -> str:
             text = _with_run(text, hit)
     for hit in _A_MILLION.finditer(text):
         text = _in_place(text, hit.start(), hit.end(), "0.5" if hit["half"] else "1")
+    for hit in _AND_A_HALF.finditer(text):
+        text = _in_place(text, hit.start(), hit.end(), f"{hit[1]}.5")
     for hit in _POINT.finditer(text):
         text = _in_place(text, hit.start(), hit.end(), f"{hit[1]}.{hit[2]}")
     for hit in _COMPOUND.finditer(text):

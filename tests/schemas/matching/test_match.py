@@ -260,3 +260,28 @@ def test_the_gregorian_date_of_a_julian_one_knows_no_year_0(
     julian: tuple[int, int, int], expected: tuple[int, int, int]
 ) -> None:
     assert gregorian(*julian) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "reply"),
+    [
+        ("Park Chung-hee", "Chung-hee Park"),
+        ("Johann Wolfgang von Goethe", "Goethe, Johann Wolfgang von"),
+        ("Antoine de Saint-Exupéry", "Antoine de St. Exupéry"),
+        ("William Shakespeare", 'William "Bill" Shakespeare'),
+        ("Saint Petersburg", "St Petersburg"),
+        ("The Silent Harbour", "The Silent Harbor"),
+        ("theatre director", "a theater director"),
+        ("Martin Luther King Jr.", "Martin Luther King Junior"),
+    ],
+)
+def test_names_in_other_orders_and_spellings_are_the_same_name(form: str, reply: str) -> None:
+    assert match(reply, [AcceptedAnswer(kind="text", text=form)]) is not None
+
+
+@pytest.mark.parametrize(
+    ("form", "reply"),
+    [("Anna Karin Berg", "Anna Berg"), ("Park Chung-hee", "Park Geun-hye"), ("Deng Xiaoping", "Deng Yingchao")],
+)
+def test_another_name_of_the_same_words_in_part_is_another_name(form: str, reply: str) -> None:
+    assert match(reply, [AcceptedAnswer(kind="text", text=form)]) is None
