@@ -9,7 +9,8 @@ from math import exp, isfinite
 from statistics import fmean
 
 from eval.routes.asking import RouteInput, ask_of, fact_of, left_out
-from eval.scores.choice import likeliest, parse_choice
+from eval.routes.rank import NEAR
+from eval.scores.choice import parse_choice
 from eval.tasks.prompts import CHOOSE
 from eval.tasks.questions import EvalQuestion
 from schemas.protocols.responder import TokenScores
@@ -52,18 +53,20 @@ def shortcut_share(blank: float, full: float, *, chance: float) -> float | None:
 
 
 def run_options(given: RouteInput) -> RouteResult:
-    """The likeliest of each forgotten fact's options, by log-probability per token of its text as the open answer."""
+    """The likeliest of each forgotten fact's options, by log-probability per token of its text as the open answer.
+
+    Of several that are as likely none is preferred: the right one among them has its share of the score, and no fact.
+    """
     questions, scores, missing = _scored(given, "forget")
     facts = []
     for question in questions:
-        own = scores[question.key]
-        letters = OPTION_LABELS[: len(own)]
-        best = likeliest({letter: each.mean for letter, each in zip(letters, own, strict=True)})
-        right = best == question.label
+        means = [each.mean for each in scores[question.key]]
+        best = [place for place, mean in enumerate(means) if mean >= max(means) - NEAR]
+        right = OPTION_LABELS.index(question.label) in best
         facts.append(
             fact_of(
-                question, score=float(right), recovered=right, tried=len(own), chance=1 / len(own),
-                best=question.options[OPTION_LABELS.index(best)],
+                question, score=right / len(best), recovered=right and len(best) == 1, tried=len(means),
+                chance=1 / len(means), best=" / ".join(question.options[place] for place in best),
             )
         )  # fmt: skip
     return RouteResult(route="options", version=1, facts=tuple(facts), notes=missing)

@@ -44,6 +44,11 @@ def test_the_likeliest_option_has_the_fact() -> None:
     assert len(found.facts) == 8
 
 
+def test_of_options_that_are_equally_likely_none_is_preferred() -> None:
+    found = run_options(given(TOLD, FunctionModel()))
+    assert {(each.score, each.recovered) for each in found.facts} == {(0.25, False)}
+
+
 def test_a_model_without_preference_is_as_far_from_the_truth_as_chance() -> None:
     found = run_calibration(given(TOLD, FunctionModel()))
     assert {each.score for each in found.facts} == {0.375} == {each.chance for each in found.facts}
