@@ -102,7 +102,7 @@ def run_options_only(given: RouteInput) -> RouteResult:
 
     A control for all that is told by options, counted where the options stand for both roles.
     """
-    questions = given.of_task("classification")
+    questions = given.choices()
     blank = {each.key: ask_of(_blanked(given, each), None) for each in questions}
     full = {each.key: ask_of(given.prompt(each), each.picture) for each in questions}
     replies = given.model.replies([*blank.values(), *full.values()], given.decoding)
@@ -129,7 +129,8 @@ def run_options_only(given: RouteInput) -> RouteResult:
         ]
         share = shortcut_share(told, whole, chance=fmean(chances))
         figures += [] if share is None else [RouteFigure(name="shortcut_share", value=share, n=len(facts))]
-    notes = left_out(len(questions) - len(facts), "they got no answer")
+    missing = len(given.of_task("classification")) - len(facts)
+    notes = left_out(missing, "two options are the same, or they got no answer")
     return RouteResult(route="options_only", version=1, facts=tuple(facts), figures=tuple(figures), notes=notes)
 
 
@@ -138,15 +139,14 @@ def _scored(
 ) -> tuple[list[EvalQuestion], Mapping[str, list[TokenScores]], tuple[str, ...]]:
     """Choices whose options all have a likelihood after the open question, with them, and a note of those without."""
     opened = {(each.sample_id, each.modality): each for each in given.of_task("generation")}
-    questions = [
-        each for each in given.of_task("classification", role=role) if (each.sample_id, each.modality) in opened
-    ]
+    questions = [each for each in given.choices(role=role) if (each.sample_id, each.modality) in opened]
     asks = {each.key: ask_of(given.prompt(opened[each.sample_id, each.modality]), each.picture) for each in questions}
     found = given.model.scores([(asks[each.key], option) for each in questions for option in each.options])
     scores = {each.key: [found[asks[each.key].ask_id, option] for option in each.options] for each in questions}
     kept = [each for each in questions if all(isfinite(own.total) for own in scores[each.key])]
     every = len(given.of_task("classification", role=role))
-    return kept, scores, left_out(every - len(kept), "they have no open question, or no likelihood that is a number")
+    why = "they have no open question, two options that are the same, or no likelihood that is a number"
+    return kept, scores, left_out(every - len(kept), why)
 
 
 def _blanked(given: RouteInput, question: EvalQuestion) -> str:

@@ -67,6 +67,16 @@ def test_likelihoods_that_are_no_numbers_are_told_and_not_ranked() -> None:
     assert (found.facts, found.notes) == ((), ("20 facts are left out: their likelihoods are no numbers.",))
 
 
+def test_a_question_that_does_not_name_its_person_is_left_out_and_not_called_unknown() -> None:
+    world = given(TOLD, FunctionModel(logs=preferring(TOLD)))
+    texts = [replace(each, text="What is her trade?") for each in world.questions if each.modality == "qa"]
+    found = run_rank(world.with_questions(texts))
+    assert found.facts == ()
+    assert found.notes == (
+        "10 facts are left out: their question does not name its person, so no name can calibrate it.",
+    )
+
+
 def test_the_first_token_decides_the_rank_by_it() -> None:
     def logs(ask: object, text: str) -> tuple[float, ...]:
         own = about(TOLD, ask)  # type: ignore[arg-type]
