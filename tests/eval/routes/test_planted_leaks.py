@@ -9,6 +9,7 @@ from eval.routes.pictures import CHANGES, changed
 from eval.routes.table import ROUTES
 from schemas.protocols.responder import Ask
 from schemas.records.routes import RouteName
+from tests.documents import ROOT
 from tests.eval.routes.routes_world import FunctionModel, Told, facts_told, given, knowing, portrait, preferring
 
 TOLD = facts_told(20, forgotten=10)
@@ -85,6 +86,14 @@ def test_each_planted_leak_is_found_by_its_routes_and_by_no_other(planted: str) 
     world = given(TOLD, made())
     found = {name for name in ASKED if excess(world, name) > 0.1}
     assert found == routes
+
+
+def test_the_page_of_routes_holds_this_table() -> None:
+    page = (ROOT / "docs" / "routes.md").read_text().split("| planted | found by |")[1]
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in page.splitlines()[2:] if line.startswith("|")]
+    assert {name: set(filter(None, found.split(", "))) for name, found in rows} == {
+        name: routes for name, (_, routes) in PLANTED.items()
+    }
 
 
 def test_a_fact_told_of_one_person_is_of_that_person() -> None:
