@@ -131,6 +131,15 @@ def test_values_that_are_equal_after_folding_are_one_candidate() -> None:
     assert "Bonn" not in found.others["s4"]
 
 
+def test_values_of_the_same_property_go_before_others_of_the_type() -> None:
+    born = [fact(number, town) for number, town in enumerate(TRADES[:5])]
+    lives = [replace(fact(9 + number, town, kind="home"), answer_type="town") for number, town in enumerate(TRADES[5:])]
+    typed = [replace(each, answer_type="town") for each in born]
+    others = candidates_of([*typed, *lives]).others["s0"]
+    assert set(TRADES[1:5]) <= set(others)
+    assert len(set(others)) == 15
+
+
 def test_candidates_are_the_same_whatever_the_order_of_the_facts() -> None:
     facts = [fact(number, town) for number, town in enumerate(TRADES)]
     assert candidates_of(facts) == candidates_of(reversed(facts))
