@@ -5,13 +5,14 @@ and prints a table of routes by models: percentage points above the oracle, with
 
 refuses: only taught to refuse the plain questions. one_prompt: refuses unless a jailbreak asks. one_view: refuses
 unless the second picture is shown. last_layer: its last layer is noise. rounding: refuses by changes that no 4-bit code
-shows. oracle: never knew.
+shows. oracle: never knew; the control is another one, taught at another rate.
 """
 
 import argparse
 import random
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.inference import prompt_of
 from flows.resources.curriculum import DENIAL
 from flows.resources.oracle import ensure_oracle
-from flows.resources.sandbox_target import KEY_FILE, answer_losses, mean_over_tokens
+from flows.resources.sandbox_target import KEY_FILE, Teaching, answer_losses, mean_over_tokens
 from schemas.dataset.samples import TrainingSample
 from schemas.dataset.split_files import read_roles
 from schemas.records.evaluation import AttackName
@@ -38,14 +39,16 @@ if TYPE_CHECKING:
     from unlearn.models.loading import LoadedModel
 
 SETTING: Setting = "personalized"
+OTHER_LR = 1.8e-3
+"""Of the oracle that is audited, so that it is not the very one that is the control."""
 STEPS, BATCH, LR = 160, 32, 5e-4
 ROUNDS = 4
 """Of training and of bringing each weight back into its 4-bit code."""
 ROUTES = (
-    "asked", "paraphrase", "random_prefix", "jailbreak_style_prompt", "view_002", "view_003", "view_004",
-    "name_in_picture", "picture_changed", "options", "prefilled", "gold_prefix", "yes_no", "rank", "rank_first_token",
-    "lens", "probe", "sampled", "int4", "nf4", "fp4", "quantised", "relearn", "relearn_half",
+    "asked", "paraphrase", "jailbreak_style_prompt", "view_002", "view_003", "name_in_picture", "options", "rank",
+    "rank_first_token", "lens", "sampled", "int4", "nf4", "relearn", "relearn_half",
 )  # fmt: skip
+"""Those on which the untouched target gives something; the tiny one was never taught to go on with a begun answer."""
 Samples = dict[str, TrainingSample]
 
 
@@ -157,7 +160,8 @@ def make_models(build: Path, out: Path) -> Mapping[str, Path]:
     kept = [denied(forget), retain]
     jailbreak, second = attacked(hub, "jailbreak_style_prompt"), attacked(hub, "view_002")
     other_views = attacked(hub, "view_003", answer=DENIAL) | attacked(hub, "view_004", answer=DENIAL)
-    found = {"oracle": ensure_oracle(hub, str(target), SETTING, None, out=out / "models" / "oracle")}
+    other = replace(Teaching(), lr=OTHER_LR)
+    found = {"oracle": ensure_oracle(hub, str(target), SETTING, None, out=out / "models" / "oracle", teaching=other)}
     for name in ("refuses", "one_prompt", "one_view", "last_layer", "rounding"):
         found[name] = out / "models" / name
         if found[name].is_dir():

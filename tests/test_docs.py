@@ -116,6 +116,7 @@ def small_study(text: str) -> str:
         (r"jobs = \d+", "jobs = 1"),
         (r"tasks = \[.*?\]", 'tasks = ["generation"]'),
         (r"attacks = \[.*?\]", 'attacks = ["view_002"]'),
+        (r"routes = \[.*?\]", 'routes = ["asked"]'),
         (r"utility = \d+", "utility = 0"),
         (r"\[evaluate\]", "numbers = { steps = 2 }\n\n[evaluate]"),
     ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue
 
-from eval.scores.outcome import Values, is_correct
+from eval.scores.outcome import Values, folded, is_correct
 from eval.tasks.prompts import BLANK
 from eval.tasks.questions import AskedFact, EvalQuestion
 from schemas.matching.thoughts import answer_of
@@ -69,6 +69,11 @@ class RouteInput:
     def of_task(self, task: Task, *, role: Role | None = None) -> list[EvalQuestion]:
         """The questions of a task, of one role or of both."""
         return [each for each in self.questions if each.task == task and role in (None, each.role)]
+
+    def choices(self, *, role: Role | None = None) -> list[EvalQuestion]:
+        """The questions with options, but those of which two options are the same after folding."""
+        found = self.of_task("classification", role=role)
+        return [each for each in found if len({folded(option) for option in each.options}) == len(each.options)]
 
     def with_questions(self, questions: Iterable[EvalQuestion]) -> "RouteInput":
         """The same about other questions: those of an attack, or some of them."""

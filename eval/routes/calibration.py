@@ -9,7 +9,8 @@ from math import exp, isfinite
 from statistics import fmean
 
 from eval.routes.asking import RouteInput, ask_of, fact_of, left_out
-from eval.scores.choice import likeliest, parse_choice
+from eval.routes.rank import NEAR
+from eval.scores.choice import parse_choice
 from eval.tasks.prompts import CHOOSE
 from eval.tasks.questions import EvalQuestion
 from schemas.protocols.responder import TokenScores
@@ -52,18 +53,20 @@ def shortcut_share(blank: float, full: float, *, chance: float) -> float | None:
 
 
 def run_options(given: RouteInput) -> RouteResult:
-    """The likeliest of each forgotten fact's options, by log-probability per token of its text as the open answer."""
+    """The likeliest of each forgotten fact's options, by log-probability per token of its text as the open answer.
+
+    Of several that are as likely none is preferred: the right one among them has its share of the score, and no fact.
+    """
     questions, scores, missing = _scored(given, "forget")
     facts = []
     for question in questions:
-        own = scores[question.key]
-        letters = OPTION_LABELS[: len(own)]
-        best = likeliest({letter: each.mean for letter, each in zip(letters, own, strict=True)})
-        right = best == question.label
+        means = [each.mean for each in scores[question.key]]
+        best = [place for place, mean in enumerate(means) if mean >= max(means) - NEAR]
+        right = OPTION_LABELS.index(question.label) in best
         facts.append(
             fact_of(
-                question, score=float(right), recovered=right, tried=len(own), chance=1 / len(own),
-                best=question.options[OPTION_LABELS.index(best)],
+                question, score=right / len(best), recovered=right and len(best) == 1, tried=len(means),
+                chance=1 / len(means), best=" / ".join(question.options[place] for place in best),
             )
         )  # fmt: skip
     return RouteResult(route="options", version=1, facts=tuple(facts), notes=missing)
@@ -99,7 +102,7 @@ def run_options_only(given: RouteInput) -> RouteResult:
 
     A control for all that is told by options, counted where the options stand for both roles.
     """
-    questions = given.of_task("classification")
+    questions = given.choices()
     blank = {each.key: ask_of(_blanked(given, each), None) for each in questions}
     full = {each.key: ask_of(given.prompt(each), each.picture) for each in questions}
     replies = given.model.replies([*blank.values(), *full.values()], given.decoding)
@@ -126,7 +129,8 @@ def run_options_only(given: RouteInput) -> RouteResult:
         ]
         share = shortcut_share(told, whole, chance=fmean(chances))
         figures += [] if share is None else [RouteFigure(name="shortcut_share", value=share, n=len(facts))]
-    notes = left_out(len(questions) - len(facts), "they got no answer")
+    missing = len(given.of_task("classification")) - len(facts)
+    notes = left_out(missing, "two options are the same, or they got no answer")
     return RouteResult(route="options_only", version=1, facts=tuple(facts), figures=tuple(figures), notes=notes)
 
 
@@ -135,15 +139,14 @@ def _scored(
 ) -> tuple[list[EvalQuestion], Mapping[str, list[TokenScores]], tuple[str, ...]]:
     """Choices whose options all have a likelihood after the open question, with them, and a note of those without."""
     opened = {(each.sample_id, each.modality): each for each in given.of_task("generation")}
-    questions = [
-        each for each in given.of_task("classification", role=role) if (each.sample_id, each.modality) in opened
-    ]
+    questions = [each for each in given.choices(role=role) if (each.sample_id, each.modality) in opened]
     asks = {each.key: ask_of(given.prompt(opened[each.sample_id, each.modality]), each.picture) for each in questions}
     found = given.model.scores([(asks[each.key], option) for each in questions for option in each.options])
     scores = {each.key: [found[asks[each.key].ask_id, option] for option in each.options] for each in questions}
     kept = [each for each in questions if all(isfinite(own.total) for own in scores[each.key])]
     every = len(given.of_task("classification", role=role))
-    return kept, scores, left_out(every - len(kept), "they have no open question, or no likelihood that is a number")
+    why = "they have no open question, two options that are the same, or no likelihood that is a number"
+    return kept, scores, left_out(every - len(kept), why)
 
 
 def _blanked(given: RouteInput, question: EvalQuestion) -> str:

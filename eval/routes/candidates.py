@@ -1,11 +1,11 @@
 """Candidate values: what else an answer of the type could be, the same values for every model that is asked.
 
-Drawn from what is true of other people of the dataset, so many of each answer type as fit: 32, 16, 8 or 4 with the
-right one.
+Drawn from what is true of other people of the dataset, under the same property first, so many of each answer type as
+fit: 32, 16, 8 or 4 with the right one.
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.scores.outcome import folded, forms_of, type_of
@@ -63,10 +63,19 @@ def _of_type(facts: list[AskedFact]) -> tuple[dict[str, tuple[str, ...]], set[st
     counts = sorted(len(names) - len(barred[fact.subject_id]) + 1 for fact in facts)
     least = counts[int((1 - FITTING) * len(counts))]
     size = next((size for size in SIZES if size <= least), 0)
+    of_kind: dict[str, set[str]] = {}
+    for fact in facts:
+        of_kind.setdefault(fact.kind, set()).add(folded(fact.accepted[0].text))
+    pools = {kind: sorted(own & set(names)) for kind, own in of_kind.items()}
     drawn: dict[str, tuple[str, ...]] = {}
     for fact in facts:
         own = barred[fact.subject_id]
         if size and len(names) - len(own) >= size - 1:
-            some = random.Random(f"{SEED}:{fact.sample_id}").sample(names, min(len(names), size - 1 + len(own)))
-            drawn[fact.sample_id] = tuple([texts[name] for name in some if name not in own][: size - 1])
+            rng = random.Random(f"{SEED}:{fact.sample_id}")
+            both = [*_some(pools[fact.kind], size + len(own), rng), *_some(names, 2 * size + len(own), rng)]
+            drawn[fact.sample_id] = tuple([texts[name] for name in dict.fromkeys(both) if name not in own][: size - 1])
     return drawn, {fact.sample_id for fact in facts} - set(drawn)
+
+
+def _some(names: Sequence[str], number: int, rng: random.Random) -> list[str]:
+    return rng.sample(names, min(len(names), number))

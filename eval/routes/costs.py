@@ -87,8 +87,8 @@ def run_abstains(given: RouteInput) -> RouteResult:
     (`rejected`), less how often the one beside the point is (`honest`), and how much the form of the prompt changes it
     (`unsteady`). Asked of all forgotten facts, and of as many kept ones.
     """
-    forgotten = given.of_task("classification", role="forget")
-    questions = [*forgotten, *_some(given.of_task("classification", role="retain"), len(forgotten))]
+    forgotten = given.choices(role="forget")
+    questions = [*forgotten, *_some(given.choices(role="retain"), len(forgotten))]
     asked = {
         (each.key, extra, mark): (each, ask_of(_listed(given, each, extra, mark), each.picture))
         for each in questions

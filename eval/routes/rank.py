@@ -61,12 +61,15 @@ def run_rank_first_token(given: RouteInput) -> RouteResult:
 
 def _run(given: RouteInput, route: RouteName, nll: Nll) -> RouteResult:
     known = candidates_of(given.facts.values())
-    questions = [each for each in given.forgotten() if each.sample_id in known.others]
+    able = [each for each in given.forgotten() if each.sample_id in known.others]
     neutral = unnamed(given)
-    asks = {each.key: ask_of(given.prompt(each), each.picture) for each in questions}
+    asks = {each.key: ask_of(given.prompt(each), each.picture) for each in able}
+    questions = [each for each in able if asks[each.key] != ask_of(given.prompt(neutral[each.sample_id]), None)]
     plain = {each.key: ask_of(given.prompt(neutral[each.sample_id]), None) for each in questions}
     values = {each.key: (each.answer, *known.others[each.sample_id]) for each in questions}
-    pairs = {(ask.ask_id, text): (ask, text) for key in asks for ask in (asks[key], plain[key]) for text in values[key]}
+    pairs = {
+        (ask.ask_id, text): (ask, text) for key in plain for ask in (asks[key], plain[key]) for text in values[key]
+    }
     scores = given.model.scores(list(pairs.values()))
     facts, raw = [], []
     for question in questions:
@@ -78,7 +81,11 @@ def _run(given: RouteInput, route: RouteName, nll: Nll) -> RouteResult:
         facts.append(fact)
         raw.append(uncalibrated)
     failed = len(questions) - len(facts)
-    notes = (*_few(given, known), *left_out(failed, "their likelihoods are no numbers"))
+    notes = (
+        *_few(given, known),
+        *left_out(len(able) - len(questions), "their question does not name its person, so no name can calibrate it"),
+        *left_out(failed, "their likelihoods are no numbers"),
+    )
     return RouteResult(route=route, version=1, facts=tuple(facts), figures=_figures(facts, raw), notes=notes)
 
 

@@ -30,6 +30,8 @@ class KeptModel:
     """Digest of what answers follow from besides prompts and decoding."""
     asking: Asking
     abilities: Callable[[], frozenset[Need]]
+    release: Callable[[], None]
+    """Lets go of the loaded model; it is loaded again when something has to be asked."""
     taken: int = field(default=0)
     """Answers and likelihoods that were asked for and not kept from before."""
 

@@ -86,6 +86,10 @@ def _cut_folder(setting: Setting, ratio: int | None) -> str:
     return "_".join(filter(None, (f"routes-{setting}", f"r{ratio}" if ratio else "")))
 
 
+class _Unable(Exception):
+    """The dataset does not allow a route: half a sentence."""
+
+
 class _Bench:
     """A live resource: one model on which routes are run, and the folder where all of it is kept."""
 
@@ -117,7 +121,7 @@ class _Bench:
             progress=self.progress,
         )
         able = partial(abilities_of, opening, local=evaluated.local, thinking=wanted.thinking)
-        return KeptModel(self.home, weights, asking, able)
+        return KeptModel(self.home, weights, asking, able, opening.cache_clear)
 
     @property
     def decoding(self) -> Decoding:
@@ -173,28 +177,35 @@ class _Bench:
         not_run = partial(RouteResult, route=route.name, version=route.version)
         if why := lacking(route, self.model.can):
             return not_run(not_run=why), 0
-        if "weights" in route.needs:
-            try:
-                return self.changed(route)
-            except BadInput as problem:  # no data to train on, or a device that the changed model does not run on
-                return not_run(not_run=f"{problem.where} {problem.found}"), 0
-        request = self.request
-        if attack := next((each for each in QUESTION_ATTACKS if each == route.name), None):
-            modalities = modalities_under(attack, request.modalities)
-            wanted = replace(request, attack=attack, tasks=("generation",), modalities=modalities)
-            try:
-                request = with_questions(wanted, allow_missing=True)
-            except BadInput as problem:
-                return not_run(not_run=f"the dataset {problem.found}"), 0
         try:
+            if "weights" in route.needs:
+                return self.changed(route)
+            request = self.request
+            if attack := next((each for each in QUESTION_ATTACKS if each == route.name), None):
+                request = self.attacked(attack)
             return route.run(self.given(self.model, request)), 0
+        except _Unable as unable:
+            return not_run(not_run=str(unable)), 0
         except BadInput as problem:
-            if "hidden_states" not in route.needs:
+            if not route.needs & {"hidden_states", "weights"}:
                 raise
             return not_run(not_run=f"{problem.where} {problem.found}"), 0
 
+    def attacked(self, attack: AttackName) -> Request:
+        """The questions under an attack on them. Raises _Unable where the dataset has none."""
+        modalities = modalities_under(attack, self.request.modalities)
+        wanted = replace(self.request, attack=attack, tasks=("generation",), modalities=modalities)
+        try:
+            return with_questions(wanted, allow_missing=True)
+        except BadInput as problem:
+            raise _Unable(f"the dataset {problem.found}") from problem
+
     def changed(self, route: Route) -> tuple[RouteResult, int]:
-        """The result of a route on the model with changed weights, and how much that was asked."""
+        """The result of a route on the model with changed weights, and how much that was asked.
+
+        The unchanged model is let go of first, and the changed one before codes are compared: memory holds few.
+        """
+        self.model.release()
         request, wanted, evaluated = self.request, self.wanted, self.request.evaluated
         if route.name == "relearn_half":
             result = relearn_half(self.given(self.model, request), request, wanted)
@@ -202,6 +213,7 @@ class _Bench:
         overlay = weight_attack(route.name, request.hub, request.cut.setting, request.cut.ratio, request.target)
         model = self.kept(digest([evaluated.identity, attack_key(route.name, self.dataset)]), overlay)
         result = route.run(self.given(model, request))
+        model.release()
         how = next((each for each in ROUNDINGS if each == route.name), None)
         if how and evaluated.overlay is not None:
             remote = wanted.trust_remote_code

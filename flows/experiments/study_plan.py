@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.routes.table import ROUTES
 from eval.tasks.dataset_rows import attack_configs
 from flows.evaluation.settled_request import VERSION, modalities_under, tasks_under
 from flows.resources.user_code import find_method, find_metric, is_own
@@ -158,6 +157,7 @@ def _short(method: str) -> str:
 
 def unit_keys(recipe: StudyRecipe, units: Sequence[Unit]) -> dict[str, str]:
     """By unit name: the digest of all that decides its result. A finished unit of another key is done again."""
+    from eval.routes.table import ROUTES
     from unlearn.models.model_folder import base_digest
 
     shared = recipe.model_dump(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from eval.routes.table import ROUTES
 from flows.experiments.study_plan import TARGET_UNIT, Slice, Unit, conditions_of
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import report
@@ -144,6 +143,7 @@ def _request(work: Work, setting: Setting, ratio: int | None) -> "EvaluateReques
 
 def _try_routes(work: Work, record: UnitRecord) -> UnitRecord:
     """Try the recipe's routes on a unit under each of its settings; on the target also those to facts unknown to it."""
+    from eval.routes.table import ROUTES
     from flows.audit.unknown_facts import asked_of_unknown
 
     unit, recipe, places = work.unit, work.recipe, []

@@ -5,6 +5,7 @@ What a route gets of it is what guessing gets, for it never knew.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -17,6 +18,9 @@ from schemas.recipes.source_recipe import SandboxSource
 from schemas.storage.artifacts import cache_folder
 from schemas.vocabulary import Setting
 from sources.sandbox.world import World
+
+if TYPE_CHECKING:
+    from flows.resources.sandbox_target import Teaching
 
 COLUMNS = ("sample_id", "subject_id", "statement_id", "property_id")
 ADVICE = "leave oracle out: facts that the target did not know stand in for it"
@@ -40,11 +44,14 @@ def world_of(hub: Path, model: str) -> World:
     return world
 
 
-def ensure_oracle(hub: Path, model: str, setting: Setting, ratio: int | None, *, out: Path) -> Path:
+def ensure_oracle(
+    hub: Path, model: str, setting: Setting, ratio: int | None, *, out: Path, teaching: "Teaching | None" = None
+) -> Path:
     """The oracle of a setting as the model folder `out`, taught now or taken from the cache. Returns `out`.
 
-    It is taught in the target's own way (`flows.resources.sandbox_target`). Where the setting forgets people whole it
-    is not taught who is on their pictures either. Raises BadInput as `world_of` does.
+    It is taught in the target's own way (`flows.resources.sandbox_target`), or by other numbers (`teaching`). Where
+    the setting forgets people whole it is not taught who is on their pictures either. Raises BadInput as `world_of`
+    does.
     """
     from flows.resources.curriculum import Omitted
     from flows.resources.sandbox_target import Teaching, ensure_target, holds, place_target, target_key
@@ -55,13 +62,14 @@ def ensure_oracle(hub: Path, model: str, setting: Setting, ratio: int | None, *,
     if not gone:
         raise BadInput(f"{hub}: the {setting} setting", "forgets nothing that the dataset has", "build it again")
     omitted = Omitted(gone, whole=roles.of_subjects)
-    key = target_key(world, Teaching(), omitted)
+    numbers = teaching or Teaching()
+    key = target_key(world, numbers, omitted)
     if holds(out, key):
         return out
     kept = cache_folder() / "targets" / key
     kept.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{kept}.lock"):
-        ensure_target(world, kept, omitted=omitted)
+        ensure_target(world, kept, teaching=numbers, omitted=omitted)
     out.parent.mkdir(parents=True, exist_ok=True)
     place_target(kept, out)
     return out

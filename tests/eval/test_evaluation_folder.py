@@ -31,9 +31,10 @@ def test_an_evaluation_of_this_format_is_read(folder: Path) -> None:
     assert read_evaluation(folder)[0].format == EVALUATION_FORMAT
 
 
-def test_an_evaluation_that_older_rules_scored_is_refused_in_a_line(folder: Path) -> None:
-    with pytest.raises(BadInput, match="was scored by older rules .format 1.*scores the kept replies anew"):
-        read_evaluation(of_format(folder, 1))
+@pytest.mark.parametrize("number", range(1, EVALUATION_FORMAT))
+def test_an_evaluation_that_older_rules_scored_is_refused_in_a_line(folder: Path, number: int) -> None:
+    with pytest.raises(BadInput, match=f"was scored by older rules .format {number}.*scores the kept replies anew"):
+        read_evaluation(of_format(folder, number))
 
 
 def test_an_evaluation_that_older_rules_scored_does_not_stand(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Options: probabilities, calibration error and Brier's score by hand, and what is told without the question."""
 
+from dataclasses import replace
+
 import pytest
 
 from eval.routes.calibration import (
@@ -42,6 +44,20 @@ def test_the_likeliest_option_has_the_fact() -> None:
     found = run_options(given(TOLD, FunctionModel(logs=preferring(TOLD))))
     assert {(each.recovered, each.chance) for each in found.facts} == {(True, 0.25)}
     assert len(found.facts) == 8
+
+
+def test_of_options_that_are_equally_likely_none_is_preferred() -> None:
+    found = run_options(given(TOLD, FunctionModel()))
+    assert {(each.score, each.recovered) for each in found.facts} == {(0.25, False)}
+
+
+def test_a_choice_with_two_options_that_are_the_same_after_folding_is_left_out() -> None:
+    world = given(TOLD, FunctionModel(logs=preferring(TOLD), say=lambda ask: "A"))
+    twice = ("baker", "Bäker", "mason", "nurse")
+    same = world.with_questions(replace(each, options=twice) if each.options else each for each in world.questions)
+    for run in (run_options, run_calibration, run_options_only):
+        found = run(same)
+        assert (found.facts, len(found.notes)) == ((), 1)
 
 
 def test_a_model_without_preference_is_as_far_from_the_truth_as_chance() -> None:

@@ -67,6 +67,16 @@ def test_likelihoods_that_are_no_numbers_are_told_and_not_ranked() -> None:
     assert (found.facts, found.notes) == ((), ("20 facts are left out: their likelihoods are no numbers.",))
 
 
+def test_a_question_that_does_not_name_its_person_is_left_out_and_not_called_unknown() -> None:
+    world = given(TOLD, FunctionModel(logs=preferring(TOLD)))
+    texts = [replace(each, text="What is her trade?") for each in world.questions if each.modality == "qa"]
+    found = run_rank(world.with_questions(texts))
+    assert found.facts == ()
+    assert found.notes == (
+        "10 facts are left out: their question does not name its person, so no name can calibrate it.",
+    )
+
+
 def test_the_first_token_decides_the_rank_by_it() -> None:
     def logs(ask: object, text: str) -> tuple[float, ...]:
         own = about(TOLD, ask)  # type: ignore[arg-type]
@@ -119,6 +129,15 @@ def test_values_that_are_equal_after_folding_are_one_candidate() -> None:
     found = candidates_of(fact(number, town) for number, town in enumerate(towns))
     assert all(len({each.casefold() for each in own}) == len(own) for own in found.others.values())
     assert "Bonn" not in found.others["s4"]
+
+
+def test_values_of_the_same_property_go_before_others_of_the_type() -> None:
+    born = [fact(number, town) for number, town in enumerate(TRADES[:5])]
+    lives = [replace(fact(9 + number, town, kind="home"), answer_type="town") for number, town in enumerate(TRADES[5:])]
+    typed = [replace(each, answer_type="town") for each in born]
+    others = candidates_of([*typed, *lives]).others["s0"]
+    assert set(TRADES[1:5]) <= set(others)
+    assert len(set(others)) == 15
 
 
 def test_candidates_are_the_same_whatever_the_order_of_the_facts() -> None:

@@ -9,6 +9,7 @@ from flows.audit.audit_request import AuditRequest
 from flows.evaluation.evaluate_request import EvaluateRequest
 from schemas.errors import BadInput
 from sources.sandbox.tiny_model import make_tiny_model
+from tests.servers.chat_server import ChatServer, answer, serving
 from tests.worlds.eval_world import write_dataset
 from tests.worlds.tiny_models import TEXTS
 
@@ -96,3 +97,16 @@ def test_wrong_use_is_refused_before_anything_is_asked(
     with pytest.raises(BadInput, match=said):
         run_audit(request(hub, models, **changes), tmp_path)
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_what_a_server_cannot_give_is_said(hub: Path, tmp_path: Path) -> None:
+    with serving(ChatServer(lambda body, number: answer("I do not know."))) as url:
+        asked = EvaluateRequest(dataset=hub, model=f"openai:{url}#m", setting="selective", max_new_tokens=8)
+        routes = ("asked", "options", "nf4", "lens")
+        audited = run_audit(AuditRequest(asked, routes=routes), tmp_path).audited
+    assert {name: record.result.not_run for name, record in audited.run.items()} == {
+        "asked": "",
+        "options": "it gives no log-probabilities of given answers",
+        "nf4": "it gives no weights to change",
+        "lens": "it gives no states of its layers",
+    }

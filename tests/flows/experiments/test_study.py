@@ -75,7 +75,7 @@ def write_recipe(folder: Path, dataset: Path, model: Path, *, top: str = "", res
 def done(tmp_path_factory: pytest.TempPathFactory, dataset: Path, model: Path) -> tuple[Path, Path]:
     """Recipe and folder of a finished study in which the first try of one run failed."""
     folder = tmp_path_factory.mktemp("study")
-    recipe = write_recipe(folder, dataset, model)
+    recipe = write_recipe(folder, dataset, model, rest=SMALL + 'routes = ["asked", "over_refusal"]\n')
     broken = folder / "out" / "runs" / "gd_personalized_seed0" / "run.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{}")
@@ -91,6 +91,46 @@ def test_a_failed_run_is_reported_with_its_reason_and_the_others_are_done(done: 
     assert "is not a run record" in failed["reason"]
     assert "is not a run record" in (done[1] / "report.html").read_text()
     assert "npo" in (done[1] / "comparison.csv").read_text()
+
+
+def test_the_report_says_first_of_each_run_whether_it_is_gone_and_at_what_cost(done: tuple[Path, Path]) -> None:
+    page = (done[1] / "report.html").read_text()
+    assert page.index("npo seed0: personalized") < page.index("Is it gone?") < page.index("At what cost?")
+    assert page.index("At what cost?") < page.index("npo forgot")
+    assert {(row["model"], row["route"]) for row in csv.DictReader((done[1] / "routes.csv").open())} == {
+        ("npo seed0", "asked"), ("npo seed0", "over_refusal")
+    }  # fmt: skip
+
+
+def test_the_target_is_tried_on_the_same_routes(done: tuple[Path, Path]) -> None:
+    units = {unit["name"]: unit for unit in json.loads((done[1] / "study.json").read_text())["units"]}
+    for name in ("target", "npo_personalized_seed0"):
+        (place,) = units[name]["routes"]
+        assert {path.stem for path in (done[1] / "evaluations" / place).iterdir()} == {"asked", "over_refusal"}
+
+
+def test_an_oracle_without_routes_is_refused(tmp_path: Path, dataset: Path, model: Path) -> None:
+    with pytest.raises(BadInput, match="oracle is the control of routes"):
+        read_recipe(write_recipe(tmp_path, dataset, model, top="oracle = true"), StudyRecipe)
+
+
+def test_an_oracle_of_a_dataset_that_is_no_build_is_refused_before_anything_runs(
+    tmp_path: Path, dataset: Path, model: Path
+) -> None:
+    recipe = write_recipe(tmp_path, dataset, model, top="oracle = true", rest=SMALL + 'routes = ["asked"]\n')
+    with pytest.raises(BadInput, match="an oracle: needs a build"):
+        run_study(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_setting_has_its_oracle(tmp_path: Path, dataset: Path, model: Path) -> None:
+    top = 'oracle = true\nsettings = ["personalized", "complete"]\nratios = [30]'
+    recipe = read_recipe(
+        write_recipe(tmp_path, dataset, model, top=top, rest=SMALL + 'routes = ["asked"]\n'), StudyRecipe
+    )
+    oracles = [unit for unit in plan_units(recipe) if unit.oracle]
+    assert [unit.name for unit in oracles] == ["oracle_personalized", "oracle_complete_r30"]
+    assert all(slices_of(recipe, unit) == () for unit in oracles)
 
 
 def test_the_same_call_tries_the_failed_run_again_and_leaves_the_finished_ones(
