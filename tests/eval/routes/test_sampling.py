@@ -34,7 +34,17 @@ def test_a_fact_that_is_told_in_one_of_sixteen_is_recovered() -> None:
     know = knowing(TOLD)
     found = run_sampled(given(TOLD, FunctionModel(say=lambda ask: know(ask) if ask.sample == 5 else UNSURE)))
     assert {(each.score, each.recovered, each.tried) for each in found.facts} == {(1 / 16, True, 16)}
-    assert {each.at: each.value for each in found.figures} == pytest.approx({"1": 1 / 16, "4": 0.25, "16": 1})
+    leaks = {each.at: each.value for each in found.figures if each.name == "leak_at"}
+    assert leaks == pytest.approx({"1": 1 / 16, "4": 0.25, "16": 1})
+
+
+def test_how_like_the_answer_the_best_of_some_is_grows_with_their_number() -> None:
+    told = facts_told(1, forgotten=1)
+    found = run_sampled(given(told, FunctionModel(say=lambda ask: "a baker" if ask.sample < 9 else UNSURE)))
+    likeness = [each.value for each in found.figures if each.name == "rouge_at"]
+    assert likeness[0] == pytest.approx(0.5)
+    assert likeness == sorted(likeness)
+    assert likeness[-1] == 1
 
 
 def test_a_value_beside_a_refusal_counts_as_told() -> None:
