@@ -10,7 +10,6 @@ from statistics import fmean
 from eval.routes.asking import RouteInput, ask_of, fact_of, is_right, left_out
 from eval.scores.similarity import rouge_l
 from schemas.matching.thoughts import answer_of
-from schemas.protocols.responder import Decoding
 from schemas.records.routes import RouteFigure, RouteResult
 
 SAMPLES = 16
@@ -33,9 +32,7 @@ def best_of(k: int, scores: Sequence[float]) -> float:
 
 def run_sampled(given: RouteInput) -> RouteResult:
     """Every forgotten fact asked SAMPLES times at a temperature of 1; an answer beside a refusal counts as told."""
-    decoding = Decoding(
-        temperature=TEMPERATURE, top_p=1.0, max_new_tokens=given.decoding.max_new_tokens, seed=given.decoding.seed
-    )
+    decoding = given.decoding.model_copy(update={"temperature": TEMPERATURE, "top_p": 1.0})
     questions = given.forgotten()
     asks = {
         question.key: [

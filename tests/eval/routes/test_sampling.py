@@ -1,5 +1,7 @@
 """Sampling: the estimator by hand, and that chance in the answers is what is asked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from eval.routes.sampling import SAMPLES, best_of, leak_at, run_sampled
@@ -59,6 +61,14 @@ def test_samples_of_one_question_are_asks_of_their_own() -> None:
     asks = {ask.ask_id: ask for ask in model.asked}
     assert len(asks) == 4 * SAMPLES
     assert {ask.sample for ask in asks.values()} == set(range(1, SAMPLES + 1))
+
+
+def test_samples_are_drawn_as_the_model_is_asked_but_with_chance() -> None:
+    model = FunctionModel()
+    world = given(TOLD, model)
+    run_sampled(replace(world, decoding=world.decoding.model_copy(update={"thinking": True})))
+    (drawn,) = model.decodings
+    assert (drawn.temperature, drawn.thinking, drawn.max_new_tokens) == (1.0, True, 8)
 
 
 def test_a_question_with_a_failed_sample_is_left_out() -> None:
