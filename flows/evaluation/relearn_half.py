@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from curation.probing.prompt import probe_prompt
-from eval.routes.asking import RouteInput, ask_of, fact_of, is_right, left_out
+from eval.routes.asking import RouteInput, as_judged, ask_of, fact_of, is_right, left_out
 from eval.routes.relearning import LADDER, SEED, halved, recovered_share
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.model import load_evaluated
@@ -112,7 +112,7 @@ def _rung(steps: int, responder: "LocalResponder", given: RouteInput, held: Sequ
     loss = fmean(-scores.mean for _, scores in responder.token_scores(pairs))
     asks = {each.key: ask_of(given.prompt(each), each.picture) for each in given.questions}
     distinct = {ask.ask_id: ask for ask in asks.values()}
-    replies = {reply.ask_id: reply for reply in responder.answer(distinct.values(), given.decoding)}
+    replies = {reply.ask_id: as_judged(reply) for reply in responder.answer(distinct.values(), given.decoding)}
     facts = []
     for question in given.questions:
         reply = replies[asks[question.key].ask_id]

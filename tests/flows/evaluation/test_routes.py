@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from eval.routes.asking import as_judged
 from eval.routes.table import ROUTES, lacking
 from flows.evaluation.evaluate import settle
 from flows.evaluation.evaluate_request import EvaluateRequest
@@ -17,7 +18,7 @@ from flows.evaluation.routes import read_route, run_routes
 from flows.evaluation.weight_attacks import code_survival, linear_weights, round_weights
 from flows.resources.responders import open_responder
 from schemas.errors import BadInput
-from schemas.protocols.responder import Ask
+from schemas.protocols.responder import Ask, Reply
 from schemas.records.evaluation import RWKU_ATTACKS
 from schemas.records.routes import NEED_LINES, ROUTE_LINES, RouteRecord, route_line
 from sources.sandbox.tiny_model import make_tiny_model
@@ -172,6 +173,12 @@ def test_a_model_that_is_to_think_cannot_have_its_answer_begun() -> None:
     able = abilities_of(lambda: pytest.fail("is opened"), local=True, thinking=True)
     assert "prefill" not in able
     assert "prefill" in abilities_of(lambda: pytest.fail("is opened"), local=True, thinking=False)
+
+
+def test_a_thought_that_was_cut_off_is_no_answer() -> None:
+    cut = as_judged(Reply(ask_id="a", text="<think>Oslo, or"))
+    assert cut.error == "the thought was cut off before an answer"
+    assert as_judged(Reply(ask_id="a", text="<think>Oslo?</think> Lima")).error == ""
 
 
 def test_rounding_leaves_the_output_layer_and_rounds_a_merged_adapter(base: Path) -> None:
