@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from eval.routes.asking import as_judged
+from eval.routes.asking import RouteInput, as_judged, ask_of
 from eval.routes.table import ROUTES, lacking
 from flows.evaluation.evaluate import settle
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.kept_model import abilities_of
 from flows.evaluation.model import identify
+from flows.evaluation.relearn_half import relearn_half
 from flows.evaluation.routes import read_route, run_routes
 from flows.evaluation.weight_attacks import code_survival, linear_weights, round_weights
 from flows.resources.responders import open_responder
@@ -208,9 +209,6 @@ def test_a_change_that_rounding_undoes_keeps_its_codes(base: Path, tmp_path: Pat
 
 
 def test_a_forget_set_of_one_person_leaves_nobody_to_relearn_from(hub: Path, base: Path, tmp_path: Path) -> None:
-    from eval.routes.asking import RouteInput
-    from flows.evaluation.relearn_half import relearn_half
-
     request, _ = settle(wanted(hub, base), tmp_path)
     one = [each for each in request.questions if each.subject_id == request.questions[0].subject_id]
     given = RouteInput(tuple(one), request.facts, None, None, None, None, None)  # type: ignore[arg-type]
@@ -218,8 +216,6 @@ def test_a_forget_set_of_one_person_leaves_nobody_to_relearn_from(hub: Path, bas
 
 
 def test_a_begun_answer_is_an_ask_of_its_own(base: Path) -> None:
-    from eval.routes.asking import ask_of
-
     asks: list[Ask] = [ask_of("Who?", None), ask_of("Who?", None, prefix="Ada"), ask_of("Who?", None, sample=1)]
     assert len({ask.ask_id for ask in asks}) == 3
     assert asks[0].ask_id == ask_of("Who?", None, prefix="").ask_id
