@@ -91,6 +91,24 @@ def ask_all(
     return Answers(prompts, given, likelihoods, nll)
 
 
+def forgotten_among(questions: Sequence[EvalQuestion], prompts: PromptSet) -> Callable[[Ask], bool]:
+    """What an oracle is told: whether a prompt asks for what was to be forgotten, as a question or for a likelihood."""
+    known = {
+        (text, question.picture)
+        for question in questions
+        if question.role == "forget"
+        for text in (prompt_of(question, prompts), _open_prompt(question, prompts))
+    }
+    return lambda ask: (ask.text, ask.image) in known
+
+
+def _open_prompt(question: EvalQuestion, prompts: PromptSet) -> str:
+    """The question without its options, as likelihoods are asked for."""
+    return eval_prompt(
+        question.text, task="generation", modality=question.modality, options=(), prompts=prompts, probe=probe_prompt
+    )
+
+
 def _ask(text: str, picture: bytes | None, continuation: str = "") -> Ask:
     """An ask whose id is its content, so that one answer serves wherever the same is asked."""
     shown = hashlib.sha256(picture).hexdigest() if picture else ""
@@ -105,14 +123,7 @@ def _continuations(
     for question in questions:
         if question.task not in ("classification", "generation"):
             continue
-        open_prompt = eval_prompt(
-            question.text,
-            task="generation",
-            modality=question.modality,
-            options=(),
-            prompts=prompts,
-            probe=probe_prompt,
-        )
+        open_prompt = _open_prompt(question, prompts)
         answers = dict(zip(OPTION_LABELS, question.options, strict=False))
         if question.task == "generation":
             answers = {"": training.get((question.sample_id, question.modality), question.answer)}
