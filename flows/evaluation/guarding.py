@@ -33,7 +33,7 @@ def guarded(
     Raises BadInput for a gate that cannot be asked here: of hidden states without a local model, of roles without
     questions.
     """
-    guards = [part for part in parts if part.intervention.kind == "guard"]
+    guards = [part for part in parts if part.intervention.kind == "guard" and part.intervention.form != "restrict"]
     if not guards:
         return responder, scorer
     found = tuple(
@@ -67,8 +67,9 @@ def _fires(number: int, part: "Part", hidden: Hidden | None, forgotten: Forgotte
 
 
 def reads_states(record: Intervention) -> bool:
-    """Whether it looks into each prompt's passes, so that prompts share no opening; a guard round the model need not."""
-    return record.kind == "steering" or (record.gate is not None and record.gate.source == "hidden")
+    """Whether it looks into the passes of single prompts, which then share no opening; other guards need not."""
+    inside = record.kind == "steering" or record.form == "restrict"
+    return inside or (record.gate is not None and record.gate.source == "hidden")
 
 
 def check_fits(loaded: "LoadedModel", parts: "Sequence[Part]") -> None:
@@ -87,7 +88,7 @@ def check_before_server(overlay: Path) -> list[Intervention]:
     """The records of a folder that is put before a server; raises BadInput for one with anything but guards."""
     records = read_records(overlay)
     for record in records:
-        if record.kind != "guard":
+        if record.kind != "guard" or record.form == "restrict":
             found = f"holds a part ({record.kind} {record.form}) that acts inside of a model, which is behind a server"
             raise BadInput(str(overlay), found, "serve the model with it, or name its folder as --model")
         if record.gate is not None and record.gate.source == "hidden":

@@ -12,7 +12,7 @@ from schemas.errors import BadInput
 from schemas.records.interventions import Intervention, Kind, beneath
 from unlearn.interventions.edits import Kept, add_matrix, add_noise, add_product, scale, zero
 from unlearn.interventions.parts import Part, stacked, strength_of
-from unlearn.interventions.steering import lay_guard, lay_steering
+from unlearn.interventions.steering import lay_guard, lay_restraint, lay_steering
 from unlearn.models.adapter_loading import load_adapter
 from unlearn.models.loading import LoadedModel
 
@@ -203,5 +203,6 @@ LAY: Mapping[tuple[Kind, str], Lay] = {
     ("steering", "corrupt"): lay_steering,
     ("guard", "refuse"): lay_guard,
     ("guard", "prompt"): lay_guard,
+    ("guard", "restrict"): lay_restraint,
 }
 """Kinds and forms, and what lays them."""
