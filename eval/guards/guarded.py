@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder
@@ -10,6 +10,11 @@ from schemas.records.interventions import Intervention
 
 Fires = Callable[[Sequence[Ask]], Mapping[str, bool]]
 """Of some asks by id, whether the guard is meant for them."""
+Asked = tuple[str, bytes | None]
+"""Prompt and picture."""
+Fact = Mapping[str, str]
+"""`subject` and `answer` of a question."""
+NO_FACT: Fact = {"subject": "", "answer": ""}
 
 
 class Scoring(Responder, ChoiceScorer, Protocol):
@@ -27,6 +32,8 @@ class Guarded:
     inner: Scoring
     guard: Intervention
     fires: Fires
+    facts: Mapping[Asked, Fact] = field(default_factory=dict, repr=False)
+    """What an oracle knows of questions that are to be forgotten, by prompt and picture."""
 
     @property
     def identity(self) -> str:
@@ -57,12 +64,23 @@ class Guarded:
         yield from self.inner.log_likelihood(pairs)
 
     def _worded(self, ask: Ask, fired: bool) -> Ask:
-        return ask.model_copy(update={"text": guarded_text(self.guard, ask.text)}) if fired else ask
+        if not fired:
+            return ask
+        fact = self.facts.get((ask.text, ask.image), NO_FACT)
+        return ask.model_copy(update={"text": guarded_text(self.guard, ask.text, fact)})
 
 
-def guarded_text(guard: Intervention, text: str) -> str:
-    """A prompt with the guard's words before it, a line each, and what was asked below them."""
-    return "\n".join([*guard.texts, text])
+def guarded_text(guard: Intervention, text: str, fact: Fact = NO_FACT) -> str:
+    """A prompt with the guard's words before it, a line each, and what was asked below them; those of an oracle speak
+    of the fact that is asked for.
+    """
+    words = [each.format(**fact) if guard.oracle else each for each in guard.texts]
+    return "\n".join([*words, text])
+
+
+def known_to(facts: Mapping[Asked, Fact]) -> Fires:
+    """An oracle: it fires on the questions that are to be forgotten, and knows them by prompt and picture."""
+    return lambda asks: {ask.ask_id: (ask.text, ask.image) in facts for ask in asks}
 
 
 def drawn(texts: Sequence[str], ask: Ask) -> str:

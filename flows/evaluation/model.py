@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from schemas.storage.artifacts import digest, write_json
 from schemas.storage.tables import file_sha256
 
 if TYPE_CHECKING:
+    from eval.guards.guarded import Asked, Fact
     from unlearn.models.loading import LoadedModel
     from unlearn.runs.record import RunRecord
 
@@ -172,16 +173,18 @@ def open_evaluated(
     attack: Overlay | None = None,
     trust_remote_code: bool = False,
     checks: Path | None = None,
+    oracle: "Callable[[], Mapping[Asked, Fact]] | None" = None,
 ) -> tuple[Responder, ChoiceScorer | None]:
     """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read.
 
-    What was found at load is written to the file `checks`.
+    What was found at load is written to the file `checks`; `oracle` says which prompts are of what is to be forgotten,
+    for guards that are controls.
     """
     if not evaluated.local:
         from flows.resources.responders import open_responder
 
         return open_responder(evaluated.spec, batch=batch), None
-    from eval.guards.guarded import Guarded, Scoring
+    from eval.guards.guarded import Guarded, Scoring, known_to
     from eval.responders.local import LocalResponder
     from flows.resources.responders import as_local
     from unlearn.models.adapters import without_adapter_layers
@@ -197,7 +200,9 @@ def open_evaluated(
     asked = LocalResponder(local, batch=batch)
     guarded: Scoring = asked
     for number, guard in enumerate(loaded.guards):
-        guarded = Guarded(guarded, guard, partial(asked.fires, number))
+        facts = oracle() if guard.oracle and oracle is not None else {}
+        fires = known_to(facts) if guard.oracle else partial(asked.fires, number)
+        guarded = Guarded(guarded, guard, fires, facts)
     return guarded, guarded
 
 
