@@ -143,6 +143,7 @@ def _lay_peft(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
 def _take_off(model: nn.Module, name: str) -> None:
     """Remove one adapter, and what it was wrapped in with the last."""
     from peft import PeftModel
+    from peft.tuners.lora import LoraModel
 
     if not isinstance(model, PeftModel) or name not in model.peft_config:
         return
@@ -150,7 +151,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    model.base_model.set_adapter(list(model.peft_config))  # type: ignore[operator]
+    cast(LoraModel, model.base_model).set_adapter(list(model.peft_config))
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:

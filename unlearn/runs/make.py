@@ -95,6 +95,8 @@ def probe_under(
             return probe(ready.network, ready.encoder, forget, retain)
         guard = guards[0]
         fired = [fired_by(ready, live, samples) for samples in (forget, retain)]
+        if guard.oracle:
+            fired = [{each.sample_id for each in forget}, set()]
         if guard.form == "prompt":
             worded = [
                 [_worded(guard, each) if each.sample_id in hit else each for each in samples]
@@ -148,4 +150,6 @@ def refused_too(
 
 
 def _worded(guard: Intervention, sample: TrainingSample) -> TrainingSample:
-    return sample.model_copy(update={"prompt": "\n".join([*guard.texts, sample.prompt])})
+    fact = {"subject": sample.subject, "answer": sample.value or sample.answer}
+    words = [each.format(**fact) if guard.oracle else each for each in guard.texts]
+    return sample.model_copy(update={"prompt": "\n".join([*words, sample.prompt])})

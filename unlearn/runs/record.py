@@ -143,6 +143,8 @@ class RunRecord(Record):
         """How it ended, one line for people."""
         if self.pruned_share is not None:
             return f"{self.status}: {100 * self.pruned_share:g} % of the neurons are pruned"
+        if self.chosen is not None:
+            return f"{self.status}: of what was tried, {self.chosen:g} is kept ({self.swept})"
         after = f"{self.status} after {self.steps} of {self.planned_steps} steps"
         if self.broke_down:
             kept = f"step {self.best_step}" if self.best_step is not None else f"step {self.steps}, the last update"
