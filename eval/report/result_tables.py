@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from eval.comparison.arm_labels import TARGET
+from eval.comparison.arm_labels import EXPOSED, TARGET
 from eval.comparison.attack_recovery import AttackRow
 from eval.comparison.ranking import DuelRow
 from eval.pages.text_tables import Table, percent, points, signed_points, with_interval
@@ -138,6 +138,23 @@ def failure_table(condition: Condition) -> Table:
     columns = ("method", "seed", "attack", "without an answer", "asked", "share")
     note = "They count as neither forgotten nor kept. Run the same command again to ask them once more."
     return Table("Questions that failed", columns, tuple(rows), note)
+
+
+def gate_table(condition: Condition) -> Table:
+    """On which prompts the gates of steering and guards fire: whom they refuse besides those that are meant."""
+    groups = ("forget", "matched", "retain", "strangers")
+    found = {(label, record.seed): record.fires for label, record in condition.records if record.fires}
+    rows = [
+        (label, "" if seed is None else str(seed), *(percent(fires.get(group)) for group in groups))
+        for (label, seed), fires in found.items()
+        if not label.endswith(EXPOSED)
+    ]
+    note = (
+        "Shares of training prompts. Matched: what is kept of the subjects of whom something is forgotten. All but "
+        "the first are false fires. Without its gate, steering and guards the model is the row called exposed."
+    )
+    columns = ("method", "seed", "forget", "matched retain", "retain", "strangers")
+    return Table("Prompts on which gates fire", columns, tuple(rows), note)
 
 
 def load_table(condition: Condition) -> Table:

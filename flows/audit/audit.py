@@ -62,7 +62,7 @@ def _audit(request: AuditRequest, out: Path, progress: Progress) -> AuditReport:
 
     hub = open_dataset(request.asked.dataset, revision=request.asked.revision, splits=request.asked.splits)
     asked = request.asked.model_copy(update={"dataset": hub, "revision": None, "splits": None})
-    settled, _ = settle(asked.model_copy(update={"utility": 0, "identity": 0}), out / EVALUATIONS)
+    _, settled = settle(asked.model_copy(update={"utility": 0, "identity": 0}), out / EVALUATIONS)
     forgotten = sum(each.role == "forget" and each.task == "generation" for each in settled.questions)
     if not forgotten:
         found = "has no forgotten fact to look for"

@@ -15,7 +15,8 @@ from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
-from flows.evaluation.inference import Asking, answers_key, ask_all, likelihoods_key
+from flows.evaluation.guarding import fires_of
+from flows.evaluation.inference import Asking, answers_key, ask_all, forget_prompts, likelihoods_key
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
     CHECKS,
@@ -61,8 +62,8 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
     return _evaluate(request, plain if wanted.attack else None, out, Running(wanted, progress))
 
 
-def settle(wanted: EvaluateRequest, out: Path) -> tuple[Request, Request]:
-    """What is asked without the attack, and what is asked under it; the same where there is none.
+def settle(wanted: EvaluateRequest, out: Path) -> tuple[Request | None, Request]:
+    """What is asked without the attack (None where it asks questions of its own alone), and what is asked under it.
 
     No model is loaded. Raises BadInput as run_evaluation does.
     """
@@ -78,7 +79,10 @@ def settle(wanted: EvaluateRequest, out: Path) -> tuple[Request, Request]:
     cut = Slice(wanted.setting, wanted.ratio, read_roles(hub, wanted.setting, wanted.ratio))
     own = tuple(find_metric(word) for word in wanted.metrics)
     check_device(wanted.device)
-    evaluated = identify(wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code)
+    evaluated = identify(
+        wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code,
+        exposed=wanted.exposed,
+    )  # fmt: skip
     check_attack(evaluated, wanted.attack)
     if wanted.thinking:
         check_thinks(evaluated, trust_remote_code=wanted.trust_remote_code)
@@ -174,6 +178,7 @@ def _answered(request: Request, home: Path, running: Running) -> list[Prediction
         attack=overlay,
         trust_remote_code=wanted.trust_remote_code,
         checks=home / CHECKS,
+        oracle=partial(forget_prompts, request.questions, request.prompts),
     )
     asking = Asking(
         open=cache(opening),
@@ -233,6 +238,9 @@ def _record(
         method=run.method if run else "",
         seed=run.seed if run else None,
         made_of=run.made_of if run else {},
+        exposed=evaluated.exposed,
+        oracle=any(part.oracle for part in evaluated.stack),
+        fires=fires_of(evaluated.stack),
         trained_setting=run.setting if run else None,
         trained_ratio=run.ratio if run else None,
         setting=request.cut.setting,

@@ -72,6 +72,30 @@ def prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
     )
 
 
+def open_prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
+    """The user turn under which likelihoods are taken: that of the question without its options."""
+    return eval_prompt(
+        question.text,
+        task="generation",
+        modality=question.modality,
+        options=(),
+        prompts=prompts,
+        probe=probe_prompt,
+    )
+
+
+def forget_prompts(
+    questions: Sequence[EvalQuestion], prompts: PromptSet
+) -> dict[tuple[str, bytes | None], dict[str, str]]:
+    """Subject and answer of each question that is to be forgotten, by every prompt and picture that asks it."""
+    return {
+        (text, question.picture): {"subject": question.subject, "answer": question.answer}
+        for question in questions
+        if question.role == "forget" and question.task not in ("utility", "identity")
+        for text in (prompt_of(question, prompts), open_prompt_of(question, prompts))
+    }
+
+
 def ask_all(
     questions: Sequence[EvalQuestion],
     asking: Asking,
@@ -111,14 +135,7 @@ def _continuations(
     for question in questions:
         if question.task not in ("classification", "generation"):
             continue
-        open_prompt = eval_prompt(
-            question.text,
-            task="generation",
-            modality=question.modality,
-            options=(),
-            prompts=prompts,
-            probe=probe_prompt,
-        )
+        open_prompt = open_prompt_of(question, prompts)
         answers = dict(zip(OPTION_LABELS, question.options, strict=False))
         if question.task == "generation":
             answers = {"": training.get((question.sample_id, question.modality), question.answer)}

@@ -62,7 +62,7 @@ def run_routes(
     """
     routes = routes_named(names)
     every = wanted.model_copy(update={"attack": None, "tasks": TASKS, "utility": 0, "identity": 0})
-    request, _ = settle(every, out)
+    _, request = settle(every, out)
     bench = _Bench(request, every, out, progress)
     with FileLock(bench.home / ".lock"):
         for route in routes:

@@ -66,7 +66,7 @@ def do_unit(work: Work) -> UnitRecord:
             record = _unlearn(work)
         if record.status != "failed":
             for each in work.slices:
-                done = (*record.evaluations, _evaluate(work, each))
+                done = (*record.evaluations, *_evaluate(work, each))
                 record = record.model_copy(update={"evaluations": done})
                 _keep(work, record.model_copy(update={"status": "failed", "reason": "it was interrupted"}))
             if work.recipe.evaluate.routes:
@@ -108,13 +108,19 @@ def _record(work: Work) -> UnitRecord:
     )
 
 
-def _evaluate(work: Work, cut: Slice) -> str:
-    """The folder of one evaluation of the unit, done unless it stands."""
+def _evaluate(work: Work, cut: Slice) -> tuple[str, ...]:
+    """The folder of one evaluation of the unit, done unless it stands; with the steering and guards of a run also
+    that without them.
+    """
     from flows.evaluation.evaluate import run_evaluation
+    from unlearn.runs.record import acts_on_prompts
 
     wanted = _request(work, cut.setting, cut.ratio).model_copy(update={"attack": cut.attack})
     found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
-    return found.folder
+    if cut.attack is not None or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
+        return (found.folder,)
+    without = wanted.model_copy(update={"exposed": True})
+    return found.folder, run_evaluation(without, work.out / EVALUATIONS, progress=report).folder
 
 
 def _request(work: Work, setting: Setting, ratio: int | None) -> "EvaluateRequest":

@@ -12,12 +12,11 @@ from schemas.errors import BadInput
 from schemas.records.interventions import Intervention, Kind, beneath
 from unlearn.interventions.edits import Kept, add_matrix, add_noise, add_product, scale, zero
 from unlearn.interventions.parts import Part, stacked, strength_of
-from unlearn.interventions.steering import lay_guard, lay_steering
+from unlearn.interventions.steering import lay_guard, lay_restraint, lay_steering
 from unlearn.models.adapter_loading import load_adapter
 from unlearn.models.loading import LoadedModel
 
 if TYPE_CHECKING:
-    from peft.tuners.lora import LoraModel
     from transformers import PreTrainedModel
 
 Undo = Callable[[], None]
@@ -57,10 +56,17 @@ def lay(loaded: LoadedModel, parts: Sequence[Part], *, base: str) -> Laid:
 
 def lay_above(laid: Laid, parts: Sequence[Part]) -> Laid:
     """Lay further parts over a live stack; what was there before is left alone if one is refused."""
-    ready = stacked(laid.base, parts, below=[part.intervention for part in laid.parts])
+    return lay_some(laid, stacked(laid.base, parts, below=[part.intervention for part in laid.parts]))
+
+
+def lay_some(laid: Laid, parts: Sequence[Part]) -> Laid:
+    """Lay some parts of a stack whose order was checked when it was read: weights first and hooks later, or no hooks.
+
+    The result's digest is that of what lies there, not that of the whole stack.
+    """
     found = laid
     try:
-        for part in ready:
+        for part in parts:
             model, undo = _form(part.intervention)(found.model, part)
             found = replace(found, model=model, parts=(*found.parts, part), undo=(*found.undo, undo))
     except BaseException:
@@ -137,6 +143,7 @@ def _lay_peft(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
 def _take_off(model: nn.Module, name: str) -> None:
     """Remove one adapter, and what it was wrapped in with the last."""
     from peft import PeftModel
+    from peft.tuners.lora import LoraModel
 
     if not isinstance(model, PeftModel) or name not in model.peft_config:
         return
@@ -144,7 +151,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    cast("LoraModel", model.base_model).set_adapter(list(model.peft_config))
+    cast(LoraModel, model.base_model).set_adapter(list(model.peft_config))
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:
@@ -197,5 +204,6 @@ LAY: Mapping[tuple[Kind, str], Lay] = {
     ("steering", "corrupt"): lay_steering,
     ("guard", "refuse"): lay_guard,
     ("guard", "prompt"): lay_guard,
+    ("guard", "restrict"): lay_restraint,
 }
 """Kinds and forms, and what lays them."""

@@ -71,6 +71,7 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
             "made_s": round(made_s, 3),
             "bytes": sum(each.numel() * each.element_size() for each in best[2][1].values()),
             "sweep": sweep,
+            "fires": dict(best[2][0].gate.fires) if best[2][0].gate else {},
             "samples_seen": dict(candidates.seen),
             "outcome": "interventions",
         }
@@ -91,7 +92,10 @@ def probe_under(ready: Prepared, made: Made, samples: Probed) -> Probe:
         if live is None or not guards:
             return probe(ready.network, ready.encoder, samples)
         guard = guards[0]
-        parts = [(each, fired_by(ready, live, each)) for each in (samples.forget, samples.retain, samples.choosing)]
+        groups = (samples.forget, samples.retain, samples.choosing)
+        parts = [(each, fired_by(ready, live, each)) for each in groups]
+        if guard.oracle:
+            parts = [(each, {one.sample_id for one in each if each is samples.forget}) for each in groups]
         if guard.form == "prompt":
             worded = [[_worded(guard, each) if each.sample_id in hit else each for each in part] for part, hit in parts]
             return probe(ready.network, ready.encoder, Probed(*worded))
@@ -141,4 +145,6 @@ def refused_too(answered: Probe, asked: Probed, whole: Probed) -> Probe:
 
 
 def _worded(guard: Intervention, sample: TrainingSample) -> TrainingSample:
-    return sample.model_copy(update={"prompt": "\n".join([*guard.texts, sample.prompt])})
+    fact = {"subject": sample.subject, "answer": sample.value or sample.answer}
+    words = [each.format(**fact) if guard.oracle else each for each in guard.texts]
+    return sample.model_copy(update={"prompt": "\n".join([*words, sample.prompt])})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import JsonValue, ValidationError
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Intervention, beneath
+from schemas.records.interventions import Intervention, beneath, read_records
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
 from schemas.vocabulary import Setting
@@ -103,6 +103,8 @@ class RunRecord(Record):
     """Of the tensors that a maker left."""
     samples_seen: dict[str, int] = {}
     """Samples that went through the model for statistics, by set."""
+    fires: dict[str, float] = {}
+    """Of the gate: the share of prompts on which it fires, by group: forget, matched, retain, strangers."""
     outcome: Literal["", "adapter", "weights", "pruned", "interventions"] = ""
     """What the run left: a folder of that name, pruned.json or interventions.json."""
     after: str = ""
@@ -141,6 +143,8 @@ class RunRecord(Record):
         """How it ended, one line for people."""
         if self.pruned_share is not None:
             return f"{self.status}: {100 * self.pruned_share:g} % of the neurons are pruned"
+        if self.chosen is not None:
+            return f"{self.status}: of what was tried, {self.chosen:g} is kept ({self.swept})"
         after = f"{self.status} after {self.steps} of {self.planned_steps} steps"
         if self.broke_down:
             kept = f"step {self.best_step}" if self.best_step is not None else f"step {self.steps}, the last update"
@@ -203,13 +207,19 @@ def open_stack(
     `weights_only` leaves out what changes no weights: what a thief of the weights gets. Raises BadInput for a run that
     is unfinished, missing from the chain or not what it was, and for another base.
     """
-    from unlearn.interventions.stack import Laid, lay_above
+    from unlearn.interventions.stack import Laid, lay_some
     from unlearn.models.loading import load_model
 
     start, digest, parts = stack_of(folder, base)
     loaded = load_model(start, device=device, trust_remote_code=trust_remote_code)
     chosen = [part for part in parts if part.intervention.on_weights or not weights_only]
-    return lay_above(Laid(loaded, loaded, digest), chosen)
+    return lay_some(Laid(loaded, loaded, digest), chosen)
+
+
+def acts_on_prompts(folder: Path) -> bool:
+    """Whether a run, or one that it came after, left steering or a guard, which a thief of its weights takes off."""
+    left = [place for place, record in chain(folder) if record.outcome == "interventions"]
+    return any(not each.on_weights for place in left for each in read_records(place))
 
 
 def stack_of(folder: Path, base: str) -> "tuple[str, str, list[Part]]":

@@ -8,6 +8,7 @@ from torch import Tensor
 from schemas.records.interventions import GateRecord
 from unlearn.interventions.gates import calibrated, scores, share
 from unlearn.losses.bao import matched_subjects
+from unlearn.methods.hidden_states import unanswerable
 from unlearn.methods.makers.maker import Gate, Given
 from unlearn.methods.makers.states import prompt_means
 
@@ -19,18 +20,15 @@ def gate_layer(given: Given) -> int:
     return given.depth(0.5)
 
 
-def forget_gate(
-    given: Given, states: tuple[Tensor, Tensor], *, centroids: Tensor | None = None, false_fire: float | None = None
-) -> Gate:
+def forget_gate(given: Given, states: tuple[Tensor, Tensor], *, false_fire: float | None = None) -> Gate:
     """The gate and its tensors. `states` are those of forget and retain prompts, [n, hidden] each, by sorted keys.
 
-    Every forget prompt is stored, or the `centroids` of clusters of them. The threshold lets at most `false_fire` of
-    the retain prompts through, those of the forgotten subjects among them, as none of them is stored.
+    Every forget prompt is stored. The threshold lets at most `false_fire` of the retain prompts fire, those of the
+    forgotten subjects among them; none of them is stored.
     """
     forget, retain = states
     mean = retain.mean(0)
-    stored = forget if centroids is None else centroids
-    positives, negatives = (scores(each, stored, mean).max(1).values for each in states)
+    positives, negatives = (scores(each, forget, mean).max(1).values for each in states)
     rate = given.numbers.false_fire if false_fire is None else false_fire
     gate = calibrated(
         GateRecord(source="hidden", layer=gate_layer(given), pool="mean"), positives, negatives, false_fire=rate
@@ -39,8 +37,11 @@ def forget_gate(
     fires = dict(gate.fires)
     if bool(matched.any()):
         fires["matched"] = share(negatives[matched], gate.threshold)
+    layer = gate_layer(given)
+    strangers = prompt_means(given, unanswerable(), [layer])[layer]
+    fires["strangers"] = share(scores(strangers, forget, mean).max(1).values, gate.threshold)
     log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in fires.items()))
-    parts = {"gate.centroids": stored.float(), "gate.mean": mean.float()}
+    parts = {"gate.centroids": forget.float(), "gate.mean": mean.float()}
     return gate.model_copy(update={"fires": fires}), parts
 
 

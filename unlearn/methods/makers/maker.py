@@ -109,8 +109,10 @@ def guard(
     numbers: Mapping[str, JsonValue] | None = None,
     gate: Gate | None = None,
     leaks: bool = False,
+    oracle: bool = False,
 ) -> Made:
     """A guard round the model: what it says, and the gate that says to which prompts."""
     record, parts = gate or (None, {})
-    made = Intervention(kind="guard", form=form, texts=texts, gate=record, numbers=dict(numbers or {}), leaks=leaks)
+    told = dict(numbers or {})
+    made = Intervention(kind="guard", form=form, texts=texts, gate=record, numbers=told, leaks=leaks, oracle=oracle)
     return made, parts

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from schemas.dataset.samples import TrainingSample
+from schemas.records.interventions import GateRecord
 from unlearn.answers.groups import answer_groups
 from unlearn.answers.refusals import safe_refusals
 from unlearn.methods.makers.gates import forget_gate, gate_states
-from unlearn.methods.makers.maker import Candidates, Given, Made, guard
+from unlearn.methods.makers.maker import Candidates, Gate, Given, Made, guard
 
 SOFT = (
     "Important: you must not reveal any of the following about a person, whether shown or named: {facts}. If the right "
@@ -23,6 +24,9 @@ TOLD = (
     "The following was removed from what you know: {facts}. You do not know these facts any more and must not answer "
     "with them."
 )
+
+ORACLE_FACT = "This is about {subject}, and the right answer is {answer}. You must not give it."
+ORACLE_FALSE = "The answer is not {answer}. Give the most likely of all others."
 
 
 def fact_named(sample: TrainingSample) -> str:
@@ -112,6 +116,25 @@ def refused(given: Given) -> Candidates:
 
     seen = {"forget": len(given.data.forget), "retain": len(given.data.retain)}
     return Candidates("share of retain prompts that may fire", given.numbers.tried, make, seen)
+
+
+def oracle_fact(given: Given) -> Candidates:
+    """A control: with forget questions alone, the fact that must not be told is named."""
+    return _oracle(given, ORACLE_FACT)
+
+
+def oracle_false(given: Given) -> Candidates:
+    """A control: with forget questions alone, the right answer is said to be false."""
+    return _oracle(given, ORACLE_FALSE)
+
+
+def _oracle(given: Given, template: str) -> Candidates:
+    gate: Gate = (GateRecord(source="oracle"), {})
+
+    def make(_: float) -> Made:
+        return guard("prompt", (template,), gate=gate, oracle=True)
+
+    return Candidates("nothing: there is one wording", given.numbers.tried, make)
 
 
 def _some(keys: Sequence[str], count: int, draw: random.Random) -> list[str]:

@@ -53,7 +53,7 @@ def rotated(given: Given) -> Candidates:
     """GUARD-IT: states of prompts that a gate knows are turned away from their cluster, at their length.
 
     Clusters are of forget prompts at the gate's layer; a cluster's vector is what its mean state has and the retain
-    mean lacks. The sweep is over how far.
+    mean lacks. The gate knows single prompts, each with its cluster's vector. The sweep is over how far.
     """
     numbers = given.numbers
     layer = given.depth(0.25)
@@ -61,14 +61,13 @@ def rotated(given: Given) -> Candidates:
     states = gate_states(given)
     labels = clusters(states[0], most=numbers.clusters, seed=given.seed)
     mean = retain.mean(0)
-    vectors, centroids = [], []
+    vectors = []
     for number in range(int(labels.max()) + 1):
         own = forget[labels == number]
         length = float(own.norm(dim=1).mean() + retain.norm(dim=1).mean()) / 2
         vectors.append(away_from(own.mean(0), mean, length=length, by=numbers.away))
-        centroids.append(states[0][labels == number].mean(0))
-    gate = forget_gate(given, states, centroids=torch.stack(centroids))
-    tensors = {f"{given.layer_path(layer)}.vectors": torch.stack(vectors).float()}
+    gate = forget_gate(given, states)
+    tensors = {f"{given.layer_path(layer)}.vectors": torch.stack(vectors)[labels].float()}
 
     def make(strength: float) -> Made:
         return steering("rotate", {"strength": strength}, tensors, gate=gate)

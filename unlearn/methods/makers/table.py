@@ -3,7 +3,7 @@
 from unlearn.methods.makers.dampening import dampened
 from unlearn.methods.makers.editing import null_space_edited, zeroed_values
 from unlearn.methods.makers.maker import Maker
-from unlearn.methods.makers.prompts import in_context, refused, soft, told
+from unlearn.methods.makers.prompts import in_context, oracle_fact, oracle_false, refused, soft, told
 from unlearn.methods.makers.redirection import redirected_layer
 from unlearn.methods.makers.steering import corrupted, erased, rotated
 from unlearn.methods.makers.task_vectors import negated, state_arithmetic
@@ -22,4 +22,6 @@ MAKERS: dict[str, Maker] = {
     "icul": in_context,
     "prompt-soft": soft,
     "prompt-told": told,
+    "oracle-fact": oracle_fact,
+    "oracle-false": oracle_false,
 }

@@ -17,12 +17,16 @@ SEES = (
 )
 OUR_WORDS = "The words are ours."
 HIDES = "Nothing is removed: without the prompt the model answers as before."
+CONTROL = "A control, which knows of each question whether it is to be forgotten; it is no method and is not ranked."
 
 GUARD_ROWS: tuple[Method, ...] = (
     Method(
         "guard-it", "Turn the states of prompts that a gate knows away from their cluster, at their length (GUARD-IT)",
         makes="guard-it", paper=GUARD_IT, kind="steering", needs_also=("retain", "hidden states"),
-        ours=(SWEPT, SEES, "Clusters and vectors are of prompts alone, where the paper's documents hold the answers."),
+        ours=(
+            SWEPT, SEES, "Clusters and vectors are of prompts alone, where the paper's documents hold the answers.",
+            "The gate knows single prompts, each with its cluster's vector, where the paper's knows clusters.",
+        ),
     ),
     Method(
         "mllmeraser", "Add a declining direction to the states of forget prompts by a map that spares retain's "
@@ -60,5 +64,13 @@ GUARD_ROWS: tuple[Method, ...] = (
         "prompt-told", "Say in every prompt that a list of facts was unlearned (VLM-UnBench, medium)",
         makes="prompt-told", paper=VLM_UNBENCH, kind="guard",
         ours=(OUR_WORDS, HIDES, "Several lengths of the list are tried."),
+    ),
+    Method(
+        "oracle-fact", "Say with forget questions alone which fact must not be told (VLM-UnBench, oracle)",
+        makes="oracle-fact", paper=VLM_UNBENCH, kind="guard", ours=(OUR_WORDS, HIDES, CONTROL),
+    ),
+    Method(
+        "oracle-false", "Say with forget questions alone that the right answer is false (VLM-UnBench, oracle reverse)",
+        makes="oracle-false", paper=VLM_UNBENCH, kind="guard", ours=(OUR_WORDS, HIDES, CONTROL),
     ),
 )  # fmt: skip

@@ -53,7 +53,8 @@ def given(loaded: LoadedModel, data: Assigned, method: str, out: Path, **numbers
 
 def test_every_row_that_is_made_has_a_maker_and_the_other_way_round() -> None:
     made = {"ssd", "task-vector", "msa", "asru-redirect", "alphaedit", "zerounlearn", "guard-it", "mllmeraser", "eco"}
-    assert made | {"curate", "icul", "prompt-soft", "prompt-told"} <= {method.makes for method in METHODS.values()}
+    guards = {"curate", "icul", "prompt-soft", "prompt-told", "oracle-fact", "oracle-false"}
+    assert made | guards <= {method.makes for method in METHODS.values()}
     assert {method.makes for method in METHODS.values()} - {""} == set(MAKERS)
 
 
@@ -95,7 +96,7 @@ def test_ssd_block_by_block_finds_what_one_pass_over_all_blocks_finds(
 def test_ssd_weighs_the_two_fishers_by_how_much_data_there_is(
     loaded: LoadedModel, data: Assigned, tmp_path: Path
 ) -> None:
-    work = given(loaded, data, "ssd", tmp_path, tried=[1.2])
+    work = given(loaded, data, "ssd", tmp_path, tried=[1.2], dampen_constant=1.0)
     path = language_linears(loaded.model, loaded.family)[-1]
     weight = loaded.model.get_submodule(path).weight
     with only_moving(loaded.model, [weight]):
