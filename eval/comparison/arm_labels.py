@@ -18,6 +18,8 @@ TARGET = "untouched target"
 """The model that was evaluated as it is, without a run and without a label."""
 SHORT = 8
 """Digits of a digest that a label shows."""
+EXPOSED = " (exposed)"
+"""Behind the name of an arm whose steering and guards were taken off."""
 MOST_NAMED = 4
 """Numbers that a label names; of more that differ, only those that are needed to tell the arms apart."""
 FIRST = ("lr", "steps", "epochs")
@@ -47,12 +49,13 @@ class ArmNames:
     def of(self, record: EvaluationRecord) -> str:
         """The name of the arm that an evaluation belongs to."""
         if record.run:
-            return self.runs[record.run]
+            return self.runs[record.run] + (EXPOSED if record.exposed else "")
         return self.outside[record.label] if record.label else TARGET
 
     def family(self, arm: str, method: str) -> str:
         """Arms of one family are one method with other numbers, of which a report shows the best."""
-        return arm if arm in self.elsewhere or arm in self.outside.values() else method
+        apart = arm in self.elsewhere or arm in self.outside.values() or arm.endswith(EXPOSED)
+        return arm if apart else method
 
 
 def arm_names(

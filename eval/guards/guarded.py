@@ -1,86 +1,105 @@
-"""A guarded responder: prompts that a gate knows are refused, or asked in other words; the model is untouched."""
+"""A guarded responder: prompts that a gate knows are refused, or asked in other words; the model is untouched.
+
+Every gate sees the prompt as it was asked, attack and all. The first guard that refuses has the last word; the words of
+prompt guards stand before the question in their order.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
+from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder
 from schemas.records.interventions import Intervention
 
 Fires = Callable[[Sequence[Ask]], Mapping[str, bool]]
 """Of some asks by id, whether the guard is meant for them."""
-Asked = tuple[str, bytes | None]
-"""Prompt and picture."""
 Fact = Mapping[str, str]
 """`subject` and `answer` of a question."""
-NO_FACT: Fact = {"subject": "", "answer": ""}
 
 
-class Scoring(Responder, ChoiceScorer, Protocol):
-    """A responder that also gives likelihoods."""
+@dataclass(frozen=True)
+class Guard:
+    """One guard's record and its gate."""
+
+    record: Intervention
+    fires: Fires
+    facts: Callable[[Ask], Fact | None] | None = None
+    """What an oracle is told of a question; its words speak of that."""
+
+    def words(self, ask: Ask) -> tuple[str, ...]:
+        """What is put before a prompt."""
+        fact = self.facts(ask) if self.record.oracle and self.facts is not None else None
+        return self.record.texts if fact is None else tuple(each.format(**fact) for each in self.record.texts)
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """A responder with one guard round it; guards are stacked by wrapping once more.
-
+    """A responder with guards round it.
 
     A refused prompt has no likelihood of any answer: none is given, and never the model's.
     """
 
-    inner: Scoring
-    guard: Intervention
-    fires: Fires
-    facts: Mapping[Asked, Fact] = field(default_factory=dict, repr=False)
-    """What an oracle knows of questions that are to be forgotten, by prompt and picture."""
+    inner: Responder
+    guards: tuple[Guard, ...]
+    scorer: ChoiceScorer | None = None
+    """Who gives likelihoods; None behind a server."""
 
     @property
     def identity(self) -> str:
-        """The inner one's and the guard's record."""
-        told = hashlib.sha256(self.guard.model_dump_json().encode()).hexdigest()[:16]
-        return f"{self.inner.identity}+guard:{told}"
+        """The inner one's and the guards' records."""
+        told = hashlib.sha256("".join(each.record.model_dump_json() for each in self.guards).encode()).hexdigest()[:16]
+        return f"{self.inner.identity}+guards:{told}"
 
     def answer(self, asks: Iterable[Ask], decoding: Decoding) -> Iterator[Reply]:
         """As a responder's; a refusal is drawn by the prompt's own words."""
         given = list(asks)
-        fired = self.fires(given)
-        if self.guard.form == "refuse":
-            for ask in given:
-                if fired[ask.ask_id]:
-                    yield Reply(ask_id=ask.ask_id, text=drawn(self.guard.texts, ask))
-            yield from self.inner.answer([ask for ask in given if not fired[ask.ask_id]], decoding)
-        else:
-            yield from self.inner.answer([self._worded(ask, fired[ask.ask_id]) for ask in given], decoding)
+        routes = self._routes(given)
+        for ask in given:
+            if (refusals := routes[ask.ask_id].refusals) is not None:
+                yield Reply(ask_id=ask.ask_id, text=drawn(refusals, ask))
+        asked = [self._worded(ask, routes[ask.ask_id]) for ask in given if routes[ask.ask_id].refusals is None]
+        if asked:
+            yield from self.inner.answer(asked, decoding)
 
     def log_likelihood(self, asks: Iterable[tuple[Ask, str]]) -> Iterator[tuple[str, float]]:
-        """As a scorer's, without those of refused prompts."""
+        """As a scorer's, without those of refused prompts. Raises BadInput behind a server, which gives none."""
+        if self.scorer is None:
+            raise BadInput(self.identity, "gives no likelihoods", "evaluate it without them")
         pairs = list(asks)
-        fired = self.fires([ask for ask, _ in pairs])
-        if self.guard.form == "refuse":
-            pairs = [pair for pair in pairs if not fired[pair[0].ask_id]]
-        else:
-            pairs = [(self._worded(ask, fired[ask.ask_id]), answer) for ask, answer in pairs]
-        yield from self.inner.log_likelihood(pairs)
+        routes = self._routes([ask for ask, _ in pairs])
+        asked = [
+            (self._worded(ask, routes[ask.ask_id]), answer)
+            for ask, answer in pairs
+            if routes[ask.ask_id].refusals is None
+        ]
+        if asked:
+            yield from self.scorer.log_likelihood(asked)
 
-    def _worded(self, ask: Ask, fired: bool) -> Ask:
-        if not fired:
-            return ask
-        fact = self.facts.get((ask.text, ask.image), NO_FACT)
-        return ask.model_copy(update={"text": guarded_text(self.guard, ask.text, fact)})
+    def _routes(self, asks: Sequence[Ask]) -> dict[str, "_Route"]:
+        """What becomes of each ask, by id."""
+        found = {ask.ask_id: _Route(None, ()) for ask in asks}
+        by_id = {ask.ask_id: ask for ask in asks}
+        for guard in self.guards:
+            for ask_id, fired in guard.fires([ask for ask in asks if found[ask.ask_id].refusals is None]).items():
+                if not fired:
+                    continue
+                if guard.record.form == "refuse":
+                    found[ask_id] = _Route(guard.record.texts, ())
+                else:
+                    found[ask_id] = _Route(None, (*found[ask_id].words, *guard.words(by_id[ask_id])))
+        return found
+
+    def _worded(self, ask: Ask, route: "_Route") -> Ask:
+        return ask.model_copy(update={"text": "\n".join([*route.words, ask.text])}) if route.words else ask
 
 
-def guarded_text(guard: Intervention, text: str, fact: Fact = NO_FACT) -> str:
-    """A prompt with the guard's words before it, a line each, and what was asked below them; those of an oracle speak
-    of the fact that is asked for.
-    """
-    words = [each.format(**fact) if guard.oracle else each for each in guard.texts]
-    return "\n".join([*words, text])
+@dataclass(frozen=True)
+class _Route:
+    """Refusals to draw one of, or the words that come before the question."""
 
-
-def known_to(facts: Mapping[Asked, Fact]) -> Fires:
-    """An oracle: it fires on the questions that are to be forgotten, and knows them by prompt and picture."""
-    return lambda asks: {ask.ask_id: (ask.text, ask.image) in facts for ask in asks}
+    refusals: tuple[str, ...] | None
+    words: tuple[str, ...]
 
 
 def drawn(texts: Sequence[str], ask: Ask) -> str:

@@ -155,7 +155,9 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
     labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
     best_of = _chosen(named_curves)
     methods = {name: each.record.method for name, each in named} | {name: each.method for name, each in named_curves}
-    chosen = tuple(name for name in labels if best_of.get(names.family(name, methods[name]), name) == name)
+    controls = {name for name, each in named if each.record.exposed or each.record.oracle}
+    best = tuple(name for name in labels if best_of.get(names.family(name, methods[name]), name) == name)
+    chosen = tuple(name for name in best if name not in controls)
     runs = {arm: [curve for name, curve in named_curves if name == arm] for arm in labels}
     curved = {arm: found for arm, found in runs.items() if found}
     matched = tuple(row for left in findings.matched for row in matched_rows(curved, left=left, chosen=chosen))

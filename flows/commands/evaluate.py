@@ -50,6 +50,9 @@ class EvaluateOptions:
     adapter: Annotated[Path | None, typer.Option(help="A run of `ppubench unlearn`, or an adapter's folder.")] = None
     ratio: Ratio = None
     attack: Annotated[str | None, typer.Option(help="See `ppubench attacks`.")] = None
+    exposed: Annotated[
+        bool, typer.Option("--exposed", help="Take off the run's steering and guards: what a thief of weights gets.")
+    ] = False
     tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS)
     metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None
     identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0

@@ -15,7 +15,8 @@ from eval.scores.score_reply import score
 from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
-from flows.evaluation.inference import Asking, ask_all, forget_prompts
+from flows.evaluation.guarding import fires_of
+from flows.evaluation.inference import Asking, ask_all, forgotten_among
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
     CHECKS,
@@ -69,7 +70,10 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
     cut = Slice(wanted.setting, wanted.ratio, read_roles(hub, wanted.setting, wanted.ratio))
     own = tuple(find_metric(word) for word in wanted.metrics)
     check_device(wanted.device)
-    evaluated = identify(wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code)
+    evaluated = identify(
+        wanted.model, wanted.adapter, label=wanted.label, trust_remote_code=wanted.trust_remote_code,
+        exposed=wanted.exposed,
+    )  # fmt: skip
     check_attack(evaluated, wanted.attack)
     if wanted.thinking:
         check_thinks(evaluated, trust_remote_code=wanted.trust_remote_code)
@@ -159,7 +163,7 @@ def _answered(request: Request, home: Path, running: Running) -> list[Prediction
         attack=overlay,
         trust_remote_code=wanted.trust_remote_code,
         checks=home / CHECKS,
-        oracle=partial(forget_prompts, request.questions, request.prompts),
+        forgotten=forgotten_among(request.questions, request.prompts),
     )
     asking = Asking(
         open=cache(opening),
@@ -219,6 +223,9 @@ def _record(
         method=run.method if run else "",
         seed=run.seed if run else None,
         made_of=run.made_of if run else {},
+        exposed=evaluated.exposed,
+        oracle=any(part.oracle for part in evaluated.stack),
+        fires=fires_of(evaluated.stack),
         trained_setting=run.setting if run else None,
         trained_ratio=run.ratio if run else None,
         setting=request.cut.setting,

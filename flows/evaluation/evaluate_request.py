@@ -22,6 +22,8 @@ class EvaluateRequest(Record):
     adapter: Path | None = None
     """A run folder of `ppubench unlearn`, or an adapter's folder."""
     attack: AttackName | None = None
+    exposed: bool = False
+    """Take off the steering and the guards of the run: what a thief of its weights gets."""
     tasks: tuple[Task, ...] = TASKS
     modalities: tuple[Modality, ...] = MODALITIES
     prompts: PromptSet = "probe"

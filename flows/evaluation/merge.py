@@ -36,6 +36,12 @@ def merge_run(run: Path, out: Path, *, model: str | None = None, trust_remote_co
     base, overlay = (model, run) if model else _base_of(run)
     check_named(base, overlay)
     evaluated = identify(base, overlay, trust_remote_code=trust_remote_code)
+    for part in evaluated.stack:
+        if not part.on_weights:
+            found = f"holds {part.kind} {part.form}, which is no change of weights"
+            raise BadInput(
+                str(run), found, "merge a run of adapters and edits; docs/interventions.md has what to serve"
+            )
     return _write(evaluated, out, trust_remote_code=trust_remote_code)
 
 

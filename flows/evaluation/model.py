@@ -2,22 +2,32 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 
+from flows.evaluation.guarding import (
+    Forgotten,
+    check_before_server,
+    check_fits,
+    guarded,
+    parts_before_server,
+    reads_states,
+)
 from schemas.errors import BadInput, first_line
 from schemas.protocols.responder import ChoiceScorer, Decoding, Responder
 from schemas.records.evaluation import MODEL_ATTACKS, AttackName, EvaluationRecord
+from schemas.records.interventions import INTERVENTIONS, Intervention
+from schemas.records.interventions import beneath as digest_of
 from schemas.storage.artifacts import digest, write_json
 from schemas.storage.tables import file_sha256
 
 if TYPE_CHECKING:
-    from eval.guards.guarded import Asked, Fact
+    from unlearn.interventions.parts import Part
+    from unlearn.interventions.stack import Laid
     from unlearn.models.loading import LoadedModel
     from unlearn.runs.record import RunRecord
 
@@ -42,6 +52,10 @@ class Evaluated:
     """Of the weights that are asked, label included; two runs that came to the same weights share it."""
     name: str
     label: str = ""
+    stack: tuple[Intervention, ...] = ()
+    """What is laid over it, lowest first, as far as a run left it as interventions; all of it, exposed or not."""
+    exposed: bool = False
+    """Steering and guards are taken off."""
 
     @property
     def folder(self) -> str:
@@ -73,9 +87,11 @@ def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
     parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
     overlay = overlay or parsed.adapter
     if parsed.kind == "openai":
-        if overlay is not None:
+        if overlay is not None and not (overlay / INTERVENTIONS).is_file():
             found = "is laid over a model behind a server"
             raise BadInput(str(overlay), found, "serve the model with its adapter, or name its folder as --model")
+        if overlay is not None:
+            check_before_server(overlay)
         return
     check_model_folder(parsed.model)
     if overlay is None:
@@ -91,8 +107,10 @@ def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
         raise BadInput(str(overlay), "holds a run that has not finished", advice)
 
 
-def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_code: bool = False) -> Evaluated:
-    """Settle what `model` and `overlay` name, without loading weights.
+def identify(
+    model: str, overlay: Path | None, *, label: str = "", trust_remote_code: bool = False, exposed: bool = False
+) -> Evaluated:
+    """Settle what `model` and `overlay` name, without loading weights; `exposed` takes off steering and guards.
 
     `overlay` is a run folder of `ppubench unlearn` or a folder with a saved adapter; `label` tells apart what cannot
     be told from here; an adapter from elsewhere without one is named by its folder. Raises BadInput for an unfinished
@@ -100,7 +118,10 @@ def identify(model: str, overlay: Path | None, *, label: str = "", trust_remote_
     folder's name.
     """
     check_named(model, overlay, label=label)
-    found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code)
+    found = _unlabelled(model, overlay, trust_remote_code=trust_remote_code, exposed=exposed)
+    if exposed and all(part.on_weights for part in found.stack):
+        problem = "has neither steering nor a guard over it that could be taken off"
+        raise BadInput(found.name, problem, "evaluate it without --exposed")
     if not label:
         return found if found.overlay is None or found.run else replace(found, label=_folder_label(found.overlay))
     name, identity = _plain(f"{found.name}-{label}"), f"{found.identity} label {label}"
@@ -114,7 +135,7 @@ def _folder_label(adapter: Path) -> str:
     return "/".join(place.parts[-2 if common else -1 :])[-LONGEST_LABEL:]
 
 
-def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) -> Evaluated:
+def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool, exposed: bool) -> Evaluated:
     from eval.responders.spec import parse_spec
 
     parsed = parse_spec(model if model.startswith(("hf:", "openai:")) else f"hf:{model}")
@@ -122,8 +143,13 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
     if parsed.kind == "openai":
         from eval.responders.remote import model_name, served_model
 
-        identity = served_model(parsed.base_urls, parsed.model)
-        return Evaluated(model, None, None, identity, _plain(model_name(parsed.model)))
+        identity, name = served_model(parsed.base_urls, parsed.model), _plain(model_name(parsed.model))
+        if overlay is None:
+            return Evaluated(model, None, None, identity, name)
+        before = check_before_server(overlay)
+        around = identity if exposed else f"{identity}+{digest_of('', before)}"
+        return Evaluated(model, overlay, None, around, _plain(f"{name}-{overlay.name}"), overlay.name, tuple(before),
+                         exposed)  # fmt: skip
     from unlearn.models.model_folder import check_adapter
 
     base = _base_identity(parsed.model, trust_remote_code=trust_remote_code)
@@ -132,9 +158,26 @@ def _unlabelled(model: str, overlay: Path | None, *, trust_remote_code: bool) ->
     run = _finished_run(overlay, parsed.model)
     if run is None:
         check_adapter(overlay, base=parsed.model)
-    laid = _overlay_digest(overlay, run)
     name = f"{Path(parsed.model).name}-{overlay.name}" if run is None else f"{run.method}-s{run.seed}"
-    return Evaluated(parsed.model, overlay, run, f"{base}+{laid}", _plain(name))
+    if run is not None and (run.outcome == "interventions" or run.after):
+        stack, identity = _stack(overlay, parsed.model, base, exposed=exposed)
+        name = f"{name}-exposed" if exposed else name
+        return Evaluated(parsed.model, overlay, run, identity, _plain(name), stack=stack, exposed=exposed)
+    return Evaluated(parsed.model, overlay, run, f"{base}+{_overlay_digest(overlay, run)}", _plain(name))
+
+
+def _stack(run: Path, model: str, base: str, *, exposed: bool) -> tuple[tuple[Intervention, ...], str]:
+    """What a run and those before it left over the base, and the identity of the model with it.
+
+    Without its steering and guards a model whose weights nothing changed is the base itself.
+    """
+    from unlearn.runs.record import stack_of
+
+    start, under, parts = stack_of(run, model)
+    whole = tuple(part.intervention for part in parts)
+    kept = [each for each in whole if each.on_weights or not exposed]
+    plain = start == model and not kept
+    return whole, base if plain else f"{base}+{digest_of(under, kept)}"
 
 
 def check_thinks(evaluated: Evaluated, *, trust_remote_code: bool = False) -> None:
@@ -173,37 +216,38 @@ def open_evaluated(
     attack: Overlay | None = None,
     trust_remote_code: bool = False,
     checks: Path | None = None,
-    oracle: "Callable[[], Mapping[Asked, Fact]] | None" = None,
+    forgotten: Forgotten | None = None,
 ) -> tuple[Responder, ChoiceScorer | None]:
     """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read.
 
-    What was found at load is written to the file `checks`; `oracle` says which prompts are of what is to be forgotten,
-    for guards that are controls.
+    In this order: base, adapters and edits, the attack on the weights, steering, guards. What was found at load is
+    written to the file `checks`; `forgotten` is for gates that are told.
     """
     if not evaluated.local:
         from flows.resources.responders import open_responder
 
-        return open_responder(evaluated.spec, batch=batch), None
-    from eval.guards.guarded import Guarded, Scoring, known_to
+        before = [] if evaluated.overlay is None or evaluated.exposed else parts_before_server(evaluated.overlay)
+        return guarded(open_responder(evaluated.spec, batch=batch), None, before, forgotten=forgotten)
     from eval.responders.local import LocalResponder
     from flows.resources.responders import as_local
+    from unlearn.interventions.stack import lay_some
     from unlearn.models.adapters import without_adapter_layers
 
-    loaded = load_evaluated(evaluated, device=device, trust_remote_code=trust_remote_code)
+    laid, above = _opened(evaluated, device=device, trust_remote_code=trust_remote_code)
+    loaded = laid.model
     local = as_local(loaded, evaluated.identity)
     if checks is not None:
         found = loaded.family.model_copy(update={"form": local.form or loaded.family.form})
         write_json(checks, found.model_dump(mode="json"))
     if attack is not None:
         loaded = attack(loaded)
-    local = replace(local, model=without_adapter_layers(loaded.model), processor=loaded.processor, live=loaded.live)
+    model = without_adapter_layers(loaded.model)
+    check_fits(loaded, above)
+    whole = lay_some(replace(laid, model=replace(loaded, model=model)), above).model
+    live = whole.live if any(reads_states(part.intervention) for part in above) else None
+    local = replace(local, model=model, processor=loaded.processor, live=live)
     asked = LocalResponder(local, batch=batch)
-    guarded: Scoring = asked
-    for number, guard in enumerate(loaded.guards):
-        facts = oracle() if guard.oracle and oracle is not None else {}
-        fires = known_to(facts) if guard.oracle else partial(asked.fires, number)
-        guarded = Guarded(guarded, guard, fires, facts)
-    return guarded, guarded
+    return guarded(asked, asked, above, hidden=asked.fires, forgotten=forgotten)
 
 
 def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:
@@ -216,13 +260,27 @@ def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:
 
 
 def load_evaluated(evaluated: Evaluated, *, device: str, trust_remote_code: bool = False) -> "LoadedModel":
-    """A local model with what is laid over it; its `live` and `guards` are for whoever runs it."""
+    """The weights of a local model with what is laid over them. Raises BadInput where steering or guards are too."""
+    above = [part for part in evaluated.stack if not part.on_weights]
+    if above and not evaluated.exposed:
+        found = f"has {above[0].kind} {above[0].form} over it, which is no change of weights"
+        raise BadInput(str(evaluated.overlay), found, "evaluate the run itself, or put its guard before a server")
+    return _opened(evaluated, device=device, trust_remote_code=trust_remote_code)[0].model
+
+
+def _opened(evaluated: Evaluated, *, device: str, trust_remote_code: bool) -> "tuple[Laid, list[Part]]":
+    """The model with what changes its weights, and what is to be laid over it then, unless it is exposed."""
+    from unlearn.interventions.stack import Laid, lay_some
     from unlearn.models.loading import load_model
-    from unlearn.runs.record import open_run
+    from unlearn.runs.record import stack_of
 
     if evaluated.run is not None and evaluated.overlay is not None:
-        return open_run(evaluated.overlay, evaluated.spec, device=device, trust_remote_code=trust_remote_code)
-    return load_model(evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code)
+        start, under, parts = stack_of(evaluated.overlay, evaluated.spec)
+        loaded = load_model(start, device=device, trust_remote_code=trust_remote_code)
+        laid = lay_some(Laid(loaded, loaded, under), [part for part in parts if part.intervention.on_weights])
+        return laid, [] if evaluated.exposed else [part for part in parts if not part.intervention.on_weights]
+    loaded = load_model(evaluated.spec, adapter=evaluated.overlay, device=device, trust_remote_code=trust_remote_code)
+    return Laid(loaded, loaded, ""), []
 
 
 def check_attack(evaluated: Evaluated, attack: AttackName | None) -> None:
@@ -259,14 +317,13 @@ def _finished_run(folder: Path, base: str) -> "RunRecord | None":
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
-    from schemas.records.interventions import INTERVENTIONS
     from unlearn.models.digests import folder_digest
     from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:
         return folder_digest(folder)
-    if run.outcome in ("pruned", "interventions"):  # what tensors there are stands in the latter by its digest
-        return file_sha256(folder / (PRUNED if run.outcome == "pruned" else INTERVENTIONS))[:32]
+    if run.outcome == "pruned":
+        return file_sha256(folder / PRUNED)[:32]
     return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))
 
 

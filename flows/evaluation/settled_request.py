@@ -56,6 +56,7 @@ class Request:
         own: dict[str, JsonValue] = {"metrics": [each.code for each in self.metrics]} if self.metrics else {}
         own |= {"lmms_eval": list(self.lmms_eval)} if self.lmms_eval else {}
         own |= {"thinking": True} if self.thinking else {}
+        own |= {"exposed": True} if self.evaluated.exposed else {}
         run = self.evaluated.run.identity if self.evaluated.run else ""
         return digest(
             own

@@ -235,7 +235,7 @@ def do_unit(work: Work) -> UnitRecord:
             record = _unlearn(work)
         if record.status != "failed":
             for each in work.slices:
-                done = (*record.evaluations, _evaluate(work, each))
+                done = (*record.evaluations, *_evaluate(work, each))
                 record = record.model_copy(update={"evaluations": done})
                 _keep(work, record.model_copy(update={"status": "failed", "reason": "it was interrupted"}))
     except Exception as problem:
@@ -274,10 +274,13 @@ def _record(work: Work) -> UnitRecord:
     )
 
 
-def _evaluate(work: Work, cut: Slice) -> str:
-    """The folder of one evaluation of the unit, done unless it stands."""
+def _evaluate(work: Work, cut: Slice) -> tuple[str, ...]:
+    """The folder of one evaluation of the unit, done unless it stands; with the steering and guards of a run also
+    that without them.
+    """
     from flows.evaluation.evaluate import run_evaluation
     from flows.evaluation.evaluate_request import EvaluateRequest
+    from unlearn.runs.record import acts_on_prompts
 
     recipe, asked = work.recipe, work.recipe.evaluate
     wanted = EvaluateRequest(
@@ -300,7 +303,10 @@ def _evaluate(work: Work, cut: Slice) -> str:
         allow_missing=recipe.allow_missing,
     )
     found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
-    return found.folder
+    if cut.attack is not None or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
+        return (found.folder,)
+    without = wanted.model_copy(update={"exposed": True})
+    return found.folder, run_evaluation(without, work.out / EVALUATIONS, progress=report).folder
 
 
 def _unlearn(work: Work) -> UnitRecord:

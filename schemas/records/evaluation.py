@@ -168,6 +168,12 @@ class EvaluationRecord(Record):
     trained_setting: Setting | None = None
     """Of the run: the setting whose forget set it unlearned, which may not be the one asked about; None without run."""
     trained_ratio: int | None = None
+    exposed: bool = False
+    """Steering and guards of the run were taken off: what a thief of the weights gets."""
+    oracle: bool = False
+    """A part of the run was told which questions are forgotten: a control, never ranked."""
+    fires: dict[str, float] = {}
+    """Of the run's gate: the share of prompts on which it fires, by group (forget, matched, retain, strangers)."""
     setting: Setting
     ratio: int | None
     attack: AttackName | None

@@ -1,15 +1,19 @@
 """Interventions: what makes a model forget, as a record that lies in a run's folder beside its tensors."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationError
 
+from schemas.errors import BadInput, first_line
 from schemas.storage.artifacts import digest
 from schemas.storage.tables import Record
 
 Kind = Literal["adapter", "edit", "steering", "guard"]
 GateSource = Literal["always", "hidden", "text", "oracle"]
 Pool = Literal["last", "mean"]
+FORMAT = 1
 INTERVENTIONS = "interventions.json"
 """In a run's folder: its interventions in the order in which they are laid."""
 ON_WEIGHTS: tuple[Kind, ...] = ("adapter", "edit")
@@ -75,3 +79,18 @@ def beneath(base: str, stack: tuple[Intervention, ...] | list[Intervention]) -> 
     for each in stack:
         found = digest([found, each.model_dump(mode="json", exclude={"beneath"})])
     return found
+
+
+def read_records(folder: Path) -> list[Intervention]:
+    """The records of a saved stack, in order, without their tensors; raises BadInput where they cannot be read."""
+    path = folder / INTERVENTIONS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] != FORMAT:
+            raise BadInput(str(path), f"is of format {found['format']}, not {FORMAT}", "upgrade ppubench")
+        return [Intervention.model_validate(each) for each in found["interventions"]]
+    except BadInput:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        problem = f"is no list of interventions ({first_line(error)})"
+        raise BadInput(str(path), problem, "copy the folder again, or make the run anew") from error

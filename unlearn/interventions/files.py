@@ -1,22 +1,18 @@
 """A stack on disk: `interventions.json` with the records in order, `<n>.safetensors`, and `<n>/` of an adapter."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from schemas.errors import BadInput, first_line
-from schemas.records.interventions import INTERVENTIONS, Intervention, beneath
+from schemas.records.interventions import FORMAT, INTERVENTIONS, Intervention, beneath, read_records
 from schemas.storage.artifacts import write_json
 from unlearn.interventions.parts import Part, content_of, stacked
 from unlearn.training.checkpoints import disk_advice, write_tensors
-
-FORMAT = 1
 
 
 def save_stack(folder: Path, parts: Sequence[Part], *, base: str, below: Sequence[Intervention] = ()) -> list[Part]:
@@ -59,19 +55,6 @@ def read_stack(folder: Path, *, beneath: str) -> list[Part]:
         parts.append(part)
         under = _next(under, record)
     return parts
-
-
-def read_records(folder: Path) -> list[Intervention]:
-    """The records of a saved stack, in order, without their tensors; raises BadInput where they cannot be read."""
-    path = folder / INTERVENTIONS
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != FORMAT:
-            raise BadInput(str(path), f"is of format {found['format']}, not {FORMAT}", "upgrade ppubench")
-        return [Intervention.model_validate(each) for each in found["interventions"]]
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-        found = f"is no list of interventions ({first_line(error)})"
-        raise BadInput(str(path), found, "copy the folder again, or make the run anew") from error
 
 
 def _next(under: str, record: Intervention) -> str:

@@ -56,10 +56,17 @@ def lay(loaded: LoadedModel, parts: Sequence[Part], *, base: str) -> Laid:
 
 def lay_above(laid: Laid, parts: Sequence[Part]) -> Laid:
     """Lay further parts over a live stack; what was there before is left alone if one is refused."""
-    ready = stacked(laid.base, parts, below=[part.intervention for part in laid.parts])
+    return lay_some(laid, stacked(laid.base, parts, below=[part.intervention for part in laid.parts]))
+
+
+def lay_some(laid: Laid, parts: Sequence[Part]) -> Laid:
+    """Lay some parts of a stack whose order was checked when it was read: weights first and hooks later, or no hooks.
+
+    The result's digest is that of what lies there, not that of the whole stack.
+    """
     found = laid
     try:
-        for part in ready:
+        for part in parts:
             model, undo = _form(part.intervention)(found.model, part)
             found = replace(found, model=model, parts=(*found.parts, part), undo=(*found.undo, undo))
     except BaseException:
@@ -136,7 +143,6 @@ def _lay_peft(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
 def _take_off(model: nn.Module, name: str) -> None:
     """Remove one adapter, and what it was wrapped in with the last."""
     from peft import PeftModel
-    from peft.tuners.lora import LoraModel
 
     if not isinstance(model, PeftModel) or name not in model.peft_config:
         return
@@ -144,7 +150,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    cast(LoraModel, model.base_model).set_adapter(list(model.peft_config))
+    model.base_model.set_adapter(list(model.peft_config))  # type: ignore[operator]
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:

@@ -109,16 +109,17 @@ def lay_steering(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
     amount(part)
     core = core_model(loaded.model)
     live = _live(loaded)
-    layers = language_layers(core, loaded.family)
+    layers = _blocks(loaded, part)
     gate = part.intervention.gate
     if gate is not None and gate.source == "hidden":
         _gate_parts(part)
         if gate.layer is None or not 0 <= gate.layer < len(layers):
             raise BadInput(part.name, f"its gate reads layer {gate.layer} of {len(layers)}", "make it anew")
     modules = dict(core.named_modules())
-    for path in by_module(part):
+    for path, tensors in by_module(part).items():
         if path not in modules:
             raise BadInput(part.name, f"acts on {path}, which the model lacks", "lay it over the model it was made of")
+        _check_size(loaded, part, path, tensors)
     if part.intervention.form == "corrupt":
         for name, known in (("method", METHODS_OF_CORRUPTION), ("dims", None)):
             value = part.intervention.numbers.get(name)
@@ -136,6 +137,7 @@ def lay_guard(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
         raise BadInput(part.name, "lies over one that refuses everything", "leave out one of the two")
     if record.gate is not None and record.gate.source == "hidden":
         _gate_parts(part)
+        _blocks(loaded, part)
     live = _live(loaded)
     live = replace(live, guards=(*live.guards, part))
     return replace(loaded, live=live, guards=(*loaded.guards, record)), _nothing
@@ -151,6 +153,32 @@ def _live(loaded: LoadedModel) -> LiveStack:
     if isinstance(loaded.live, LiveStack):
         return loaded.live
     return LiveStack(core_model(loaded.model), f"{loaded.family.language}.layers")
+
+
+def _blocks(loaded: LoadedModel, part: Part) -> nn.ModuleList:
+    """The decoder blocks that hooks stand behind; raises BadInput for a family that has no plain list of them."""
+    try:
+        return language_layers(core_model(loaded.model), loaded.family)
+    except BadInput as error:
+        found = (
+            f"needs plain decoder blocks, and {loaded.family.model_type} has none at {loaded.family.language}.layers"
+        )
+        raise BadInput(part.name, found, "take an edit, or a guard with a text gate, for this family") from error
+
+
+def _check_size(loaded: LoadedModel, part: Part, path: str, tensors: Mapping[str, Tensor]) -> None:
+    """Raise BadInput for tensors that do not fit the model's states."""
+    size = int(core_model(loaded.model).config.get_text_config().hidden_size)
+    if part.intervention.form == "rotate":
+        shapes = [wanted(part, path, tensors, "vectors")[0].shape]
+        fits = len(shapes[0]) == 2 and shapes[0][1] == size
+    else:
+        shapes = [each.shape for each in wanted(part, path, tensors, "left", "right")]
+        fits = [len(each) for each in shapes] == [2, 2] and shapes[0][0] == shapes[1][1] == size
+        fits = fits and shapes[0][1] == shapes[1][0]
+    if not fits:
+        found = f"{path} has tensors of the shape {[list(each) for each in shapes]}, and states are of size {size}"
+        raise BadInput(part.name, found, "lay it over the model it was made of")
 
 
 def _nothing() -> None:

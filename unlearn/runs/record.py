@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import JsonValue, ValidationError
 
 from schemas.errors import BadInput
-from schemas.records.interventions import Intervention, beneath
+from schemas.records.interventions import Intervention, beneath, read_records
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
 from schemas.vocabulary import Setting
@@ -205,13 +205,19 @@ def open_stack(
     `weights_only` leaves out what changes no weights: what a thief of the weights gets. Raises BadInput for a run that
     is unfinished, missing from the chain or not what it was, and for another base.
     """
-    from unlearn.interventions.stack import Laid, lay_above
+    from unlearn.interventions.stack import Laid, lay_some
     from unlearn.models.loading import load_model
 
     start, digest, parts = stack_of(folder, base)
     loaded = load_model(start, device=device, trust_remote_code=trust_remote_code)
     chosen = [part for part in parts if part.intervention.on_weights or not weights_only]
-    return lay_above(Laid(loaded, loaded, digest), chosen)
+    return lay_some(Laid(loaded, loaded, digest), chosen)
+
+
+def acts_on_prompts(folder: Path) -> bool:
+    """Whether a run, or one that it came after, left steering or a guard, which a thief of its weights takes off."""
+    left = [place for place, record in chain(folder) if record.outcome == "interventions"]
+    return any(not each.on_weights for place in left for each in read_records(place))
 
 
 def stack_of(folder: Path, base: str) -> "tuple[str, str, list[Part]]":

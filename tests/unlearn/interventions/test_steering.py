@@ -8,7 +8,7 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor
 
-from eval.guards.guarded import Guarded, drawn
+from eval.guards.guarded import Guard, Guarded, drawn
 from eval.responders.local import LocalModel, LocalResponder
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
@@ -157,7 +157,7 @@ def test_a_refusing_guard_answers_for_the_model_and_has_no_likelihood(loaded: Lo
     guard = Intervention(kind="guard", form="refuse", texts=("I cannot say.",), gate=known.intervention.gate)
     parts = {name: each for name, each in known.tensors.items() if name.startswith("gate.")}
     inner = responder(loaded, [Part(guard, parts)])
-    asked = Guarded(inner, guard, lambda asks: inner.fires(0, asks))
+    asked = Guarded(inner, (Guard(guard, lambda asks: inner.fires(0, asks)),), inner)
     base = replies(inner)
     assert replies(asked) == {**base, "a": "I cannot say."}
     assert set(likelihoods(asked)) == {"b", "c", "d"}
@@ -167,7 +167,7 @@ def test_a_refusing_guard_answers_for_the_model_and_has_no_likelihood(loaded: Lo
 def test_a_prompt_guard_asks_in_its_own_words_too(loaded: LoadedModel) -> None:
     guard = Intervention(kind="guard", form="prompt", texts=("yes no red green.",))
     inner = responder(loaded, [Part(guard)])
-    asked = Guarded(inner, guard, lambda asks: inner.fires(0, asks))
+    asked = Guarded(inner, (Guard(guard, lambda asks: inner.fires(0, asks)),), inner)
     worded = [ask.model_copy(update={"text": f"yes no red green.\n{ask.text}"}) for ask in ASKS]
     expected = {each.ask_id: each.text for each in inner.answer(worded, Decoding(max_new_tokens=12))}
     assert replies(asked) == expected
