@@ -12,6 +12,7 @@ from schemas.records.interventions import Intervention
 from unlearn.interventions.files import save_stack
 from unlearn.interventions.parts import Part
 from unlearn.interventions.stack import lay, lift
+from unlearn.interventions.text_gates import fires_on
 from unlearn.methods.makers.maker import Given, Made
 from unlearn.methods.makers.table import MAKERS
 from unlearn.rows.live import Live
@@ -93,13 +94,18 @@ def probe_under(ready: Prepared, made: Made, samples: Probed) -> Probe:
             return probe(ready.network, ready.encoder, samples)
         guard = guards[0]
         groups = (samples.forget, samples.retain, samples.choosing)
-        parts = [(each, fired_by(ready, live, each)) for each in groups]
+        part = Part(*made)
         if guard.oracle:
-            parts = [(each, {one.sample_id for one in each if each is samples.forget}) for each in groups]
+            fired = [{one.sample_id for one in each if each is samples.forget} for each in groups]
+        elif guard.gate is not None and guard.gate.source == "text":
+            fired = [fired_by_words(part, each) for each in groups]
+        else:
+            fired = [fired_by(ready, live, each) for each in groups]
+        parts = list(zip(groups, fired, strict=True))
         if guard.form == "prompt":
-            worded = [[_worded(guard, each) if each.sample_id in hit else each for each in part] for part, hit in parts]
+            worded = [[_worded(guard, each) if each.sample_id in hit else each for each in some] for some, hit in parts]
             return probe(ready.network, ready.encoder, Probed(*worded))
-        asked = Probed(*([each for each in part if each.sample_id not in hit] for part, hit in parts))
+        asked = Probed(*([each for each in some if each.sample_id not in hit] for some, hit in parts))
         return refused_too(probe(ready.network, ready.encoder, asked), asked, samples)
     finally:
         ready.network.live = None
@@ -117,6 +123,12 @@ def fired_by(ready: Prepared, live: Live, samples: Sequence[TrainingSample]) -> 
             hits = live.fires(0, batch.inputs, prompt_ends(batch))
         found |= {each.sample_id for each, hit in zip(some, hits.tolist(), strict=True) if hit}
     return found
+
+
+def fired_by_words(part: Part, samples: Sequence[TrainingSample]) -> set[str]:
+    """Ids of the samples whose prompts a text gate knows."""
+    hits = fires_on(part, [each.prompt for each in samples])
+    return {each.sample_id for each, hit in zip(samples, hits, strict=True) if hit}
 
 
 def refused_too(answered: Probe, asked: Probed, whole: Probed) -> Probe:
