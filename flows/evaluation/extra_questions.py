@@ -60,7 +60,7 @@ UTILITY_SEED = 7
 def identity_questions(
     questions: Iterable[EvalQuestion], facts: Iterable[AskedFact], *, by_subject: bool
 ) -> list[EvalQuestion]:
-    """One "who is this person?" per subject with a picture and a name. Only where whole subjects are forgotten has it a role.
+    """One "who is this person?" per subject with picture and name. Only where subjects go whole has it a role.
 
     Right is the name in any of its forms (flows.evaluation.extra_questions), and what the dataset's facts give as a
     further name.

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from curation.probing.prompt import probe_prompt
 from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_method
+from schemas.dataset.split_files import Roles
 from schemas.errors import BadInput
 from schemas.vocabulary import Setting
 
@@ -51,6 +52,10 @@ class UnlearnRequest:
     allow_missing: bool = False
     revision: str | None = None
     splits: Path | None = None
+    after: Path | None = None
+    """An earlier run, upon which this one goes."""
+    roles: Roles | None = None
+    """What is forgotten and kept, where it is not what the setting says: the roles of a request."""
 
     @property
     def typed(self) -> dict[str, JsonValue]:
@@ -71,7 +76,7 @@ def run_unlearning(
     from unlearn.methods.phases import check_phases
     from unlearn.models.model_folder import check_model_folder
     from unlearn.presets import numbers_for
-    from unlearn.runs.record import has_begun, read_record
+    from unlearn.runs.record import chain, has_begun, read_record
     from unlearn.training.processes import check_device, own_device, refuse_several, wait_for_all, writes
 
     method = find_method(request.method, boundary=request.boundary)
@@ -85,6 +90,8 @@ def run_unlearning(
     )
     check_phases(method, numbers)
     check_model_folder(request.model)
+    if request.after is not None:
+        chain(request.after)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
     found = read_record(out)
@@ -113,6 +120,7 @@ def run_unlearning(
         trust_remote_code=request.trust_remote_code,
         ask=probe_prompt,
         memory=None if request.memory_gb is None else int(request.memory_gb * 1e9),
+        after=request.after,
     )
     with run_lock(out / ".running") if writes() else nullcontext():
         if method.prunes:
@@ -139,6 +147,7 @@ def _samples(request: UnlearnRequest) -> "Assigned":
         modality=request.modality,
         target=request.target,
         allow_missing=request.allow_missing,
+        roles=request.roles,
     )
     if data.missing:
         first = data.missing[0]

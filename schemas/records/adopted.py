@@ -70,7 +70,7 @@ class LeftOut:
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def without_picture(self, person: AdoptedPerson) -> AdoptedPerson:
-        """The person; one without a picture keeps only what is asked and taught without one, and the rest is counted."""
+        """The person; one without a picture keeps only what is asked and taught without one: the rest is counted."""
         if person.picture is not None:
             return person
         for question in person.questions:

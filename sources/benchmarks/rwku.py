@@ -90,9 +90,7 @@ def _people(folder: BenchmarkFolder, ids: Mapping[str, str], left_out: LeftOut) 
         )
 
 
-def _question(
-    row: RawRow, level: str, task: Task, subject_id: str, counted: _Counted, attack: str
-) -> AdoptedQuestion:
+def _question(row: RawRow, level: str, task: Task, subject_id: str, counted: _Counted, attack: str) -> AdoptedQuestion:
     return AdoptedQuestion(
         sample_id=counted.next(subject_id, level),
         task=task,

@@ -142,7 +142,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    model.base_model.set_adapter(list(model.peft_config))
+    model.base_model.set_adapter(list(model.peft_config))  # type: ignore[operator]
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:
@@ -157,6 +157,16 @@ def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> 
         return model, kept.restore
 
     return lay_edit
+
+
+def merged(loaded: LoadedModel) -> LoadedModel:
+    """The model with all adapters over it made part of its weights, for good: what is trained next stands upon them."""
+    from peft import PeftModel
+
+    model: nn.Module = loaded.model
+    if not isinstance(model, PeftModel):
+        return loaded
+    return replace(loaded, model=cast("PreTrainedModel", model.merge_and_unload()))
 
 
 def _fused(loaded: LoadedModel, kept: Kept) -> LoadedModel:
@@ -176,7 +186,7 @@ def _fused(loaded: LoadedModel, kept: Kept) -> LoadedModel:
                 cast(Tensor, weight).copy_(values)
 
     kept.calls(restore)
-    return replace(loaded, model=cast("PreTrainedModel", model.merge_and_unload()))  # type: ignore[operator]
+    return replace(loaded, model=cast("PreTrainedModel", model.merge_and_unload()))
 
 
 def _nothing() -> None:

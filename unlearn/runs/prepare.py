@@ -1,6 +1,7 @@
 """What a run needs before its first step: a model with the right weights free, its numbers, its plan, its record."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,12 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from schemas.errors import BadInput
+from schemas.records.interventions import beneath
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, reword
+from unlearn.interventions.stack import merged
 from unlearn.losses.bao import matched_subjects
 from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.memory.estimate import memory_estimate
@@ -26,7 +29,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_for
-from unlearn.runs.record import MASK, START, RunRecord, base_for, has_begun
+from unlearn.runs.record import MASK, START, RunRecord, base_for, has_begun, open_stack, stack_of
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -58,6 +61,12 @@ class Prepared:
     modality: Modalities
     memory: int | None = None
     """Bytes that the run may take."""
+    after: str = ""
+    """Folder of the run that it goes upon, seen from its own."""
+    beneath: str = ""
+    """Digest of the base with all that this one and those before it left."""
+    weights: str = ""
+    """Digest of the weights that its adapter belongs to: those of the base, or of an earlier run that left others."""
 
 
 def prepare(
@@ -74,9 +83,12 @@ def prepare(
     trust_remote_code: bool,
     ask: Callable[[str, Modality], str],
     memory: int | None = None,
+    after: Path | None = None,
 ) -> Prepared:
     """Load the model, settle the numbers, and make trainable what the method moves.
 
+    `after` is an earlier run: what it and those before it did to the weights is merged into them, so that what this
+    run compares itself with is the model as they left it.
     `ask` gives the probe's wording of a question, for presets that train in it. Raises BadInput before any weight is
     read where the weights alone take more than `memory` bytes.
     """
@@ -84,7 +96,8 @@ def prepare(
     numbers, sections = _settle(
         method, model, preset, typed, device=device, trust_remote_code=trust_remote_code, memory=memory
     )
-    loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
+    under = _under(model, after, out=out, device=device, trust_remote_code=trust_remote_code)
+    loaded = under.loaded
     inner = loaded.model
     _check_trainable(loaded, method, modality)
     if method.prunes:
@@ -115,7 +128,31 @@ def prepare(
         preset=preset,
         modality=modality,
         memory=memory,
+        after=under.after,
+        beneath=under.beneath,
+        weights=under.weights,
     )
+
+
+@dataclass(frozen=True)
+class _Under:
+    """The model that a run starts from."""
+
+    loaded: LoadedModel
+    after: str = ""
+    beneath: str = ""
+    weights: str = ""
+
+
+def _under(model: str, after: Path | None, *, out: Path, device: str, trust_remote_code: bool) -> _Under:
+    if after is None:
+        return _Under(load_model(model, device=device, trust_remote_code=trust_remote_code))
+    start, weights, parts = stack_of(after, model)
+    laid = open_stack(after, model, device=device, trust_remote_code=trust_remote_code, weights_only=True)
+    digest_of_all = beneath(weights, [part.intervention for part in parts])
+    seen = Path(os.path.relpath(after.resolve(), out.resolve())).as_posix()
+    log.info("%s: what %s left is part of the weights that this run starts from", out, after)
+    return _Under(merged(laid.model), after=seen, beneath=digest_of_all, weights="" if start == model else weights)
 
 
 def _check_trainable(loaded: LoadedModel, method: Method, modality: Modalities) -> None:
@@ -211,6 +248,8 @@ def start_record(
         "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
         "numbers": values, "data": data.digest, "base": ready.base, "seed": ready.seed,
     }  # fmt: skip
+    if ready.beneath:
+        made_of["beneath"] = ready.beneath
     if method.code:
         made_of["code"] = method.code
     if known:
@@ -247,6 +286,8 @@ def start_record(
         best_rule=FRONTIER_RULE,
         asked=asked,
         start=start,
+        after=ready.after,
+        beneath=ready.beneath,
     )
 
 
@@ -262,7 +303,7 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
         for left in (MASK, START):
             (out / left).unlink(missing_ok=True)
         return
-    for name in ("method", "code", "terms", "base", "data", "seed", "numbers", "known"):
+    for name in ("method", "code", "terms", "base", "beneath", "data", "seed", "numbers", "known"):
         before, now = getattr(found, name), getattr(record, name)
         if before == now:
             continue
