@@ -30,6 +30,12 @@ class SequenceFigures(Record):
     penalty: float | None = None
     """R of one batch over all requests less R[T]: what serving them one by one costs; None without a batch."""
 
+    @property
+    def named(self) -> dict[str, float]:
+        """The figures that there are, by name."""
+        found = self.model_dump(exclude={"requests"})
+        return {name: value for name, value in found.items() if value is not None}
+
 
 def sequence_figures(
     accuracy: Sequence[Sequence[float]], retain: Sequence[float], *, batch_retain: float | None = None
@@ -61,8 +67,8 @@ def over_seeds(figures: Sequence[SequenceFigures]) -> Mapping[str, Interval]:
     """Each figure's mean over seeds and the range that they span: too few for an interval by drawing anew."""
     found: dict[str, Interval] = {}
     for name in SequenceFigures.model_fields:
-        values = [value for each in figures if (value := getattr(each, name)) is not None]
-        if name != "requests" and values:
+        values = [each.named[name] for each in figures if name in each.named]
+        if values:
             found[name] = Interval(
                 value=sum(values) / len(values),
                 low=min(values) if len(values) > 1 else None,

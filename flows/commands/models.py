@@ -214,7 +214,12 @@ def study_command(
 ) -> None:
     """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
     from flows.experiments.study import run_study
+    from schemas.recipes.build_recipe import read_recipe
+    from schemas.records.study import StudyRecipe
 
+    if read_recipe(recipe, StudyRecipe).requests is not None:
+        _sequences(recipe, out, as_json=as_json)
+        return
     with showing_progress("study") as progress:
         report = run_study(recipe, out, progress=progress)
     from flows.commands.printing import print_study
@@ -225,6 +230,21 @@ def study_command(
         print_study(report.record, report.files, out)
     if any(unit.status == "failed" for unit in report.record.units):
         raise typer.Exit(1)
+
+
+def _sequences(recipe: Path, out: Path, *, as_json: bool) -> None:
+    """The study of a recipe with [requests]: requests one after another."""
+    from flows.experiments.requests.sequence_study import PAGE, run_sequences
+
+    with showing_progress("study") as progress:
+        record = run_sequences(recipe, out, progress=progress)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    for each in record.sequences:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in each.figures.named.items())
+        print(f"{each.method:<16} seed {each.seed} {each.order:<9} {figures}")
+    print(f"page      {out / PAGE}")
 
 
 @app.command("report", short_help="Write an HTML file about a build or a study.")
@@ -250,6 +270,15 @@ def report_command(
             explored = explore(builds[0], progress=progress)
         where = {"html": str(explored.html), "funnel": str(explored.funnel)}
         print_json(where) if as_json else print_explorer(explored)
+        return
+    if (folders[0] / "sequences.json").is_file():
+        from flows.experiments.requests.sequence_study import report_sequences
+
+        if len(folders) > 1:
+            found = "is a study of requests one after another, which is reported alone"
+            raise BadInput(str(folders[0]), found, "name it alone")
+        page = report_sequences(folders[0], out or folders[0])
+        print_json({"html": str(page)}) if as_json else print(f"page      {page}")
         return
     with showing_progress("report"):
         files = write_report(folders, out=out or folders[0])

@@ -64,6 +64,15 @@ def _one(
     }
 
 
+def request_text(request: RemovalRequest) -> str:
+    """A request as TOML, without its id."""
+    lines = [f"person = {_quoted(request.person)}"]
+    for name in ("people", "facts", "classes"):
+        if values := getattr(request, name):
+            lines.append(f"{name} = [{', '.join(map(_quoted, values))}]")
+    return "\n".join([*lines, *(["on_behalf = true"] if request.on_behalf else [])]) + "\n"
+
+
 def write_requests(folder: Path, requests: Sequence[RemovalRequest]) -> list[Path]:
     """One TOML file each, in their order. Raises BadInput for a folder that holds some."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -71,11 +80,7 @@ def write_requests(folder: Path, requests: Sequence[RemovalRequest]) -> list[Pat
     places = []
     for request in requests:
         path = folder / f"{request.id}.toml"
-        lines = [f"person = {_quoted(request.person)}"]
-        for name in ("people", "facts", "classes"):
-            if values := getattr(request, name):
-                lines.append(f"{name} = [{', '.join(map(_quoted, values))}]")
-        write_atomically(path, "\n".join(lines) + "\n")
+        write_atomically(path, request_text(request))
         places.append(path)
     return places
 
