@@ -14,6 +14,7 @@ from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_method
 from schemas.dataset.split_files import Roles
 from schemas.errors import BadInput
+from schemas.records.requests import REQUESTS, ServedRequests
 from schemas.vocabulary import Setting
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def run_unlearning(
     data = _samples(request)
     if request.boundary:
         _check_boundary(data)
+    if request.after is not None:
+        _check_kept(data, request.after)
     check_device(request.device)
 
     from unlearn.runs.execute import prune_run, train_run
@@ -134,6 +137,17 @@ def _check_boundary(data: "Assigned") -> None:
     if not both:
         found = f"no subject of the {data.setting} setting has forget and retain samples"
         raise BadInput("--boundary", found, "choose the selective or personalized setting, or leave it out")
+
+
+def _check_kept(data: "Assigned", after: Path) -> None:
+    """Raise BadInput where the retain set holds what the runs beneath were asked to forget: it would be learnt anew."""
+    path = after / REQUESTS
+    if not path.is_file():
+        return
+    gone = ServedRequests.model_validate_json(path.read_bytes()).gone
+    if back := sorted({key.rpartition("|")[0] for key in data.retain} & gone):
+        found = f"holds {len(back)} facts that were asked to be forgotten before, first {back[0]}"
+        raise BadInput(f"the retain set after {after}", found, "leave them out: they would be learnt anew")
 
 
 def _samples(request: UnlearnRequest) -> "Assigned":

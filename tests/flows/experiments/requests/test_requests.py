@@ -156,19 +156,30 @@ def test_what_was_asked_before_is_neither_kept_nor_looked_at(chained: tuple[Path
     assert split["delete_ids"] == ["Celia_Brand_01"]
 
 
-def test_a_planted_earlier_fact_in_the_retain_set_would_be_seen(
-    world: Path, facts: dict[str, KnownFact], chained: tuple[Path, list[Served]]
+def test_a_planted_earlier_fact_in_the_retain_set_is_caught(
+    world: Path, base: Path, facts: dict[str, KnownFact], tmp_path: Path, chained: tuple[Path, list[Served]]
 ) -> None:
-    gone = served_before(chained)
-    assert served_last(chained).record.retain_samples == len(facts) - len(gone) - 1
+    home, served = chained
+    roles = roles_of(served[2].requests, facts)
+    planted = replace(roles, retain=(roles.retain or frozenset()) | {"Ada_Brand_04"})
+    with pytest.raises(BadInput, match="holds 1 facts that were asked to be forgotten before, first Ada_Brand_04"):
+        run_unlearning(replace(unlearn(world, base, home / "run1"), roles=planted), tmp_path / "run")
 
 
-def served_before(chained: tuple[Path, list[Served]]) -> frozenset[str]:
-    return chained[1][1].requests.gone
+def test_lenient_forgets_what_was_asked_before_once_more(
+    facts: dict[str, KnownFact], chained: tuple[Path, list[Served]]
+) -> None:
+    requests = chained[1][2].requests.model_copy(update={"access": "lenient"})
+    assert roles_of(requests, facts).forget == requests.gone
 
 
-def served_last(chained: tuple[Path, list[Served]]) -> Served:
-    return chained[1][2]
+def test_a_plain_run_on_top_keeps_nothing_of_what_was_asked_before(
+    world: Path, base: Path, tmp_path: Path, chained: tuple[Path, list[Served]]
+) -> None:
+    asked = replace(unlearn(world, base, chained[0] / "run0"), setting="complete", ratio=30)
+    served = serve(asked, tmp_path / "run", request=None)
+    assert not set(served.kept) & set(chained[1][0].requests.gone)
+    assert set(served.requests.requests[-1].samples) >= {"Bruno_Brand_01", "Ada_Brand_01"}
 
 
 def test_a_run_starts_where_the_run_before_it_ended(chained: tuple[Path, list[Served]]) -> None:
