@@ -18,7 +18,7 @@ from schemas.dataset.folder import (
     training_targets,
 )
 from schemas.dataset.samples import TrainingSample
-from schemas.dataset.split_files import read_roles
+from schemas.dataset.split_files import Roles, read_roles
 from schemas.errors import BadInput
 from schemas.vocabulary import SENSITIVITIES, Modality, Sensitivity, Setting
 
@@ -55,9 +55,11 @@ def read_samples(
     modality: Modalities = "both",
     target: str | None = None,
     allow_missing: bool = False,
+    roles: Roles | None = None,
 ) -> Assigned:
     """Forget and retain samples of a build folder or an exported folder (ours or a clone of the published one).
 
+    `roles` are those of the setting unless others are given, as of a request.
     Raises BadInput if the folder is no dataset, lacks the setting, ratio or modality, if a role is left without
     samples, or (unless `allow_missing`) if the split names samples or subjects that the data lacks.
     """
@@ -72,7 +74,7 @@ def read_samples(
             if key in samples:
                 raise BadInput(where, f"sample {key.replace('|', ' in ')} is there twice", "fetch or export again")
             samples[key] = sample
-    roles = read_roles(hub, setting, ratio)
+    roles = roles or read_roles(hub, setting, ratio)
     forget: dict[str, TrainingSample] = {}
     retain: dict[str, TrainingSample] = {}
     for key, sample in sorted(samples.items()):

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows.commands.terminal import Json, app, print_json, setting_named, showing_progress, taking
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_LINES, ATTACK_NAMES
+
+if TYPE_CHECKING:
+    from flows.experiments.unlearn_run import UnlearnRequest
+    from unlearn.runs.record import RunRecord
 
 Dataset = Annotated[
     str,
@@ -59,10 +63,23 @@ class UnlearnOptions:
 
     dataset: Dataset
     method: Annotated[str, typer.Option(help="See `ppubench methods`; or FILE.py:NAME of your own.")]
-    setting: SettingName
     model: Model
     out: Annotated[Path, typer.Option(help="Run folder.")]
+    setting: Annotated[
+        str | None, typer.Option(help="complete, selective or personalized (persona); left out with --request.")
+    ] = None
     ratio: Ratio = None
+    request: Annotated[
+        Path | None, typer.Option(help="TOML file of what one person wants gone, in place of a setting's forget set.")
+    ] = None
+    after: Annotated[
+        Path | None,
+        typer.Option(help="An earlier run to go on from; what it forgot leaves the retain set."),
+    ] = None
+    ledger: Annotated[Path | None, typer.Option(help="File of who asked what, and when which run served it.")] = None
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Forget earlier requests' facts once more; else they are not looked at.")
+    ] = False
     preset: Annotated[str, typer.Option(help="default, or published (the published procedure).")] = "default"
     modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both"
     target: Annotated[str | None, typer.Option(help="Which train_pair_<target>, if there are several.")] = None
@@ -97,18 +114,74 @@ def unlearn_command(asked: UnlearnOptions) -> None:
     _check_trains(
         asked.method, {"--steps": asked.steps, "--epochs": asked.epochs, "--lr": asked.lr, "--memory": asked.memory_gb}
     )
-    setting, of_command = setting_named(asked.setting), ("setting", "out", "resume", "as_json")
+    if asked.setting is None and asked.request is None:
+        raise BadInput("ppubench unlearn", "has no --setting and no --request", "name one of the two")
+    for word, given in (("--ledger", asked.ledger), ("--lenient", asked.lenient)):
+        if given and asked.request is None:
+            raise BadInput(word, "is given without a request", "name the request's file (--request)")
+    setting = setting_named(asked.setting or "personalized")
+    of_command = ("setting", "out", "resume", "as_json", "request", "ledger", "lenient")
     from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 
-    given = {name: value for name, value in vars(asked).items() if name not in of_command}
+    wanted = UnlearnRequest(
+        setting=setting, **{name: value for name, value in vars(asked).items() if name not in of_command}
+    )
     with showing_progress("unlearn"):
-        record = run_unlearning(UnlearnRequest(setting=setting, **given), asked.out, resume=asked.resume)
+        if asked.request is None and asked.after is None:
+            record = run_unlearning(wanted, asked.out, resume=asked.resume)
+        else:
+            record = _serve(wanted, asked)
     from flows.commands.printing import print_run
 
     print_json(record.model_dump(mode="json")) if asked.as_json else print_run(record, asked.out)
     if record.broke_down:
         typer.echo(f"ppubench: {asked.out}: {record.ending}", err=True)
         raise typer.Exit(1)
+
+
+def _serve(wanted: "UnlearnRequest", asked: UnlearnOptions) -> "RunRecord":
+    from flows.experiments.requests.serve import serve
+
+    access: Literal["strict", "lenient"] = "lenient" if asked.lenient else "strict"
+    served = serve(wanted, asked.out, request=asked.request, ledger=asked.ledger, access=access, resume=asked.resume)
+    last = served.requests.requests[-1]
+    typer.echo(
+        f"request {last.id}: {len(last.samples):,} facts, {len(last.already):,} of them gone already; "
+        f"{len(served.requests.requests) - 1} earlier requests; {len(served.kept):,} facts are kept",
+        err=True,
+    )
+    for each in last.not_found:
+        typer.echo(f"request {last.id}: not found: {each}", err=True)
+    return served.record
+
+
+@app.command("requests", short_help="Draw requests, show the ledger, or undo one.")
+def requests_command(
+    dataset: Dataset,
+    draw: Annotated[int | None, typer.Option(min=1, help="Draw so many requests, as people might send them.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    out: Annotated[Path | None, typer.Option(help="New folder for drawn requests, or for the run without one.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="File of who asked what, and when which run served it.")] = None,
+    undo: Annotated[str | None, typer.Option(help="Id of a request in the ledger that is to be lifted.")] = None,
+    model: Annotated[str | None, typer.Option(help="Base model of the runs, for --undo.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a sequence of requests from a dataset's people, show who asked what in a ledger, or lift a request."""
+    if (draw is not None) + (ledger is not None) != 1:
+        raise BadInput("ppubench requests", "has not one of --draw and --ledger", "name one of the two")
+    from flows.experiments.requests import asked
+
+    if draw is not None:
+        if out is None:
+            raise BadInput("--draw", "has no folder to write to", "name a new one (--out)")
+        lines = asked.drawn(dataset, draw, seed=seed, out=out)
+    elif ledger is not None and undo is not None:
+        if model is None or out is None:
+            raise BadInput("--undo", "needs the runs' base and a folder", "name them (--model, --out)")
+        lines = asked.undone(dataset, ledger, undo, model=model, out=out)
+    else:
+        lines = asked.listed(dataset, Path(str(ledger)))
+    print_json([dict(line) for line in lines]) if as_json else print("\n".join(map(asked.said, lines)))
 
 
 def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
@@ -144,7 +217,12 @@ def study_command(
 ) -> None:
     """Run a matrix of methods, settings and seeds, each run once; run it again to go on."""
     from flows.experiments.study import run_study
+    from schemas.recipes.build_recipe import read_recipe
+    from schemas.records.study import StudyRecipe
 
+    if read_recipe(recipe, StudyRecipe).requests is not None:
+        _sequences(recipe, out, as_json=as_json)
+        return
     with showing_progress("study") as progress:
         report = run_study(recipe, out, progress=progress)
     from flows.commands.printing import print_study
@@ -155,6 +233,21 @@ def study_command(
         print_study(report.record, report.files, out)
     if any(unit.status == "failed" for unit in report.record.units):
         raise typer.Exit(1)
+
+
+def _sequences(recipe: Path, out: Path, *, as_json: bool) -> None:
+    """The study of a recipe with [requests]: requests one after another."""
+    from flows.experiments.requests.sequence_study import PAGE, run_sequences
+
+    with showing_progress("study") as progress:
+        record = run_sequences(recipe, out, progress=progress)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    for each in record.sequences:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in each.figures.named.items())
+        print(f"{each.method:<16} seed {each.seed} {each.order:<9} {figures}")
+    print(f"page      {out / PAGE}")
 
 
 @app.command("report", short_help="Write an HTML file about a build or a study.")
@@ -180,6 +273,15 @@ def report_command(
             explored = explore(builds[0], progress=progress)
         where = {"html": str(explored.html), "funnel": str(explored.funnel)}
         print_json(where) if as_json else print_explorer(explored)
+        return
+    if (folders[0] / "sequences.json").is_file():
+        from flows.experiments.requests.sequence_study import report_sequences
+
+        if len(folders) > 1:
+            found = "is a study of requests one after another, which is reported alone"
+            raise BadInput(str(folders[0]), found, "name it alone")
+        page = report_sequences(folders[0], out or folders[0])
+        print_json({"html": str(page)}) if as_json else print(f"page      {page}")
         return
     with showing_progress("report"):
         files = write_report(folders, out=out or folders[0])

@@ -80,7 +80,7 @@ def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
     from eval.responders.spec import parse_spec
     from unlearn.models.digests import ADAPTER_CONFIG
     from unlearn.models.model_folder import check_adapter_folder, check_model_folder
-    from unlearn.runs.record import read_record
+    from unlearn.runs.record import chain, read_record
 
     if len(label) > LONGEST_LABEL:
         raise BadInput(f"label {label[:20]}…", f"has {len(label)} characters", f"use at most {LONGEST_LABEL}")
@@ -105,6 +105,8 @@ def check_named(model: str, overlay: Path | None, *, label: str = "") -> None:
     elif not record.outcome:
         advice = "finish it with ppubench unlearn --resume, or name another folder"
         raise BadInput(str(overlay), "holds a run that has not finished", advice)
+    else:
+        chain(overlay)
 
 
 def identify(
@@ -322,6 +324,10 @@ def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
 
     if run is None:
         return folder_digest(folder)
+    if run.beneath:  # the same change upon another run is another model
+        return digest([run.beneath, _overlay_digest(folder, run.model_copy(update={"beneath": ""}))])
+    if run.outcome == "interventions":
+        return file_sha256(folder / INTERVENTIONS)[:32]
     if run.outcome == "pruned":
         return file_sha256(folder / PRUNED)[:32]
     return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))

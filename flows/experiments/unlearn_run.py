@@ -12,7 +12,9 @@ from pydantic import JsonValue
 from curation.probing.prompt import probe_prompt
 from flows.resources.datasets import open_dataset
 from flows.resources.user_code import find_method
+from schemas.dataset.split_files import Roles
 from schemas.errors import BadInput
+from schemas.records.requests import REQUESTS, ServedRequests
 from schemas.vocabulary import Setting
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ class UnlearnRequest:
     allow_missing: bool = False
     revision: str | None = None
     splits: Path | None = None
+    after: Path | None = None
+    """An earlier run, upon which this one goes."""
+    roles: Roles | None = None
+    """What is forgotten and kept, where it is not what the setting says: the roles of a request."""
 
     @property
     def typed(self) -> dict[str, JsonValue]:
@@ -71,7 +77,7 @@ def run_unlearning(
     from unlearn.methods.phases import check_phases
     from unlearn.models.model_folder import check_model_folder
     from unlearn.presets import numbers_for
-    from unlearn.runs.record import has_begun, read_record
+    from unlearn.runs.record import chain, has_begun, read_record
     from unlearn.training.processes import check_device, own_device, refuse_several, wait_for_all, writes
 
     method = find_method(request.method, boundary=request.boundary)
@@ -85,6 +91,8 @@ def run_unlearning(
     )
     check_phases(method, numbers)
     check_model_folder(request.model)
+    if request.after is not None:
+        chain(request.after)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
     found = read_record(out)
@@ -93,6 +101,8 @@ def run_unlearning(
     data = _samples(request)
     if request.boundary:
         _check_boundary(data)
+    if request.after is not None:
+        _check_kept(data, request.after)
     check_device(request.device)
 
     from unlearn.runs.execute import prune_run, train_run
@@ -114,6 +124,7 @@ def run_unlearning(
         trust_remote_code=request.trust_remote_code,
         ask=probe_prompt,
         memory=None if request.memory_gb is None else int(request.memory_gb * 1e9),
+        after=request.after,
     )
     with run_lock(out / ".running") if writes() else nullcontext():
         if method.prunes:
@@ -131,6 +142,17 @@ def _check_boundary(data: "Assigned") -> None:
         raise BadInput("--boundary", found, "choose the selective or personalized setting, or leave it out")
 
 
+def _check_kept(data: "Assigned", after: Path) -> None:
+    """Raise BadInput where the retain set holds what the runs beneath were asked to forget: it would be learnt anew."""
+    path = after / REQUESTS
+    if not path.is_file():
+        return
+    gone = ServedRequests.model_validate_json(path.read_bytes()).gone
+    if back := sorted({key.rpartition("|")[0] for key in data.retain} & gone):
+        found = f"holds {len(back)} facts that were asked to be forgotten before, first {back[0]}"
+        raise BadInput(f"the retain set after {after}", found, "leave them out: they would be learnt anew")
+
+
 def _samples(request: UnlearnRequest) -> "Assigned":
     """The forget and retain samples; says how many ids the split names and the data lacks, and the other way round."""
     from unlearn.data import read_samples
@@ -142,6 +164,7 @@ def _samples(request: UnlearnRequest) -> "Assigned":
         modality=request.modality,
         target=request.target,
         allow_missing=request.allow_missing,
+        roles=request.roles,
     )
     if data.missing:
         first = data.missing[0]

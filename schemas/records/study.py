@@ -55,6 +55,22 @@ class CompareConfig(Config):
     """Methods to be compared two by two at each learning rate, such as one without and with a term."""
 
 
+class RequestsConfig(Config):
+    """Requests one after another, in place of one forget set: a sequence study (docs/requests.md)."""
+
+    files: tuple[Path, ...] = ()
+    """Request files in their order; relative to where the command runs. Empty: they are drawn."""
+    draw: Positive = 5
+    """How many are drawn where no files are named."""
+    seed: int = 0
+    """Of the draw."""
+    orders: Annotated[tuple[Literal["given", "reversed"], ...], Field(min_length=1)] = ("given", "reversed")
+    batch: bool = True
+    """Also all of them at once, in as many steps as one after another took together."""
+    access: Literal["strict", "lenient"] = "strict"
+    """Whether earlier requests' facts are forgotten once more (lenient) or not looked at."""
+
+
 class StudyRecipe(Config):
     """A matrix of runs: every method under every setting, with every seed and learning rate."""
 
@@ -88,6 +104,7 @@ class StudyRecipe(Config):
     device: str = "cpu"
     jobs: Positive = 1
     """Runs at once, each in a process of its own. More than one for small models on a CPU."""
+    requests: RequestsConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     compare: CompareConfig = CompareConfig()
 

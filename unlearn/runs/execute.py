@@ -213,7 +213,7 @@ def _save(ready: Prepared) -> None:
     left = ready.out / (ADAPTER if adapted else WEIGHTS)
     with disk_advice(left, leftover=left):
         if adapted:
-            save_adapter(ready.network, left, base_digest=ready.base)
+            save_adapter(ready.network, left, base_digest=ready.weights or ready.base)
         else:
             core_model(bare(ready.network)).save_pretrained(left)
             ready.loaded.processor.save_pretrained(left)

@@ -1,6 +1,7 @@
 """What a run needs before its first step: a model with the right weights free, its numbers, its plan, its record."""
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from schemas.errors import BadInput
+from schemas.records.interventions import beneath
 from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, hold_out, reword
+from unlearn.interventions.stack import merged
 from unlearn.losses.bao import matched_subjects
 from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.memory.estimate import memory_estimate
@@ -27,7 +30,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
 from unlearn.presets import Numbers, Preset, numbers_at_default, numbers_for
-from unlearn.runs.record import MASK, START, TEACHER, RunRecord, base_for, has_begun
+from unlearn.runs.record import MASK, START, TEACHER, RunRecord, base_for, has_begun, open_stack, stack_of
 from unlearn.schedules import epochs_for, turns
 from unlearn.training.callbacks import FRONTIER_RULE
 from unlearn.training.loop import Step
@@ -59,6 +62,12 @@ class Prepared:
     modality: Modalities
     memory: int | None = None
     """Bytes that the run may take."""
+    after: str = ""
+    """Folder of the run that it goes upon, seen from its own."""
+    beneath: str = ""
+    """Digest of the base with all that this one and those before it left."""
+    weights: str = ""
+    """Digest of the weights that its adapter belongs to: those of the base, or of an earlier run that left others."""
 
 
 def prepare(
@@ -75,9 +84,12 @@ def prepare(
     trust_remote_code: bool,
     ask: Callable[[str, Modality], str],
     memory: int | None = None,
+    after: Path | None = None,
 ) -> Prepared:
     """Load the model, settle the numbers, and make trainable what the method moves.
 
+    `after` is an earlier run: what it and those before it did to the weights is merged into them, so that what this
+    run compares itself with is the model as they left it.
     `ask` gives the probe's wording of a question, for presets that train in it. Raises BadInput before any weight is
     read where the weights alone take more than `memory` bytes.
     """
@@ -85,7 +97,8 @@ def prepare(
     numbers, sections = _settle(
         method, model, preset, typed, device=device, trust_remote_code=trust_remote_code, memory=memory
     )
-    loaded = load_model(model, device=device, trust_remote_code=trust_remote_code)
+    under = _under(model, after, out=out, device=device, trust_remote_code=trust_remote_code)
+    loaded = under.loaded
     inner = loaded.model
     _check_trainable(loaded, method, modality)
     if not method.trains:
@@ -118,7 +131,31 @@ def prepare(
         preset=preset,
         modality=modality,
         memory=memory,
+        after=under.after,
+        beneath=under.beneath,
+        weights=under.weights,
     )
+
+
+@dataclass(frozen=True)
+class _Under:
+    """The model that a run starts from."""
+
+    loaded: LoadedModel
+    after: str = ""
+    beneath: str = ""
+    weights: str = ""
+
+
+def _under(model: str, after: Path | None, *, out: Path, device: str, trust_remote_code: bool) -> _Under:
+    if after is None:
+        return _Under(load_model(model, device=device, trust_remote_code=trust_remote_code))
+    start, weights, parts = stack_of(after, model)
+    laid = open_stack(after, model, device=device, trust_remote_code=trust_remote_code, weights_only=True)
+    digest_of_all = beneath(weights, [part.intervention for part in parts])
+    seen = Path(os.path.relpath(after.resolve(), out.resolve())).as_posix()
+    log.info("%s: what %s left is part of the weights that this run starts from", out, after)
+    return _Under(merged(laid.model), after=seen, beneath=digest_of_all, weights="" if start == model else weights)
 
 
 def _check_trainable(loaded: LoadedModel, method: Method, modality: Modalities) -> None:
@@ -250,6 +287,8 @@ def start_record(
         best_rule=FRONTIER_RULE,
         asked=asked,
         start=start,
+        after=ready.after,
+        beneath=ready.beneath,
     )
 
 
@@ -259,6 +298,8 @@ def _identity(ready: Prepared, numbers: dict[str, JsonValue], known: str) -> str
         "method": method.name, "terms": " ".join(method.terms), "masked": " ".join(sorted(method.masked)),
         "numbers": numbers, "data": ready.data.digest, "base": ready.base, "seed": ready.seed,
     }  # fmt: skip
+    if ready.beneath:
+        made_of["beneath"] = ready.beneath
     if method.code:
         made_of["code"] = method.code
     if known:
@@ -279,7 +320,7 @@ def check_same_run(out: Path, found: RunRecord | None, record: RunRecord) -> Non
             (out / left).unlink(missing_ok=True)
         shutil.rmtree(out / TEACHER, ignore_errors=True)
         return
-    for name in ("method", "code", "terms", "base", "data", "seed", "numbers", "known"):
+    for name in ("method", "code", "terms", "base", "beneath", "data", "seed", "numbers", "known"):
         before, now = getattr(found, name), getattr(record, name)
         if before == now:
             continue

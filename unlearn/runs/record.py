@@ -115,8 +115,9 @@ class RunRecord(Record):
     @property
     def made_of(self) -> dict[str, JsonValue]:
         """All that decides the run but method and seed: runs that agree in it are seeds of one arm."""
+        under: dict[str, JsonValue] = {"beneath": self.beneath} if self.beneath else {}
         terms = {"terms": " ".join(self.terms), "masked terms": " ".join(self.masked_terms), "code": self.code}
-        return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base}
+        return {**self.numbers, **terms, "modality": self.modality, "data": self.data, "base": self.base, **under}
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Requests: what people want gone, one after another, on top of what was unlearned before."""
