@@ -2,13 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from eval.guards.live import Live
+from eval.guards.live import Live, fired, steered
 from eval.responders.greedy import decode_greedily, decodes_plainly
 from eval.responders.prefix_cache import Begun, Opening, alike, begun, joined_cache, may_share, open_with
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
@@ -222,8 +221,8 @@ class LocalResponder:
         sampled = decoding.temperature > 0
         options = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
         inputs = self._batched([row for _, row in rows], opening)
-        steered = self._steered(inputs, [1] * len(rows))
-        with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)), steered:
+        live = steered(self._live, inputs, [1] * len(rows))
+        with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(self._model)), live:
             if not sampled and self._shares:
                 answers = decode_greedily(self._model, inputs, most=decoding.max_new_tokens, pad=self._pad)
             else:
@@ -235,38 +234,12 @@ class LocalResponder:
         for ask, text in zip(asks, self._texts(answers, opened="<think>" if opens_thought else ""), strict=True):
             yield Reply(ask_id=ask.ask_id, text=text.rstrip() if ask.prefix else text.strip())
 
-    def _steered(self, inputs: "Mapping[str, Tensor | Cache]", from_end: Sequence[int]) -> AbstractContextManager[None]:
-        """What acts within the passes of these rows; `from_end` is how far from the end each prompt's last token is."""
-        if self._live is None:
-            return nullcontext()
-        return self._live.prompts(*self._ended(inputs, from_end))
-
-    def _ended(
-        self, inputs: "Mapping[str, Tensor | Cache]", from_end: Sequence[int]
-    ) -> "tuple[dict[str, Tensor], Tensor]":
-        import torch
-
-        given = cast("dict[str, Tensor]", dict(inputs))
-        width = given["input_ids"].shape[1]
-        return given, torch.tensor([width - each for each in from_end], device=given["input_ids"].device)
-
     def fires(self, number: int, asks: Sequence[Ask]) -> dict[str, bool]:
         """Of each ask by its id, whether the gate of that guard of the stack knows its prompt; an ask whose picture
         does not decode fires not.
         """
-        import torch
-
-        found: dict[str, bool] = {ask.ask_id: False for ask in asks}
-        if self._live is None:
-            return found
-        for chunk in _cut([(asks[index].image is None, index) for index in self._order(asks)], self._batch):
-            rows, _ = self._rows([asks[index] for index in chunk], self._encoder)
-            if rows:
-                with torch.inference_mode():
-                    inputs = self._batched([row for _, row in rows], None)
-                    fired = self._live.fires(number, *self._ended(inputs, [1] * len(rows)))
-                found |= {ask.ask_id: bool(each) for (ask, _), each in zip(rows, fired, strict=True)}
-        return found
+        found = {ask.ask_id: False for ask in asks}
+        return found if self._live is None else found | fired(self._live, number, self.passes(asks))
 
     def _texts(self, answers: "Tensor", *, opened: str) -> list[str]:
         """Answers without special tokens, but with the marks of thoughts, which tell an answer from them.
@@ -315,7 +288,7 @@ class LocalResponder:
         with torch.inference_mode():
             if opening is None:
                 inputs = self._batched(rows, None)
-                with self._steered(inputs, [length + 1 for length in lengths]):
+                with steered(self._live, inputs, [length + 1 for length in lengths]):
                     # Cut from the end: some families give all positions, whatever is asked of them.
                     whole = self._model(**inputs, logits_to_keep=longest + 1).logits
                 logits = whole[:, -longest - 1 : -1]  # [batch, longest, vocab]

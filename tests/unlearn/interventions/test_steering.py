@@ -65,7 +65,7 @@ def replies(asked: LocalResponder | Guarded) -> dict[str, str]:
 
 
 def likelihoods(asked: LocalResponder | Guarded) -> dict[str, float]:
-    return dict(asked.log_likelihood([(ask, "in London") for ask in ASKS]))
+    return {name: scores.mean for name, scores in asked.token_scores([(ask, "in London") for ask in ASKS])}
 
 
 def test_a_state_is_turned_away_at_its_length() -> None:
