@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 
 from schemas.matching.match import contains, match, normalise
 from schemas.matching.thoughts import answer_of
@@ -185,8 +186,9 @@ def _affirmed_option(text: str, options: Sequence[str]) -> str:
 
 
 def likeliest(scores: Mapping[str, float]) -> str:
-    """The letter with the highest mean log-probability per token; the first of equals. "" where there is none."""
-    return max(sorted(scores), key=lambda letter: scores[letter]) if scores else ""
+    """The letter with the highest mean log-probability per token; the first of equals. "" where none is a number."""
+    known = {letter: score for letter, score in scores.items() if not isnan(score)}
+    return max(sorted(known), key=lambda letter: known[letter]) if known else ""
 
 
 def _beside_its_option(text: str, options: Sequence[str]) -> set[str]:
