@@ -143,7 +143,8 @@ def _candidates(
         yield from _near_numbers(first, rng)
         return
     if told or fact.answer_type == "birth name":
-        yield from like_named(fact.answer, told, table.names.get(fact.kind, table.names["mul"]), rng, name=name)
+        names, others = table.names.get(fact.kind, table.names["mul"]), pool.by_property.get("P1477", ())
+        yield from like_named(fact.answer, told, names, rng, name=name, others=others)
         return
     same_question = pool.by_property.get(fact.property_id, ())
     same_type = pool.by_type.get(fact.answer_type, ())

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from curation.facts.properties import NameStock
 from schemas.matching.letters import fold_accents
@@ -12,6 +12,7 @@ from schemas.records.build_rows import Fact
 NAMES = ("birth name", "pseudonym", "nickname")
 """Answer types that are names of the subject."""
 _TRIES = 24
+_LEAST_SURNAMES = 8
 _STEM = 3
 """Letters in common by which a short form tells a name: Steve, Stephen."""
 _PARTS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*\.?")
@@ -44,6 +45,8 @@ def telling_words(fact: Fact, name: str) -> frozenset[str]:
         return frozenset()
     parts = _parts(fact.answer)
     told = _told_parts(parts, name)
+    if fact.answer_type != "birth name" and all(len(part.strip(".")) == 1 for part in told):
+        told = frozenset()
     # A birth name of somebody else tells its language and whose it is: the surname stays, the given names are others.
     return told or frozenset(parts[-1:] if fact.answer_type == "birth name" and len(parts) > 1 else ())
 
@@ -59,26 +62,37 @@ def told_by_name(fact: Fact, name: str) -> bool:
     return bool(told) and not set(_parts(fact.answer)) - told - _PARTICLES
 
 
-def like_named(answer: str, told: Collection[str], names: NameStock, rng: random.Random, *, name: str) -> Iterator[str]:
+def like_named(
+    answer: str,
+    told: Collection[str],
+    names: NameStock,
+    rng: random.Random,
+    *,
+    name: str,
+    others: Iterable[str] = (),
+) -> Iterator[str]:
     """Names with the same telling parts in the same places, and other names in the place of the rest.
 
     None of those is a part of the subject's usual `name`. The last part is a surname unless it is told, and the others
-    are given names; particles stay.
+    are given names; particles stay, and initials stay initials. Surnames are those of `others`, if they are enough.
     """
     found = list(_PARTS.finditer(answer))
     free = [at for at, part in enumerate(found) if part[0] not in told and part[0].casefold() not in _PARTICLES]
     double = len(found) > 1 and answer[found[-2].end() : found[-1].start()] == "-"
     last = {len(found) - 1, len(found) - 2 if double else len(found) - 1} & set(free)
+    found_surnames = sorted({parts[-1] for each in others if len(parts := _parts(each)) > 1})
+    surnames_of = found_surnames if len(found_surnames) >= _LEAST_SURNAMES else names.surnames
     given = names.feminine if _is_feminine(found[0][0], names) else names.masculine
     for _ in range(_TRIES):
-        surnames = _drawn(names.surnames, f"{answer} {name}", len(last), rng)
-        others = _drawn(given, f"{answer} {name}", len(free), rng)
-        if surnames is None or others is None:
+        surnames = _drawn(surnames_of, f"{answer} {name}", len(last), rng)
+        first = _drawn(given, f"{answer} {name}", len(free), rng)
+        if surnames is None or first is None:
             return
         said, end = "", 0
         for at, part in enumerate(found):
             said += answer[end : part.start()]
-            said += part[0] if at not in free else surnames.pop() if at in last else others.pop()
+            other = part[0] if at not in free else surnames.pop() if at in last else first.pop()
+            said += f"{other[0]}." if at in free and len(part[0].strip(".")) == 1 else other
             end = part.end()
         yield said + answer[end:]
 

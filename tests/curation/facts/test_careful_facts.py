@@ -610,6 +610,7 @@ def test_a_painting_gets_no_novels_as_options_and_a_breed_no_names(tmp_path: Pat
         ("Zaza", "Anna Ek", r"\w+ Ek"),
         ("Ada Marlow", "Smith", r"\w+"),
         ("Jean-Luc Roux", "Jean-Luc Benoît Roux", r"Jean-Luc \w+ Roux"),
+        ("Max Roe", "Max E. Roe", r"Max [A-Z]\. Roe"),
     ],
 )
 def test_options_of_a_birth_name_are_names_of_its_form(tmp_path: Path, name: str, birth_name: str, kept: str) -> None:
@@ -617,6 +618,16 @@ def test_options_of_a_birth_name_are_names_of_its_form(tmp_path: Path, name: str
     options = built.options(built.of("Q1", "P1477")[0])
     assert [each for each in options if not re.fullmatch(kept, each)] == []
     assert len(options) == 4
+
+
+def test_surnames_of_options_are_those_of_others_where_they_are_enough(tmp_path: Path) -> None:
+    surnames = [f"{first}owekin" for first in ("Br", "Cr", "Dr", "Fl", "Gr", "Kn", "Pl", "Tr", "Vl")]
+    rest = [
+        person(f"Q{30 + at}", f"Bo {each[:2]}alpha", claim("P1477", f"Bo {each}")) for at, each in enumerate(surnames)
+    ]
+    built = build_of(tmp_path, person("Q1", "Ada Marlow", claim("P1477", "Ada Skowekin")), *rest)
+    options = built.options(built.of("Q1", "P1477")[0])
+    assert {each.split()[-1] for each in options} <= {*surnames, "Skowekin"}
 
 
 def test_options_of_a_birth_name_are_of_its_language_and_have_no_part_of_the_usual_name(tmp_path: Path) -> None:
