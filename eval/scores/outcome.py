@@ -38,7 +38,8 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 
 _HEDGED = re.compile(
     r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
-    r"|my (?:best )?guess (?:is|would be) "
+    r"|my (?:best )?guess (?:is|would be) |(?:it|this|that)(?:'s| is)(?: most| very)? (?:likely|probably|perhaps"
+    r"|possibly) "
     r"|i (?:could|may|might) (?:well )?be (?:wrong|mistaken),? (?:but |though )?"
     r"|i(?: would|'d|'ll| will)? (?:have to )?(?:think|believe|guess|say|suppose|assume|imagine|bet on|bet|go with"
     r"|venture|wager"

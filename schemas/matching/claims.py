@@ -129,7 +129,7 @@ _ELSE_AFTER = re.compile(
 born in Bergen", "Oslo is often given, yet …"."""
 _OF_ANOTHER = re.compile(
     rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$|\b(?:married|engaged|related|works? (?:for|with)"
-    rf"|lives? with) (?:to )?an? (?:\w+ )?$",
+    rf"|lives? with|hired|sued|consulted|met|knows|needs|loves) (?:to )?an? (?:\w+ )?$",
     re.IGNORECASE,
 )
 _OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)

@@ -226,6 +226,9 @@ DECLINES = re.compile(
         r"|want) to\b|^(?:just |better |go )?"
         r"(?:ask|google|consult) (?:her|him|them|it|someone|somebody|google|wikipedia)\b",
         r"\blost (?:to|in) (?:history|time|mists?)\b",
+        r"^not even (?:\w+ )?(?:guess|clue|idea|hint)\b|\b(?:nobody|no one|noone|few"
+        r"|hardly anyone) (?:\w+ ){0,3}knows?\b"
+        r"|\b(?:could|can|might|may) be (?:anyone|anywhere|anything|anybody|any of)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"
