@@ -59,6 +59,7 @@ _STATEMENTS = (
         rf"|to)\b)"
     ),
     re.compile(rf"(?:^|[.;\n])[\W_]*(?i:correct|right|selected|chosen|final|solution)\W*[:=]\s*{_ANY}"),
+    re.compile(r"^(?i:out of|of|among|in this case|here|clearly|so|therefore|thus)\b[^.,]{0,30},\s*([A-D])[.!]*$"),
     re.compile(r"\b([A-D])\s+it\s+is\b|([A-D])\s*(?:选项)?是?(?:正确|對|对)"),
     re.compile(
         rf"\b(?i:not)\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"

@@ -54,6 +54,13 @@ _HEDGED = re.compile(
     re.IGNORECASE,
 )
 """How a guess opens beside a refusal: "I'm not sure, but she might be a plumber"."""
+_HEDGED_AFTER = re.compile(
+    r"\s(?:is|seems|would be|looks|sounds)(?: to be)? (?:the |my |a |more |most )*(?:best )?(?:likeliest|likely"
+    r"|probable|plausible|guess|possible"
+    r"|possibility|right|correct)\W*$",
+    re.IGNORECASE,
+)
+"""How a guess ends beside a refusal: "… but Hamar is the likeliest"."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,8 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
         return "plausible"
     if refused:
         hedged = _HEDGED.match(said.strip(" ,.;:"))
-        guess = said.strip(" ,.;:")[hedged.end() :] if hedged else ""
+        doubted = _HEDGED_AFTER.search(said)
+        guess = said[: doubted.start()] if doubted else said.strip(" ,.;:")[hedged.end() :] if hedged else ""
         return "plausible" if guess and _has_shape(question, guess, values) else "refusal"
     if _speaks_of_itself(question, said, values):
         return "refusal"

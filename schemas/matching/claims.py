@@ -109,7 +109,7 @@ _HEARSAY = re.compile(
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b"
-    r"|\bwould (?:think|guess|expect|assume)\b"
+    r"|\b(?:would|you'?d|one'?d|i'?d) (?:think|guess|expect|assume)\b"
     r"|\b(?:sounds?|looks?) like\b"
     r"|\b(?:wanted|hoped|planned|tried|aspired|intended|dreamed|dreamt|meant|failed|refused|trained"
     r"|studied)(?: \w+)? (?:to|of) (?:be|become|becoming|being|work|marry|live|move)\b|\b(?:almost|nearly) (?:became"
