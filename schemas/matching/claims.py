@@ -199,7 +199,9 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     denied_after = _DENIED_AFTER.match(rest if rest.strip() else after.lstrip(", "))
     if _DENIED.search(clause) or _LABELLED_WRONG.search(before) or (denied_after and not tagged):
         return False
-    if sort == "text" and (_LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _OF_ANOTHER_AFTER.match(after)):
+    if sort == "text" and (
+        _LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _is_of_another(text[start], after)
+    ):
         return False
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
         return False
@@ -214,6 +216,12 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     if mark in "?؟" and mark and not _answered(text, begin, stop, after):
         return False
     return not (_HEARSAY.search(clause) and _elsewhere(text, begin, start - len(clause), after, text[stop:], conceded))
+
+
+def _is_of_another(first: str, after: str) -> bool:
+    """Whether a value is but named beside somebody of theirs; a person's wife says who she is married to."""
+    hit = _OF_ANOTHER_AFTER.match(after)
+    return hit is not None and not (first.isupper() and re.search("wife|husband|widow", hit[0], re.IGNORECASE))
 
 
 def _taken_back(following: str) -> bool:
