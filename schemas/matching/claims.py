@@ -200,7 +200,7 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     if _DENIED.search(clause) or _LABELLED_WRONG.search(before) or (denied_after and not tagged):
         return False
     if sort == "text" and (
-        _LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _is_of_another(text[start], after)
+        _LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _is_of_another(text[start : start + 1], after)
     ):
         return False
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
