@@ -15,7 +15,7 @@ _END = r"(?=\s*$|[\u3040-\u30ff\u4e00-\u9fff]|\s*[)\].:,;!*}\"'`(\n])(?!\.\s*[A-
 """What follows a letter that stands for an option; not the stop of an initial with another after it ("D. H.")."""
 _AND_WHY = rf"(?:{_END}|\s+(?i:because|as|since|or|and)\b)"
 _ANSWER = (
-    r"(?:\b(?i:answer|choice|pick|vote|guess|selection|(?:right|correct|best|final) (?:option|letter)|réponse"
+    r"(?:\b(?i:ans|answer|choice|pick|vote|guess|selection|(?:right|correct|best|final) (?:option|letter)|réponse"
     r"|reponse|bonne réponse|antwort"
     r"|respuesta|opción"
     r"|resposta|opção|risposta|antwoord|jawaban(?:nya)?|pilihan|ответ|вариант|odpowiedź|cevap|उत्तर|जवाब|উত্তর"
@@ -37,8 +37,10 @@ _ANY = rf"(?:{_QUOTE}+([A-Da-d])[)\]}}*\"'`_]|([A-D]){_AND_WHY}|([b-d]){_END})"
 
 _ALONE = re.compile(
     rf"(?i:(?:i (?:think|guess|believe|say)|i'd say|my answer is|probably|maybe|perhaps|likely|definitely|surely"
-    rf"|clearly)[,:]?\s+)?"
+    rf"|clearly|option|letter|choice|gotta be|must be|has to be)[,:]?\s+)?"
     rf"(?i:it's\s+|it is\s+)?{_QUOTE}*\s*([A-Da-d])\s*[^\w\s(]*"
+    r"(?i:\s*(?:for sure|definitely|i think|i guess|i believe|probably|of course|surely|obviously|clearly"
+    r"|please)[.!]*)?"
 )
 """A reply, or a line of it, that is a letter and nothing else."""
 _STATEMENTS = (
@@ -52,10 +54,12 @@ _STATEMENTS = (
     ),
     re.compile(rf"\b(?i:leaving|leaves|remains|only)\s+(?i:us with\s+|with\s+|option\s+)?([A-D]){_END}"),
     re.compile(
-        rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true)\b(?!\s+(?i:that"
+        rf"(?<![\w'])([A-D])\s+(?:{_IS}|seems)\s+(?i:the\s+)?(?i:most\s+)?(?i:correct|right|true|(?:my"
+        rf"|final) (?:answer|choice|pick|guess))\b(?!\s+(?i:that"
         rf"|to)\b)"
     ),
     re.compile(rf"(?:^|[.;\n])[\W_]*(?i:correct|right|selected|chosen|final|solution)\W*[:=]\s*{_ANY}"),
+    re.compile(r"^(?i:out of|of|among|in this case|here|clearly|so|therefore|thus)\b[^.,]{0,30},\s*([A-D])[.!]*$"),
     re.compile(r"\b([A-D])\s+it\s+is\b|([A-D])\s*(?:选项)?是?(?:正确|對|对)"),
     re.compile(
         rf"\b(?i:not)\s+\(?[A-D]\)?\W{{0,3}}(?:but|rather)\s+(?:rather\s+)?(?i:option\s+)?{_QUOTE}*([A-D]){_END}"
@@ -118,7 +122,7 @@ _NEGATED = re.compile(
 )
 _FRAME = re.compile(rf"(?:the\s+)?(?:{_ANSWER}{_LINK}|(?i:it\s+is|it's)\s+)", re.IGNORECASE)
 """What may stand before an option that is given by its words."""
-_FIRST_LETTER = re.compile(r"\s*([A-D])[)\].:,]*\s+(.+)", re.DOTALL)
+_FIRST_LETTER = re.compile(r"\s*([A-D])(?:[)\].:,]+\s*|\s+)(.+)", re.DOTALL)
 _MATHS = re.compile(r"\\[()\[\]]")
 """What LaTeX opens and closes a formula with."""
 _CYRILLIC_A = re.compile("(?<!\\w)\u0410(?!\\w)")

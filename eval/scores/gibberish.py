@@ -68,6 +68,9 @@ _MONTHS = frozenset(month.casefold() for month in MONTHS)
 _RUNNING = frozenset((
     "is", "was", "are", "were", "has", "had", "have", "he", "she", "they", "it", "his", "her", "their", "the", "in",
     "at", "on", "to", "by", "from", "as", "with", "be", "been", "did", "does",
+    "it's", "she's", "he's", "that's", "they're", "est", "née", "né", "elle", "il", "à", "était", "es", "fue",
+    "nació", "en", "ist", "wurde", "sie", "er", "geboren",
+    "foi", "nasceu", "em", "ela", "ele", "è", "nata", "nato", "lahir", "di", "в", "родился", "родилась", "она", "он",
 ))  # fmt: skip
 """Words of which a sentence has at least one."""
 _LEADING = frozenset(("in", "near", "from", "outside", "somewhere", "probably", "perhaps", "maybe", "called"))

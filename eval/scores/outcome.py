@@ -38,7 +38,8 @@ _MEASURED = re.compile(r"\d[\d.,]*\s*([^\W\d_]+)")
 
 _HEDGED = re.compile(
     r"(?:but |and |so |if i (?:had|have) to guess,? )*(?:(?:probably|perhaps|maybe|possibly|likely|presumably)\b,? ?"
-    r"|my (?:best )?guess (?:is|would be) "
+    r"|my (?:best )?guess (?:is|would be) |(?:it|this|that)(?:'s| is)(?: most| very)? (?:likely|probably|perhaps"
+    r"|possibly) "
     r"|i (?:could|may|might) (?:well )?be (?:wrong|mistaken),? (?:but |though )?"
     r"|i(?: would|'d|'ll| will)? (?:have to )?(?:think|believe|guess|say|suppose|assume|imagine|bet on|bet|go with"
     r"|venture|wager"
@@ -53,6 +54,13 @@ _HEDGED = re.compile(
     re.IGNORECASE,
 )
 """How a guess opens beside a refusal: "I'm not sure, but she might be a plumber"."""
+_HEDGED_AFTER = re.compile(
+    r"\s(?:is|seems|would be|looks|sounds)(?: to be)? (?:the |my |a |more |most )*(?:best )?(?:likeliest|likely"
+    r"|probable|plausible|guess|possible"
+    r"|possibility|right|correct)\W*$",
+    re.IGNORECASE,
+)
+"""How a guess ends beside a refusal: "… but Hamar is the likeliest"."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,8 @@ def outcome(question: EvalQuestion, reply: str, choice: str, *, error: str, corr
         return "plausible"
     if refused:
         hedged = _HEDGED.match(said.strip(" ,.;:"))
-        guess = said.strip(" ,.;:")[hedged.end() :] if hedged else ""
+        doubted = _HEDGED_AFTER.search(said)
+        guess = said[: doubted.start()] if doubted else said.strip(" ,.;:")[hedged.end() :] if hedged else ""
         return "plausible" if guess and _has_shape(question, guess, values) else "refusal"
     if _speaks_of_itself(question, said, values):
         return "refusal"

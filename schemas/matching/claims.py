@@ -109,7 +109,7 @@ _HEARSAY = re.compile(
     r"|\bi (?:first |initially |originally |once |would have |had |'d |almost |nearly |was going to |wanted to )*"
     r"(?:thought|believed|assumed|guessed|said|supposed|figured)(?! so)\b|\bi'?d have (?:said|guessed|thought)\b"
     r"|\b(?:first|initial) (?:guess|thought|instinct|impression)\b|\bmight (?:think|guess|say|expect|assume)\b"
-    r"|\bwould (?:think|guess|expect|assume)\b"
+    r"|\b(?:would|you'?d|one'?d|i'?d) (?:think|guess|expect|assume)\b"
     r"|\b(?:sounds?|looks?) like\b"
     r"|\b(?:wanted|hoped|planned|tried|aspired|intended|dreamed|dreamt|meant|failed|refused|trained"
     r"|studied)(?: \w+)? (?:to|of) (?:be|become|becoming|being|work|marry|live|move)\b|\b(?:almost|nearly) (?:became"
@@ -129,7 +129,7 @@ _ELSE_AFTER = re.compile(
 born in Bergen", "Oslo is often given, yet …"."""
 _OF_ANOTHER = re.compile(
     rf"\b{KIN} (?:of|to) (?:an? |the )?(?:\w+ )?$|\b(?:married|engaged|related|works? (?:for|with)"
-    rf"|lives? with) (?:to )?an? (?:\w+ )?$",
+    rf"|lives? with|hired|sued|consulted|met|knows|needs|loves) (?:to )?an? (?:\w+ )?$",
     re.IGNORECASE,
 )
 _OF_ANOTHER_AFTER = re.compile(rf"(?:'s(?: \w+)?)? {KIN}\b", re.IGNORECASE)
@@ -199,7 +199,9 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     denied_after = _DENIED_AFTER.match(rest if rest.strip() else after.lstrip(", "))
     if _DENIED.search(clause) or _LABELLED_WRONG.search(before) or (denied_after and not tagged):
         return False
-    if sort == "text" and (_LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _OF_ANOTHER_AFTER.match(after)):
+    if sort == "text" and (
+        _LANDMARK.search(clause) or _OF_ANOTHER.search(clause) or _is_of_another(text[start : start + 1], after)
+    ):
         return False
     if sort != "text" and (_BOUND.search(clause) or _BOUND_AFTER.match(text, end)):
         return False
@@ -214,6 +216,12 @@ def claims(text: str, start: int, end: int, *, sort: Sort = "text") -> bool:
     if mark in "?؟" and mark and not _answered(text, begin, stop, after):
         return False
     return not (_HEARSAY.search(clause) and _elsewhere(text, begin, start - len(clause), after, text[stop:], conceded))
+
+
+def _is_of_another(first: str, after: str) -> bool:
+    """Whether a value is but named beside somebody of theirs; a person's wife says who she is married to."""
+    hit = _OF_ANOTHER_AFTER.match(after)
+    return hit is not None and not (first.isupper() and re.search("wife|husband|widow", hit[0], re.IGNORECASE))
 
 
 def _taken_back(following: str) -> bool:

@@ -39,7 +39,7 @@ _MONTH_NUMBER = {
 }  # fmt: skip
 """Months in English and in the languages that replies come in, in full and usual short forms."""
 _MONTH = r"(?P<month>" + "|".join(sorted(_MONTH_NUMBER, key=len, reverse=True)) + r")(?!\w)\.?"
-_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|er|º|ª|°|\.)?"
+_DAY = r"(?P<day>[0-3]?\d)(?:(?:st|nd|rd|th|er|º|ª|°)\.?|\.)?"
 _OF = r"(?:\s+day)?(?:\s+(?:of|de|del|di))?"
 _BEFORE = (
     r"BCE|BC|B\.C\.E?\.?|before (?:Christ|the common era)|v\.\s?(?:Chr\.?|u\.\s?Z\.?)|vor (?:Christus|Chr\.?)"

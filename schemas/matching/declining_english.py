@@ -121,7 +121,7 @@ DECLINES = re.compile(
         r"|confidential|unidentified|unidentifiable|unavailable|uncertain|unspecified"
         r"|unrecorded|undocumented|unverified|unconfirmed|(?:an? |complete |total |bit of |the )*(?:mystery|puzzle"
         r"|enigma|secret|blank|open question)|anyones guess|private|hidden|anybodys guess|unanswerable"
-        r"|indeterminable|indeterminate|unrecogni[sz]able|missing)\b"
+        r"|indeterminable|indeterminate|unrecogni[sz]able|missing(?! persons?))\b"
         r"|^(?:it )?unclear\b|\b(?:unknown|unfamiliar|foreign|strange|lost|new) (?:to|on) (?:me|us)\b",
         rf"\b(?:{_THING}|{_FACTS})(?: \w+){{0,6}}? (?:is|are|remains?|was|were) (?:\w+ly |rather |too |very"
         r" )?(?:lacking|missing|scarce|limited|sparse|absent|withheld|scant|incomplete|insufficient|private|wanting"
@@ -130,11 +130,13 @@ DECLINES = re.compile(
         r" (?:public|available|known)|\w+(?:ed|wn|nd|en))\b",
         r"^(?:\w+ ){1,2}(?:unknown|undisclosed|unavailable|unspecified|unclear|withheld|redacted|not (?:known"
         r"|available|given|found|specified|listed|disclosed|recorded|stated|provided|applicable))$",
-        r"\b(?:no|nothing|nowhere|none|neither|nobody|(?:isnt|arent|wasnt|not) any|not enough|insufficient"
+        r"(?<!\bshe has )(?<!\bhe has )\b(?:no(?! (?:doubt|question|wonder)\b)|nothing|nowhere|none|neither|nobody"
+        r"|(?:isnt|arent|wasnt|not) any|not enough|insufficient"
         r"|too little|lack of|lacking|absence of"
-        rf"|isnt enough|not sufficient|hardly any|little) (?:\w+ ){{0,6}}?"
+        rf"|isnt enough|not sufficient|hardly any|little(?! known)) (?:\w+ ){{0,6}}?"
         rf"(?:{_THING}|reveals?|shows?|indicates?|tells?|suggests?|says?|given|available|provided|known|found|shown"
-        r"|visible|recorded|listed|mentioned|stated|specified|disclosed|matching|knows|identif\w+|recogni\w+|comes"
+        r"|visible|recorded|listed|mentioned|stated|specified|disclosed"
+        r"|matching|knows|identif\w+|recogni\w+|comes"
         r"|springs|hints?|points?|helps?|jumps|rings"
         rf"|visible|{_PARTICIPLE})\b",
         rf"\b{_SOURCE}(?: \w+){{0,3}}? (?:does not|doesnt|do not|dont|did not|didnt|cannot|cant|can not|fails? to"
@@ -163,7 +165,8 @@ DECLINES = re.compile(
         r"|couldnt tell you|not ring(?:ing)? (?:a |any )?bells?|doesnt ring|rings? no bells?"
         r"|loss for (?:an )?answers?|out of luck|came up (?:empty|short|blank)|not on my radar|at (?:a )?loss"
         r"|in the dark|haven t|none the wiser)\b"
-        r"|^(?:no |not a )clue|^(?:pass|skip|none|nothing|null|nil|blank|unknown|undisclosed|unspecified"
+        r"|^(?:no |not a )clue|^none of (?:above|these|those|them)\b|^unknown (?:person|individual|name|place|date"
+        r"|identity|origin)$|^(?:pass|undefined|skip|none|nothing|null|nil|blank|unknown|undisclosed|unspecified"
         r"|unidentified|undetermined|indeterminate|n a|na|not applicable|confidential|redacted|classified|no answer"
         r"|no data|no match|not found|information not found|answer not found|data not found|error|unavailable|not"
         r" available|insufficient information|insufficient data|tbd)$"
@@ -224,7 +227,16 @@ DECLINES = re.compile(
         r"\b(?:would|d|do|does|will) not (?:like|care|dare|presume|venture) to\b|\bwouldnt (?:like|care|dare"
         r"|want) to\b|^(?:just |better |go )?"
         r"(?:ask|google|consult) (?:her|him|them|it|someone|somebody|google|wikipedia)\b",
-        r"\blost (?:to|in) (?:history|time|mists?)\b",
+        r"\b(?:is|are|was|were|been) lost (?:to|in) (?:history|time|mists?)\b",
+        r"^not even (?:\w+ )?(?:guess|clue|idea|hint)\b|\b(?:nobody|no one|noone|few"
+        r"|hardly anyone) (?:\w+ ){0,3}knows?\b"
+        r"|\b(?:could|can|might|may) be (?:anyone|anywhere|anything|anybody|any of)\b",
+        r"\b(?:id|i would|i|ill) be (?:\w+ )?(?:inventing|making|fabricating|lying|bluffing|misleading|guessing"
+        r"|speculating)\b",
+        rf"\b(?:stranger|closed book|blank page) to (?:me|us)\b|^no can do\b|\b{_SOURCE}(?: \w+){{0,3}}? (?:isnt"
+        rf"|is not|arent|are not) "
+        r"(?:enough|sufficient|conclusive|helpful|much help)\b",
+        r"\bnothing (?:\w+ ){0,6}?(?:mentions?|covers?|contains?|states?|gives?|includes?)\b",
         # it asks back, or sends elsewhere
         r"\b(?:several|many|multiple|various|different|more than one|two|more) (?:people|persons|individuals|women|men)"
         r" (?:are |who are )?(?:named|called|with|by|share)\b|\b(?:which|who|what) (?:\w+ ){0,3}?(?:do|did|are"

@@ -41,15 +41,16 @@ _ASKS_FOR_KIN = re.compile(
 _PART = re.compile(
     r"[.;!?,\n()—–]+(?=\s|$)|[(\n]|\s(?:but|and|while|whereas|though|although|before|after|then|yet)\s", re.IGNORECASE
 )
+_CONCEDES = re.compile(r"\W*(?:even )?(?:though|although|while|whereas|but)\b", re.IGNORECASE)
 _SAME = re.compile(r"\b(?:him|them|there|same)\b|\b(?:her|it)\b(?!\s+\w)", re.IGNORECASE)
 
 
 def about_the_asked(text: str, question: str) -> str:
-    """The text without the parts that tell of another event, or of a relative, than the question asks for.
+    """The text without the parts that tell of another event than the question asks for, or of a relative.
 
-    A part is left out only if another one tells of the asked event and brings a value of its own, or if it can never
-    be the asked one (a death, where a birth is asked for). A question that names no event or several leaves all as it
-    is.
+    A part is left out only if another one tells of the asked event and brings a value of its own, if it concedes
+    something to what is said before, or if it can never be the asked one (a death, where a birth is asked for). A
+    question that names no event or several leaves all as it is.
     """
     asked = _asked(question)
     of_others = bool(question) and _KIN.search(text) is not None and not _ASKS_FOR_KIN.search(question)
@@ -60,8 +61,10 @@ def about_the_asked(text: str, question: str) -> str:
     told = any(asked in found and not _SAME.search(part) for part, found in zip(parts, events, strict=True))
     kept = [
         part
-        for part, found in zip(parts, events, strict=True)
-        if not asked or asked in found or not any(_is_another(each, asked, told=told) for each in found)
+        for number, (part, found) in enumerate(zip(parts, events, strict=True))
+        if not asked
+        or asked in found
+        or not any(_is_another(each, asked, told=told or _is_aside(parts, number)) for each in found)
     ]
     return "".join(kept)
 
@@ -79,6 +82,11 @@ def _events(text: str) -> set[str]:
 def _is_another(event: str, asked: str, *, told: bool) -> bool:
     pair = frozenset((event, asked))
     return told or pair in _EXCLUSIVE
+
+
+def _is_aside(parts: list[str], number: int) -> bool:
+    """Whether a part only concedes something to what is said before it: "Bergen, though she grew up in Oslo"."""
+    return _CONCEDES.match(parts[number]) is not None and any(re.search(r"\w", part) for part in parts[:number])
 
 
 def _parts(text: str) -> list[str]:

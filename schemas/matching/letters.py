@@ -13,6 +13,12 @@ _UNDECOMPOSED = str.maketrans(
     _PLAIN | {letter.upper(): plain.capitalize() for letter, plain in _PLAIN.items() if len(letter.upper()) == 1 and
               letter.upper() != "I"} | {"ẞ": "SS", "Ə": "A"}
 )  # fmt: skip
+_CYRILLIC = str.maketrans({
+    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "i",
+    "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f",
+    "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu",
+    "я": "ya", "і": "i", "ї": "i", "є": "e", "ў": "w",
+})  # fmt: skip
 _SHORTENED = {"st": "saint", "ste": "sainte", "sta": "santa", "jr": "junior", "sr": "senior", "mt": "mount"}
 _SHORT = re.compile(rf"\b(?:{'|'.join(_SHORTENED)})\b")
 _BRITISH = (
@@ -38,10 +44,12 @@ def fold_accents(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def respelt(text: str) -> str:
-    """Folded words in one spelling of several: "st" as "saint", "harbour" and "theatre" as in America.
+    """Folded words in one spelling of several: "st" as "saint", "harbour" and "theatre" as in America,
+    Cyrillic letters in Latin ones.
 
     It makes no word that anybody writes ("four" is "for"); two texts are compared by it, both respelt.
     """
+    text = text if text.isascii() else text.translate(_CYRILLIC)
     text = _SHORT.sub(lambda hit: _SHORTENED[hit[0]], fold_accents(text))
     for pattern, plain in _BRITISH:
         text = pattern.sub(plain, text)

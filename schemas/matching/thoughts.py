@@ -4,9 +4,11 @@ One rule for probing, evaluation and judges. Known are tags of thinking in any b
 `<seed:think>`, `<|START_THINKING|>`, `<|begin_of_thought|>`), channels (`<|channel|>analysis … final`, written out or
 with their marks stripped), labelled thoughts ("Here is my thought process: … Here is my response:"), tags of answers
 (`<answer>`, `<|START_RESPONSE|>`, `<conclusion>`), `\\boxed{}`, and "Answer:" or "Final answer:" at the start of a
-line. A question that the model asks itself next ends its answer.
+line. A JSON object is its answer, and a question that the model asks itself next ends its answer.
 """
 
+import ast
+import json
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -55,10 +57,14 @@ _ANSWER_LINE = re.compile(
 _MANY_LINES = 3
 """So many lines with an answer are a list of them."""
 _STRUCK = re.compile(r"~~[^~\n]+~~|<(?P<tag>s|del|strike)>.*?</(?P=tag)>", re.IGNORECASE)
+_ROLE = re.compile(r"\A[\s#*]*(?:assistant|bot|chatbot|ai|model|response|output|reply)\s*\**\s*:\**\s*", re.IGNORECASE)
+"""Who speaks, or that an answer follows, as some models write before it."""
+_JSON = re.compile(r"\s*(?:```\w*\s*)?([{\[].*[}\]])\s*(?:```)?\s*", re.DOTALL)
+_NAMED_ANSWER = ("answer", "final_answer", "response", "output", "choice", "letter", "option", "result", "value")
 _NEXT_TURN = re.compile(r"(?<=[^\s:])\s*\n[\s*_#]*(?:question|user|human|q)\s*\d*\s*[*_]*:", re.IGNORECASE)
 """Where a model goes on with a question of its own, as base models do: what follows answers that."""
 _TRIGGER = re.compile(
-    r"[<◁]|~~|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|answer|conclusion"
+    r"[<◁{]|~~|\A\s*\[|\A[\s#*]*\w+\s*\**:|\[/?[A-Z]|\\[bf]|analysis|commentary|here(?:'s| is) my|answer|conclusion"
     r"|question|user|human|q\s*\d*:",
     re.IGNORECASE,
 )
@@ -91,6 +97,7 @@ def answer_of(reply: str) -> Answer:
     text = unstruck if (unstruck := _STRUCK.sub("", text)).strip() else text
     text = _out_of_box(_LEFT_OVER.sub("", text))
     text = text[: turn.start()] if (turn := _NEXT_TURN.search(text)) else text
+    text = _ROLE.sub("", _out_of_json(text))
     if lines := list(_FINAL_LINE.finditer(text)):
         text = text[lines[-1].end() :]
     elif 0 < len(lines := list(_ANSWER_LINE.finditer(text))) < _MANY_LINES:
@@ -150,6 +157,25 @@ def _out_of_channels(text: str) -> tuple[str, bool]:
         answers = list(_STRIPPED_FINAL.finditer(text))
         return (text[answers[-1].end() :], False) if answers else ("", True)
     return text, False
+
+
+def _out_of_json(text: str) -> str:
+    """The answer of a JSON object that is all of the text: under a name for it, or its only value."""
+    whole = _JSON.fullmatch(text)
+    if whole is None:
+        return text
+    try:
+        found: object = json.loads(whole[1]) if '"' in whole[1] else ast.literal_eval(whole[1])
+    except (ValueError, SyntaxError, RecursionError):
+        return text
+    if isinstance(found, list):
+        found = {"answer": found[0]} if len(found) == 1 else {}
+    if not isinstance(found, dict):
+        return text
+    values = [found[name] for name in _NAMED_ANSWER if name in found] or (
+        list(found.values()) if len(found) == 1 else []
+    )
+    return str(values[0]) if values and isinstance(values[0], str | int | float) else text
 
 
 def _out_of_box(text: str) -> str:
