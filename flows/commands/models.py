@@ -114,7 +114,7 @@ def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
     from unlearn.methods.table import METHODS
 
     given = [word for word, value in numbers.items() if value is not None]
-    if given and method in METHODS and not METHODS[method].trains:
+    if given and method in METHODS and not METHODS[method].trains and not METHODS[method].tunes:
         does = "prunes" if METHODS[method].prunes else "computes what it leaves"
         raise BadInput(f"{given[0]} with {method}", f"it {does} and does not train", "leave it out")
 

@@ -12,6 +12,7 @@ from schemas.records.interventions import Intervention
 from unlearn.interventions.files import save_stack
 from unlearn.interventions.parts import Part
 from unlearn.interventions.stack import lay, lift
+from unlearn.interventions.text_gates import fires_on
 from unlearn.methods.makers.maker import Given, Made
 from unlearn.methods.makers.table import MAKERS
 from unlearn.rows.live import Live
@@ -94,9 +95,13 @@ def probe_under(
         if live is None or not guards:
             return probe(ready.network, ready.encoder, forget, retain)
         guard = guards[0]
-        fired = [fired_by(ready, live, samples) for samples in (forget, retain)]
+        part = Part(*made)
         if guard.oracle:
             fired = [{each.sample_id for each in forget}, set()]
+        elif guard.gate is not None and guard.gate.source == "text":
+            fired = [fired_by_words(part, samples) for samples in (forget, retain)]
+        else:
+            fired = [fired_by(ready, live, samples) for samples in (forget, retain)]
         if guard.form == "prompt":
             worded = [
                 [_worded(guard, each) if each.sample_id in hit else each for each in samples]
@@ -124,6 +129,12 @@ def fired_by(ready: Prepared, live: Live, samples: Sequence[TrainingSample]) -> 
             hits = live.fires(0, batch.inputs, prompt_ends(batch))
         found |= {each.sample_id for each, hit in zip(some, hits.tolist(), strict=True) if hit}
     return found
+
+
+def fired_by_words(part: Part, samples: Sequence[TrainingSample]) -> set[str]:
+    """Ids of the samples whose prompts a text gate knows."""
+    hits = fires_on(part, [each.prompt for each in samples])
+    return {each.sample_id for each, hit in zip(samples, hits, strict=True) if hit}
 
 
 def refused_too(

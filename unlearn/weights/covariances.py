@@ -1,5 +1,6 @@
 """What goes through linear layers on a set of samples: uncentred covariances of inputs by token, outputs by sample."""
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
@@ -11,6 +12,8 @@ from schemas.dataset.samples import TrainingSample
 from schemas.progress import counted
 from unlearn.methods.activations import before_answer
 from unlearn.models.encoding import Batch, Encoder
+
+log = logging.getLogger(__name__)
 
 BATCH = 16
 
@@ -67,6 +70,10 @@ def grams(
     """Sum of x x^T over the rows of one side of each layer, fp64 on the CPU, by name, and how many rows there were."""
     total: dict[str, Tensor] = {}
     count = 0
+    if side == "input":
+        sizes = [layer.in_features for layer in layers.values() if isinstance(layer, nn.Linear)]
+        held = 8 * sum(size * size for size in sizes) / 2**30
+        log.info("statistics: one pass over %d samples, %.2f GiB on the CPU at once", len(samples), held)
     for batch, values in layer_values(network, encoder, samples, layers, side=side):
         seen = 0
         for name, each in values.items():

@@ -42,7 +42,9 @@ FITTING: dict[str, dict[str, JsonValue]] = {
     "manu": {"prune_shares": [0.1, 0.3]}, "manu-contrast": {"prune_shares": [0.1]},
     "ssd": {"tried": [1.1, 1.3]}, "task-vector": {"tried": [0.5, 1.0]}, "msa": {"tried": [1.0]},
     "asru-redirect": {"tried": [3.0]}, "alphaedit": {"tried": [1.0], "value_steps": 3, "null_share": 0.3},
-    "zerounlearn": {"tried": [0.5], "value_steps": 3}, "curate": {"tried": [0.2]}, "null-space": {"null_share": 0.3},
+    "zerounlearn": {"tried": [0.5], "value_steps": 3},
+    "curate": {"tried": [0.2]}, "curate-text": {"tried": [0.2]},
+    "null-space": {"null_share": 0.3},
     "reglu-ga": {"overlap_rank": 4},
 }  # fmt: skip
 """Numbers without which a method does not fit so small a model."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from schemas.records.interventions import GateRecord
 from unlearn.interventions.gates import calibrated, scores, share
+from unlearn.interventions.text_gates import text_gate
 from unlearn.losses.bao import matched_subjects
 from unlearn.methods.hidden_states import unanswerable
 from unlearn.methods.makers.maker import Gate, Given
@@ -50,6 +51,17 @@ def gate_states(given: Given) -> tuple[Tensor, Tensor]:
     layer = gate_layer(given)
     forget, retain = (prompt_means(given, each, [layer])[layer] for each in (given.data.forget, given.data.retain))
     return forget, retain
+
+
+def words_gate(given: Given, *, false_fire: float) -> Gate:
+    """A gate by the words of prompts alone, as published gates are: it is blind to who is in a picture.
+
+    Prompts whose words retain prompts have too, such as a question about "this person", it does not know.
+    """
+    texts = [[each.prompt for _, each in sorted(samples.items())] for samples in (given.data.forget, given.data.retain)]
+    gate, parts = text_gate(*texts, salt=f"{given.seed}:{given.data.digest}", false_fire=false_fire)
+    log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in gate.fires.items()))
+    return gate, parts
 
 
 def _matched(given: Given) -> Tensor:

@@ -5,7 +5,7 @@ The words are ours. The conditions are those of VLM-UnBench (arXiv 2604.03114) a
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -13,7 +13,7 @@ from schemas.dataset.samples import TrainingSample
 from schemas.records.interventions import GateRecord
 from unlearn.answers.groups import answer_groups
 from unlearn.answers.refusals import safe_refusals
-from unlearn.methods.makers.gates import forget_gate, gate_states
+from unlearn.methods.makers.gates import forget_gate, gate_states, words_gate
 from unlearn.methods.makers.maker import Candidates, Gate, Given, Made, guard
 
 SOFT = (
@@ -107,12 +107,20 @@ def in_context(given: Given) -> Candidates:
 
 def refused(given: Given) -> Candidates:
     """CURaTE: prompts close to a stored one are refused; the sweep is over the share of false fires that is allowed."""
-    texts = safe_refusals(given.numbers.refusals, given.data.forget)
     states = gate_states(given)
+    return _refusing(given, lambda rate: forget_gate(given, states, false_fire=rate))
+
+
+def refused_by_words(given: Given) -> Candidates:
+    """CURaTE with a gate that reads words and no picture."""
+    return _refusing(given, lambda rate: words_gate(given, false_fire=rate))
+
+
+def _refusing(given: Given, gate_at: Callable[[float], Gate]) -> Candidates:
+    texts = safe_refusals(given.numbers.refusals, given.data.forget)
 
     def make(rate: float) -> Made:
-        gate = forget_gate(given, states, false_fire=rate)
-        return guard("refuse", texts, gate=gate, numbers={"false_fire": rate})
+        return guard("refuse", texts, gate=gate_at(rate), numbers={"false_fire": rate})
 
     seen = {"forget": len(given.data.forget), "retain": len(given.data.retain)}
     return Candidates("share of retain prompts that may fire", given.numbers.tried, make, seen)

@@ -24,10 +24,10 @@ EDIT_ROWS: tuple[Method, ...] = (
     ),
     Method(
         "task-vector", "Take off what fine-tuning on the forget set adds to the weights (task vector)",
-        makes="task-vector", paper=TASK_VECTOR, kind="edit", ours=(SWEPT, "Vectors are adapters."),
+        makes="task-vector", tunes=True, paper=TASK_VECTOR, kind="edit", ours=(SWEPT, "Vectors are adapters."),
     ),
     Method(
-        "msa", "Take off the forget set's task vector and add that of retain (MSA)", makes="msa",
+        "msa", "Take off the forget set's task vector and add that of retain (MSA)", makes="msa", tunes=True,
         paper=MSA, kind="edit", needs_also=("retain",),
         ours=(SWEPT, "Vectors are adapters.", "Both start at the target, for which no earlier checkpoint is at hand."),
     ),

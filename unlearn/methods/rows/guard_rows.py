@@ -52,6 +52,15 @@ GUARD_ROWS: tuple[Method, ...] = (
         ),
     ),
     Method(
+        "curate-text", "Refuse prompts whose words are close to a stored forget prompt's (CURaTE, gate of text)",
+        makes="curate-text", paper=CURATE, kind="guard", needs_also=("retain", "refusal texts"),
+        ours=(
+            "Hashed words stand for the sentence encoder, so that the guard needs no model and leaks no words.",
+            "The gate is blind to who is in a picture, as published ones are.",
+            "Several rates of false fires are tried, and the best by the frontier rule is kept.",
+        ),
+    ),
+    Method(
         "icul", "Put forget questions with wrong answers and retain questions with right ones before the prompt "
         "(in-context unlearning)", makes="icul", paper=ICUL, kind="guard", needs_also=("retain", "other answers"),
         ours=(SWEPT, SEES, HIDES, "A wrong answer is another subject's of the same property."),

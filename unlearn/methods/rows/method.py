@@ -49,6 +49,8 @@ class Method:
     prunes: bool = False
     makes: str = ""
     """Name of the maker that computes what it leaves (unlearn/methods/makers/table.py); "" for one that trains."""
+    tunes: bool = False
+    """A maker that fine-tunes on the way, so that numbers of training count."""
     own: Mapping[str, Term] = field(default_factory=dict, hash=False)
     numbers: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
     """Numbers of unlearn/presets.py instead of the preset's; what the user types on the command line wins."""

@@ -53,7 +53,7 @@ def given(loaded: LoadedModel, data: Assigned, method: str, out: Path, **numbers
 
 def test_every_row_that_is_made_has_a_maker_and_the_other_way_round() -> None:
     made = {"ssd", "task-vector", "msa", "asru-redirect", "alphaedit", "zerounlearn", "guard-it", "mllmeraser", "eco"}
-    guards = {"curate", "icul", "prompt-soft", "prompt-told", "oracle-fact", "oracle-false"}
+    guards = {"curate", "curate-text", "icul", "prompt-soft", "prompt-told", "oracle-fact", "oracle-false"}
     assert made | guards <= {method.makes for method in METHODS.values()}
     assert {method.makes for method in METHODS.values()} - {""} == set(MAKERS)
 
