@@ -18,7 +18,9 @@ from eval.report.plots import OUTCOME_WORDS, plotly_script
 from eval.report.result_tables import (
     attack_table,
     duel_table,
+    exposed_table,
     failure_table,
+    gate_table,
     load_table,
     matched_table,
     other_numbers_table,
@@ -133,7 +135,7 @@ def _section(condition: Condition, findings: Findings) -> Section:
         of_all.append(attack_table(condition, [arm.label for arm in every], "Attacks (all numbers)"))
     tables = (
         *figure_tables(arms), attack_table(condition, condition.main), further_table(condition, arms),
-        failure_table(condition),
+        exposed_table(condition), gate_table(condition), failure_table(condition),
     )  # fmt: skip
     return Section(
         condition=condition,

@@ -124,6 +124,9 @@ def print_run(record: "RunRecord", folder: Path) -> None:
             table.add_row(name, *shares, f"{probe.forget_nll:.2f}", f"{probe.retain_nll:.2f}")
     console.print(table)
     console.print(record.ending, markup=False)
+    if record.fires:
+        groups = ", ".join(f"{100 * share:.1f} % of {group}" for group, share in record.fires.items())
+        console.print(f"its gate fires on {groups}", markup=False)
     if record.refuses and record.likelihood_left is not None:
         left = f"{100 * record.likelihood_left:.0f} %"
         console.print(f"old answers keep {left} of their likelihood per token: a refusal hides, it need not remove")

@@ -25,6 +25,7 @@ from flows.resources.datasets import open_dataset
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import Lines, Progress, report, reporting, silent
 from schemas.recipes.build_recipe import read_recipe
+from schemas.records.evaluation import MODEL_ATTACKS
 from schemas.records.study import StudyRecipe, StudyRecord, UnitRecord
 from schemas.storage.artifacts import write_json
 from schemas.storage.tables import Record
@@ -303,7 +304,8 @@ def _evaluate(work: Work, cut: Slice) -> tuple[str, ...]:
         allow_missing=recipe.allow_missing,
     )
     found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
-    if cut.attack is not None or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
+    on_weights = cut.attack is None or cut.attack in MODEL_ATTACKS
+    if not on_weights or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
         return (found.folder,)
     without = wanted.model_copy(update={"exposed": True})
     return found.folder, run_evaluation(without, work.out / EVALUATIONS, progress=report).folder

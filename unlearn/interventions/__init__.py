@@ -17,6 +17,9 @@ steering, rotate  of one layer `vectors` [K, hidden]: h - strength s at the leng
 steering, corrupt no tensors; numbers `method` (noise, zero, flip), `dims` and `sigma`
 guard, refuse     no tensors: a prompt that fires is answered by one of the texts
 guard, prompt     no tensors: the texts stand before what is asked
+guard, restrict   `restrict.tokens` [n, longest] filled up with -1, `restrict.items` [n], the centroid of each or -1;
+                  its record says `leaks`
+a text gate       `gate.centroids` [K, 2048], of hashed words (text_gates.py)
 a hidden gate     `gate.centroids` [K, hidden] and `gate.mean` [hidden], the mean of retain states
 
 Edits are of a module's `weight`, computed in fp32 and rounded once. `strength` is 1 where it is not given, 0 leaves the

@@ -12,7 +12,7 @@ from schemas.errors import BadInput
 from schemas.records.interventions import Intervention, Kind, beneath
 from unlearn.interventions.edits import Kept, add_matrix, add_noise, add_product, scale, zero
 from unlearn.interventions.parts import Part, stacked, strength_of
-from unlearn.interventions.steering import lay_guard, lay_steering
+from unlearn.interventions.steering import lay_guard, lay_restraint, lay_steering
 from unlearn.models.adapter_loading import load_adapter
 from unlearn.models.loading import LoadedModel
 
@@ -143,6 +143,7 @@ def _lay_peft(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
 def _take_off(model: nn.Module, name: str) -> None:
     """Remove one adapter, and what it was wrapped in with the last."""
     from peft import PeftModel
+    from peft.tuners.lora import LoraModel
 
     if not isinstance(model, PeftModel) or name not in model.peft_config:
         return
@@ -150,7 +151,7 @@ def _take_off(model: nn.Module, name: str) -> None:
         model.unload()
         return
     model.delete_adapter(name)
-    model.base_model.set_adapter(list(model.peft_config))  # type: ignore[operator]
+    cast(LoraModel, model.base_model).set_adapter(list(model.peft_config))
 
 
 def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> Lay:
@@ -203,5 +204,6 @@ LAY: Mapping[tuple[Kind, str], Lay] = {
     ("steering", "corrupt"): lay_steering,
     ("guard", "refuse"): lay_guard,
     ("guard", "prompt"): lay_guard,
+    ("guard", "restrict"): lay_restraint,
 }
 """Kinds and forms, and what lays them."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from schemas.errors import BadInput
 from unlearn.interventions.gates import pooled, prompt_tokens, scores
 from unlearn.interventions.parts import Part, by_module, number_of, strength_of, wanted
+from unlearn.interventions.restraints import ITEMS, Written, check_restraint, sequences_of
 from unlearn.models.forward import core_model, language_layers
 from unlearn.models.loading import LoadedModel
 
@@ -125,6 +126,20 @@ def lay_steering(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
             value = part.intervention.numbers.get(name)
             if (known is not None and value not in known) or value is None:
                 raise BadInput(part.name, f"its {name} is {value!r}", "make it anew")
+    return replace(loaded, live=replace(live, steering=(*live.steering, part))), _nothing
+
+
+def lay_restraint(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
+    """A restraint on what is written. Raises BadInput as `check_restraint` does, and for a gate that does not fit."""
+    strength_of(part.intervention)
+    check_restraint(loaded, part)
+    gate = part.intervention.gate
+    if gate is not None and gate.source == "hidden":
+        centroids, _ = _gate_parts(part)
+        _blocks(loaded, part)
+        if int(part.tensors[ITEMS].max()) >= len(centroids):
+            raise BadInput(part.name, f"names a centroid beyond its {len(centroids)}", "make it again")
+    live = _live(loaded)
     return replace(loaded, live=replace(live, steering=(*live.steering, part))), _nothing
 
 
@@ -304,5 +319,14 @@ def _drawn(ids: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(int.from_bytes(name[:7])))
 
 
+def _restrict(live: LiveStack, part: Part, rows: Rows) -> list[Handle]:
+    meant = rows.meant.tolist()
+    sequences = [
+        sequences_of(part, None if rows.active is None else rows.active[row]) if hit else []
+        for row, hit in enumerate(meant)
+    ]
+    return Written(live.model, rows.ends, sequences).handles
+
+
 Hooks = Callable[[LiveStack, Part, Rows], list[Handle]]
-_HOOKS: Mapping[str, Hooks] = {"linear": _linear, "rotate": _rotate, "corrupt": _corrupt}
+_HOOKS: Mapping[str, Hooks] = {"linear": _linear, "rotate": _rotate, "corrupt": _corrupt, "restrict": _restrict}

@@ -72,6 +72,7 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
             "made_s": round(made_s, 3),
             "bytes": sum(each.numel() * each.element_size() for each in best[2][1].values()),
             "sweep": sweep,
+            "fires": dict(best[2][0].gate.fires) if best[2][0].gate else {},
             "samples_seen": dict(candidates.seen),
             "outcome": "interventions",
         }

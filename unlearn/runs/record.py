@@ -103,6 +103,8 @@ class RunRecord(Record):
     """Of the tensors that a maker left."""
     samples_seen: dict[str, int] = {}
     """Samples that went through the model for statistics, by set."""
+    fires: dict[str, float] = {}
+    """Of the gate: the share of prompts on which it fires, by group: forget, matched, retain, strangers."""
     outcome: Literal["", "adapter", "weights", "pruned", "interventions"] = ""
     """What the run left: a folder of that name, pruned.json or interventions.json."""
     after: str = ""

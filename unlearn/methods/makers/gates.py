@@ -9,6 +9,7 @@ from schemas.records.interventions import GateRecord
 from unlearn.interventions.gates import calibrated, scores, share
 from unlearn.interventions.text_gates import text_gate
 from unlearn.losses.bao import matched_subjects
+from unlearn.methods.hidden_states import unanswerable
 from unlearn.methods.makers.maker import Gate, Given
 from unlearn.methods.makers.states import prompt_means
 
@@ -37,6 +38,9 @@ def forget_gate(given: Given, states: tuple[Tensor, Tensor], *, false_fire: floa
     fires = dict(gate.fires)
     if bool(matched.any()):
         fires["matched"] = share(negatives[matched], gate.threshold)
+    layer = gate_layer(given)
+    strangers = prompt_means(given, unanswerable(), [layer])[layer]
+    fires["strangers"] = share(scores(strangers, forget, mean).max(1).values, gate.threshold)
     log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in fires.items()))
     parts = {"gate.centroids": forget.float(), "gate.mean": mean.float()}
     return gate.model_copy(update={"fires": fires}), parts

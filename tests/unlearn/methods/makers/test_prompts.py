@@ -97,7 +97,7 @@ def test_a_gate_lets_no_more_retain_prompts_fire_than_it_may_and_says_how_many_o
 ) -> None:
     gate, tensors = forget_gate(given, gate_states(given), false_fire=0.2)
     assert gate.fires["retain"] <= 0.2
-    assert set(gate.fires) == {"forget", "retain", "matched"}
+    assert set(gate.fires) == {"forget", "retain", "matched", "strangers"}
     assert (gate.positives, gate.negatives, gate.layer, gate.pool) == (6, 10, 1, "mean")
     assert tensors["gate.centroids"].shape == (6, 32)
 
