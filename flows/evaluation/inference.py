@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.probing.prompt import probe_prompt
+from eval.guards.guarded import Fact
 from eval.tasks.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks.questions import EvalQuestion
 from schemas.errors import BadInput
@@ -61,30 +62,6 @@ def prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
     )
 
 
-def open_prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
-    """The user turn under which likelihoods are taken: that of the question without its options."""
-    return eval_prompt(
-        question.text,
-        task="generation",
-        modality=question.modality,
-        options=(),
-        prompts=prompts,
-        probe=probe_prompt,
-    )
-
-
-def forget_prompts(
-    questions: Sequence[EvalQuestion], prompts: PromptSet
-) -> dict[tuple[str, bytes | None], dict[str, str]]:
-    """Subject and answer of each question that is to be forgotten, by every prompt and picture that asks it."""
-    return {
-        (text, question.picture): {"subject": question.subject, "answer": question.answer}
-        for question in questions
-        if question.role == "forget" and question.task not in ("utility", "identity")
-        for text in (prompt_of(question, prompts), open_prompt_of(question, prompts))
-    }
-
-
 def ask_all(
     questions: Sequence[EvalQuestion],
     asking: Asking,
@@ -115,6 +92,26 @@ def ask_all(
     return Answers(prompts, given, likelihoods, nll)
 
 
+def forgotten_among(questions: Sequence[EvalQuestion], prompts: PromptSet) -> Callable[[Ask], Fact | None]:
+    """What an oracle is told: the fact that a prompt asks for, as a question or for a likelihood, if it was to be
+    forgotten; else None.
+    """
+    known = {
+        (text, question.picture): {"subject": question.subject, "answer": question.answer}
+        for question in questions
+        if question.role == "forget"
+        for text in (prompt_of(question, prompts), _open_prompt(question, prompts))
+    }
+    return lambda ask: known.get((ask.text, ask.image))
+
+
+def _open_prompt(question: EvalQuestion, prompts: PromptSet) -> str:
+    """The question without its options, as likelihoods are asked for."""
+    return eval_prompt(
+        question.text, task="generation", modality=question.modality, options=(), prompts=prompts, probe=probe_prompt
+    )
+
+
 def _ask(text: str, picture: bytes | None, continuation: str = "") -> Ask:
     """An ask whose id is its content, so that one answer serves wherever the same is asked."""
     shown = hashlib.sha256(picture).hexdigest() if picture else ""
@@ -129,7 +126,7 @@ def _continuations(
     for question in questions:
         if question.task not in ("classification", "generation"):
             continue
-        open_prompt = open_prompt_of(question, prompts)
+        open_prompt = _open_prompt(question, prompts)
         answers = dict(zip(OPTION_LABELS, question.options, strict=False))
         if question.task == "generation":
             answers = {"": training.get((question.sample_id, question.modality), question.answer)}

@@ -17,7 +17,7 @@ from eval.tasks.questions import EvalQuestion
 from flows.evaluation.evaluate import run_evaluation
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.guarding import check_fits, guarded
-from flows.evaluation.inference import forget_prompts
+from flows.evaluation.inference import forgotten_among
 from flows.evaluation.merge import merge_run
 from flows.evaluation.model import check_named, identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise
@@ -263,11 +263,12 @@ def test_a_run_whose_earlier_one_changed_is_refused(base: Path, run: Path, tmp_p
         stack_of(second, str(base))
 
 
-def test_an_oracle_is_told_the_facts_of_forgotten_questions_alone() -> None:
+def test_an_oracle_knows_a_forgotten_question_in_both_of_its_wordings() -> None:
     question = EvalQuestion(
         key="k", sample_id="Ada_01", subject_id="1", subject="Ada", task="generation", modality="qa", role="forget",
         text="Where was Ada born?", answer="Oslo", accepted=(), options=(), label="", kind="place", answer_type="item",
         picture=None,
     )  # fmt: skip
-    known = forget_prompts([question, replace(question, role="retain", text="Who?")], "probe")
-    assert known == {(probe_prompt("Where was Ada born?", "qa"), None): {"subject": "Ada", "answer": "Oslo"}}
+    knows = forgotten_among([question, replace(question, role="retain", text="Who?")], "probe")
+    asked = [Ask(ask_id="a", text=probe_prompt(text, "qa")) for text in ("Where was Ada born?", "Who?")]
+    assert [knows(each) for each in asked] == [{"subject": "Ada", "answer": "Oslo"}, None]
