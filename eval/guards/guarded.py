@@ -6,7 +6,7 @@ prompt guards stand before the question in their order.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, ChoiceScorer, Decoding, Reply, Responder, TokenScores
@@ -27,13 +27,13 @@ class Guard:
 
     record: Intervention
     fires: Fires
-    facts: Mapping[Asked, Fact] = field(default_factory=dict, repr=False)
-    """What an oracle knows of questions that are to be forgotten, by prompt and picture."""
+    facts: Callable[[Ask], Fact | None] | None = None
+    """What an oracle is told of a question; its words speak of that."""
 
     def words(self, ask: Ask) -> tuple[str, ...]:
-        """What a prompt guard puts before this prompt; the words of an oracle speak of the fact that is asked for."""
-        fact = self.facts.get((ask.text, ask.image), NO_FACT)
-        return tuple(each.format(**fact) if self.record.oracle else each for each in self.record.texts)
+        """What is put before a prompt."""
+        fact = self.facts(ask) if self.record.oracle and self.facts is not None else None
+        return self.record.texts if fact is None else tuple(each.format(**fact) for each in self.record.texts)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class Guarded:
 
     def _routes(self, asks: Sequence[Ask]) -> dict[str, "_Route"]:
         """What becomes of each ask, by id."""
-        found, known = {ask.ask_id: _Route(None, ()) for ask in asks}, {ask.ask_id: ask for ask in asks}
+        found = {ask.ask_id: _Route(None, ()) for ask in asks}
+        by_id = {ask.ask_id: ask for ask in asks}
         for guard in self.guards:
             for ask_id, fired in guard.fires([ask for ask in asks if found[ask.ask_id].refusals is None]).items():
                 if not fired:
@@ -89,7 +90,7 @@ class Guarded:
                 if guard.record.form == "refuse":
                     found[ask_id] = _Route(guard.record.texts, ())
                 else:
-                    found[ask_id] = _Route(None, (*found[ask_id].words, *guard.words(known[ask_id])))
+                    found[ask_id] = _Route(None, (*found[ask_id].words, *guard.words(by_id[ask_id])))
         return found
 
     def _worded(self, ask: Ask, route: "_Route") -> Ask:
@@ -102,11 +103,6 @@ class _Route:
 
     refusals: tuple[str, ...] | None
     words: tuple[str, ...]
-
-
-def known_to(facts: Mapping[Asked, Fact]) -> Fires:
-    """An oracle: it fires on the questions that are to be forgotten, and knows them by prompt and picture."""
-    return lambda asks: {ask.ask_id: (ask.text, ask.image) in facts for ask in asks}
 
 
 def drawn(texts: Sequence[str], ask: Ask) -> str:

@@ -87,6 +87,8 @@ class Condition:
     samples: tuple[SampleAnswer, ...] = field(default=())
     metric: ComparedMetric = "accuracy"
     task: Task = "generation"
+    controls: tuple[str, ...] = ()
+    """Arms that are shown and not ranked: without steering and guards, or told what is forgotten."""
     chosen: tuple[str, ...] = ()
     """Of `labels` the arms that stand for their methods: those that did best by their runs' own probes."""
     not_compared: tuple[str, ...] = ()
@@ -106,8 +108,8 @@ class Condition:
 
     @property
     def main(self) -> tuple[str, ...]:
-        """What the charts and the tables that are open show: the chosen arms and the untouched target."""
-        return (TARGET, *self.chosen)
+        """What the charts and the tables that are open show: the untouched target, the chosen arms and the controls."""
+        return (TARGET, *self.chosen, *self.controls)
 
     @property
     def records(self) -> list[tuple[str, EvaluationRecord]]:
@@ -177,6 +179,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
         samples=tuple(_samples(named, chosen, findings.task)),
         metric=findings.metric,
         task=findings.task,
+        controls=tuple(sorted(controls)),
         chosen=chosen,
         not_compared=tuple(not_compared),
         left_out=tuple(left_out),

@@ -19,6 +19,7 @@ from eval.report.plots import OUTCOME_WORDS, plotly_script
 from eval.report.result_tables import (
     attack_table,
     duel_table,
+    exposed_table,
     failure_table,
     gate_table,
     load_table,
@@ -143,7 +144,7 @@ def _section(condition: Condition, findings: Findings) -> Section:
         of_all.append(attack_table(condition, [arm.label for arm in every], "Attacks (all numbers)"))
     tables = (
         *figure_tables(arms), attack_table(condition, condition.main), further_table(condition, arms),
-        gate_table(condition), failure_table(condition),
+        exposed_table(condition), gate_table(condition), failure_table(condition),
     )  # fmt: skip
     return Section(
         condition=condition,

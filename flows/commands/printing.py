@@ -1,6 +1,6 @@
 """What the command line prints about a build, a study and its report: short tables for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,12 +125,15 @@ def print_run(record: "RunRecord", folder: Path) -> None:
     console.print(table)
     console.print(record.ending, markup=False)
     if record.fires:
-        groups = ", ".join(f"{100 * share:.1f} % of {group}" for group, share in record.fires.items())
-        console.print(f"its gate fires on {groups}", markup=False)
+        console.print(f"its gate fires on {_fires(record.fires)}", markup=False)
     if record.refuses and record.likelihood_left is not None:
         left = f"{100 * record.likelihood_left:.0f} %"
         console.print(f"old answers keep {left} of their likelihood per token: a refusal hides, it need not remove")
     console.print(f"run       {folder}   (record {folder}/run.json, weights {folder}/{record.outcome or 'none'})")
+
+
+def _fires(shares: "Mapping[str, float]") -> str:
+    return ", ".join(f"{100 * share:.1f} % of {group}" for group, share in shares.items())
 
 
 def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
@@ -142,6 +145,12 @@ def print_evaluation(record: "EvaluationRecord", out: Path) -> None:
         console.print(f"lmms-eval {name}: {score:.4g}", markup=False)
     for note in record.notes:
         console.print(f"note      {note}", markup=False)
+    if record.exposed:
+        console.print("exposed   steering and guards were taken off, as a thief of the weights does")
+    if record.oracle:
+        console.print("control   it was told which questions are forgotten: no method, and not ranked")
+    if record.fires:
+        console.print(f"gate      fires on {_fires(record.fires)} prompts", markup=False)
     console.print(f"asked     {record.questions:,} questions, {record.failed:,} without an answer")
     console.print(
         f"folder    {out / record.folder}   (evaluation.json has every figure, predictions.jsonl every answer)"

@@ -16,7 +16,7 @@ from eval.tasks.dataset_rows import training_answers, training_target
 from eval.tasks.questions import Slice, questions_digest, read_facts
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.guarding import fires_of
-from flows.evaluation.inference import Asking, answers_key, ask_all, forget_prompts, likelihoods_key
+from flows.evaluation.inference import Asking, answers_key, ask_all, forgotten_among, likelihoods_key
 from flows.evaluation.lmms_eval import check_lmms_eval, lmms_eval_scores
 from flows.evaluation.model import (
     CHECKS,
@@ -178,7 +178,7 @@ def _answered(request: Request, home: Path, running: Running) -> list[Prediction
         attack=overlay,
         trust_remote_code=wanted.trust_remote_code,
         checks=home / CHECKS,
-        oracle=partial(forget_prompts, request.questions, request.prompts),
+        forgotten=forgotten_among(request.questions, request.prompts),
     )
     asking = Asking(
         open=cache(opening),

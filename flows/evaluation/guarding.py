@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.guards.guarded import Asked, Fact, Fires, Guard, Guarded, known_to
+from eval.guards.guarded import Fact, Fires, Guard, Guarded
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, ChoiceScorer, Responder
 from schemas.records.interventions import Intervention, read_records
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from unlearn.interventions.parts import Part
     from unlearn.models.loading import LoadedModel
 
-Oracle = Callable[[], Mapping[Asked, Fact]]
-"""Prompts that ask for what was to be forgotten, and their facts: what a control is told, and no method."""
+Forgotten = Callable[[Ask], Fact | None]
+"""The fact that a question asks for where that was to be forgotten: what an oracle is told, and no method."""
 Hidden = Callable[[int, Sequence[Ask]], Mapping[str, bool]]
 """Whether the gate of that guard of a live stack, counted from 0, knows each prompt."""
 
@@ -26,7 +26,7 @@ def guarded(
     parts: "Sequence[Part]",
     *,
     hidden: Hidden | None = None,
-    oracle: Oracle | None = None,
+    forgotten: Forgotten | None = None,
 ) -> tuple[Responder, ChoiceScorer | None]:
     """The responder and its scorer with the guards among the parts round them, in order; as they are without any.
 
@@ -36,17 +36,15 @@ def guarded(
     guards = [part for part in parts if part.intervention.kind == "guard" and part.intervention.form != "restrict"]
     if not guards:
         return responder, scorer
-    found = tuple(_guard(part, _fires(number, part, hidden, oracle), oracle) for number, part in enumerate(guards))
+    found = tuple(
+        Guard(part.intervention, _fires(number, part, hidden, forgotten), forgotten)
+        for number, part in enumerate(guards)
+    )
     around = Guarded(responder, found, scorer)
     return around, None if scorer is None else around
 
 
-def _guard(part: "Part", fires: Fires, oracle: Oracle | None) -> Guard:
-    facts = oracle() if oracle is not None and part.intervention.oracle else {}
-    return Guard(part.intervention, fires, facts)
-
-
-def _fires(number: int, part: "Part", hidden: Hidden | None, oracle: Oracle | None) -> Fires:
+def _fires(number: int, part: "Part", hidden: Hidden | None, forgotten: Forgotten | None) -> Fires:
     from unlearn.interventions.text_gates import fires_on
 
     source = part.intervention.gate.source if part.intervention.gate else "always"
@@ -56,10 +54,10 @@ def _fires(number: int, part: "Part", hidden: Hidden | None, oracle: Oracle | No
             raise BadInput(part.name, found, "make it with a text gate, or evaluate the model's folder")
         return partial(hidden, number)
     if source == "oracle":
-        if oracle is None:
+        if forgotten is None:
             found = "is told which questions are forgotten, and nobody here knows"
             raise BadInput(part.name, found, "it is a control of evaluations alone")
-        return known_to(oracle())
+        return lambda asks: {ask.ask_id: forgotten(ask) is not None for ask in asks}
     fires_on(part, [])  # a gate without prompts is refused before anything is asked
 
     def on_text(asks: Sequence[Ask]) -> dict[str, bool]:
@@ -70,7 +68,7 @@ def _fires(number: int, part: "Part", hidden: Hidden | None, oracle: Oracle | No
 
 
 def reads_states(record: Intervention) -> bool:
-    """Whether it looks into the passes of single prompts, which then share no opening; other guards need not."""
+    """Whether it looks into each prompt's passes, so that prompts share no opening; a guard by words need not."""
     inside = record.kind == "steering" or record.form == "restrict"
     return inside or (record.gate is not None and record.gate.source == "hidden")
 

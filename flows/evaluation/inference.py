@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.probing.prompt import probe_prompt
+from eval.guards.guarded import Fact
 from eval.routes.asking import ask_of
 from eval.tasks.prompts import IDENTITY_QUESTION, eval_prompt
 from eval.tasks.questions import EvalQuestion
@@ -125,6 +126,19 @@ def ask_all(
             nll[key] = -scored.mean
     given = {key: reply for key, ask in asks.items() if (reply := replies.reply(ask.ask_id)) is not None}
     return Answers(prompts, given, likelihoods, nll)
+
+
+def forgotten_among(questions: Sequence[EvalQuestion], prompts: PromptSet) -> Callable[[Ask], Fact | None]:
+    """What an oracle is told: the fact that a prompt asks for, as a question or for a likelihood, if it was to be
+    forgotten; else None.
+    """
+    known = {
+        (text, question.picture): {"subject": question.subject, "answer": question.answer}
+        for question in questions
+        if question.role == "forget"
+        for text in (prompt_of(question, prompts), open_prompt_of(question, prompts))
+    }
+    return lambda ask: known.get((ask.text, ask.image))
 
 
 def _continuations(

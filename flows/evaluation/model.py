@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import JsonValue
 
 from flows.evaluation.guarding import (
-    Oracle,
+    Forgotten,
     check_before_server,
     check_fits,
     guarded,
@@ -218,18 +218,18 @@ def open_evaluated(
     attack: Overlay | None = None,
     trust_remote_code: bool = False,
     checks: Path | None = None,
-    oracle: Oracle | None = None,
+    forgotten: Forgotten | None = None,
 ) -> tuple[Responder, ChoiceScorer | None]:
     """Load the model with all that is laid over it; the second half is None where likelihoods cannot be read.
 
     In this order: base, adapters and edits, the attack on the weights, steering, guards. What was found at load is
-    written to the file `checks`; `oracle` is for controls, which are told.
+    written to the file `checks`; `forgotten` is for gates that are told.
     """
     if not evaluated.local:
         from flows.resources.responders import open_responder
 
         before = [] if evaluated.overlay is None or evaluated.exposed else parts_before_server(evaluated.overlay)
-        return guarded(open_responder(evaluated.spec, batch=batch), None, before, oracle=oracle)
+        return guarded(open_responder(evaluated.spec, batch=batch), None, before, forgotten=forgotten)
     from eval.responders.local import LocalResponder
     from flows.resources.responders import as_local
     from unlearn.interventions.stack import lay_some
@@ -249,7 +249,7 @@ def open_evaluated(
     live = whole.live if any(reads_states(part.intervention) for part in above) else None
     local = replace(local, model=model, processor=loaded.processor, live=live)
     asked = LocalResponder(local, batch=batch)
-    return guarded(asked, asked, above, hidden=asked.fires, oracle=oracle)
+    return guarded(asked, asked, above, hidden=asked.fires, forgotten=forgotten)
 
 
 def with_checks(record: EvaluationRecord, checks: Path) -> EvaluationRecord:

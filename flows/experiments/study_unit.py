@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from flows.experiments.study_plan import TARGET_UNIT, Slice, Unit, conditions_of
 from schemas.errors import BadInput, Unfinished
 from schemas.progress import report
+from schemas.records.evaluation import MODEL_ATTACKS
 from schemas.records.routes import AnyRoute
 from schemas.records.study import StudyRecipe, UnitRecord
 from schemas.storage.artifacts import write_json
@@ -117,7 +118,8 @@ def _evaluate(work: Work, cut: Slice) -> tuple[str, ...]:
 
     wanted = _request(work, cut.setting, cut.ratio).model_copy(update={"attack": cut.attack})
     found = run_evaluation(wanted, work.out / EVALUATIONS, progress=report)
-    if cut.attack is not None or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
+    on_weights = cut.attack is None or cut.attack in MODEL_ATTACKS
+    if not on_weights or wanted.adapter is None or not acts_on_prompts(wanted.adapter):
         return (found.folder,)
     without = wanted.model_copy(update={"exposed": True})
     return found.folder, run_evaluation(without, work.out / EVALUATIONS, progress=report).folder

@@ -77,12 +77,13 @@ def lay_some(laid: Laid, parts: Sequence[Part]) -> Laid:
 
 
 def lift(laid: Laid, *, keep: int = 0) -> Laid:
-    """Take off all parts but the lowest `keep`, last first: the same bits as before they were laid."""
-    for undo in reversed(laid.undo[keep:]):
+    """Take off all parts but the lowest `keep`, last first: the same bits as before they were laid.
+
+    What stays is laid anew, since an edit may have made the adapters below it part of the weights.
+    """
+    for undo in reversed(laid.undo):
         undo()
-    if keep:
-        return replace(laid, parts=laid.parts[:keep], undo=laid.undo[:keep])
-    return Laid(laid.under, laid.under, laid.base)
+    return lay_some(Laid(laid.under, laid.under, laid.base), laid.parts[:keep])
 
 
 def without(parts: Sequence[Part], number: int, *, base: str) -> list[Part]:
@@ -158,6 +159,9 @@ def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> 
     def lay_edit(loaded: LoadedModel, part: Part) -> tuple[LoadedModel, Undo]:
         kept = Kept()
         try:
+            if fuses and _adapted(loaded):
+                change(loaded, part, kept)  # a part that is refused leaves the adapters below it as they are
+                kept.restore()
             model = _fused(loaded, kept) if fuses else loaded
             change(model, part, kept)
         except BaseException:
@@ -176,6 +180,13 @@ def merged(loaded: LoadedModel) -> LoadedModel:
     if not isinstance(model, PeftModel):
         return loaded
     return replace(loaded, model=cast("PreTrainedModel", model.merge_and_unload()))
+
+
+def _adapted(loaded: LoadedModel) -> bool:
+    from peft import PeftModel
+
+    whole: nn.Module = loaded.model
+    return isinstance(whole, PeftModel)
 
 
 def _fused(loaded: LoadedModel, kept: Kept) -> LoadedModel:

@@ -9,7 +9,8 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -39,12 +40,18 @@ def text_features(texts: Sequence[str], *, salt: str) -> Tensor:
 
 
 def text_gate(
-    stored: Sequence[str], negatives: Sequence[str], *, salt: str, false_fire: float = 0.05
+    stored: Sequence[str],
+    negatives: Sequence[str],
+    *,
+    salt: str,
+    false_fire: float = 0.05,
+    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[GateRecord, dict[str, Tensor]]:
     """A gate that knows the stored prompts, and its tensors; at most `false_fire` of the negatives fire.
 
     Negatives are prompts that are to be answered, of the forgotten subjects above all. Where the words of a stored
-    prompt and of a negative are equal, the gate does not know it. Raises BadInput without stored prompts or negatives.
+    prompt and of a negative are equal, the gate does not know it. Of `others` it is said how many fire. Raises BadInput
+    without stored prompts or negatives.
     """
     for name, found in (("positives", stored), ("negatives", negatives)):
         if not found:
@@ -56,7 +63,8 @@ def text_gate(
     threshold = math.nextafter(float(wrong[int(false_fire * len(wrong))]), math.inf)
     fires = {
         name: float((_nearest(text_features(texts, salt=salt), centroids) >= threshold).double().mean())
-        for name, texts in (("forget", stored), ("retain", negatives))
+        for name, texts in {"forget": stored, "retain": negatives, **others}.items()
+        if texts
     }
     record = GateRecord(
         source="text", threshold=threshold, positives=len(stored), negatives=len(negatives), false_fire=false_fire,

@@ -14,7 +14,7 @@ from eval.pages.text_tables import Table, markdown_table, plain, with_interval
 from eval.report.conclusions import verdict
 from eval.report.findings import Evaluated, Findings, conditions
 from eval.report.report import write_files
-from eval.report.result_tables import MATCHED_CAPTION, OTHERS_CAPTION, ranking_table
+from eval.report.result_tables import MATCHED_CAPTION, OTHERS_CAPTION, exposed_table, gate_table, ranking_table
 from schemas.errors import BadInput
 from schemas.records.evaluation import Prediction
 from schemas.records.study import UnitRecord
@@ -523,3 +523,41 @@ def test_a_link_in_a_markdown_text_is_dead() -> None:
 def test_an_interval_is_written_in_whole_percent() -> None:
     assert with_interval(0.834, 0.79, 0.872) == "83 % [79, 87]"
     assert with_interval(None, None, None) == "–"
+
+
+def exposed_beside(**changes: object) -> Findings:
+    """A guarded run that fires on some of what is kept, and the same run without its guard."""
+    made = findings()
+    guarded = evaluation("gd", answers(forget=0.0, retain=0.9), metrics=[metric("accuracy", 0.0, modality="qa")])
+    fires = {"forget": 1.0, "matched": 0.125, "retain": 0.05}
+    beside = [
+        Evaluated(guarded.record.model_copy(update={"fires": fires, **changes}), guarded.rows),
+        Evaluated(guarded.record.model_copy(update={"fires": fires, "exposed": True}), answers(forget=1.0, retain=1.0)),
+    ]
+    return findings(evaluated=[made.evaluated[0], *beside])
+
+
+def test_a_run_without_its_guard_stands_beside_it_and_is_not_ranked() -> None:
+    (found,) = conditions(exposed_beside())
+    assert [name for name, _ in found.evaluated][1:] == ["gd", "gd (exposed)"]
+    assert [row.arm for row in found.ranking] == ["gd"]
+
+
+def test_a_control_that_is_told_is_not_ranked() -> None:
+    (found,) = conditions(exposed_beside(oracle=True))
+    assert found.ranking == ()
+
+
+def test_false_fires_of_gates_are_a_table() -> None:
+    (found,) = conditions(exposed_beside())
+    assert gate_table(found).rows == (("gd", "0", "100 %", "12 %", "5 %", "–"),)
+
+
+def test_a_guard_that_leaves_the_facts_in_the_weights_is_said_to() -> None:
+    (found,) = conditions(exposed_beside())
+    assert exposed_table(found).rows == (("gd", "100 %", "0 %", "100 %", "the facts are still there"),)
+
+
+def test_an_exposed_arm_stands_in_the_open_tables() -> None:
+    (found,) = conditions(exposed_beside())
+    assert "gd (exposed)" in found.main

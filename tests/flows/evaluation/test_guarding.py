@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import flows.evaluation.evaluate
 from curation.probing.prompt import probe_prompt
 from eval.comparison.arm_labels import arm_names
 from eval.evaluation_folder import read_evaluation
@@ -15,15 +17,18 @@ from eval.tasks.questions import EvalQuestion
 from flows.evaluation.evaluate import run_evaluation
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.guarding import check_fits, guarded
-from flows.evaluation.inference import forget_prompts
+from flows.evaluation.inference import forgotten_among
 from flows.evaluation.merge import merge_run
 from flows.evaluation.model import check_named, identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise
+from flows.experiments import study
+from flows.experiments.study_plan import Slice, Unit
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.errors import BadInput
 from schemas.protocols.responder import Ask, Decoding
-from schemas.records.evaluation import EvaluationRecord
+from schemas.records.evaluation import AttackName, EvaluationRecord
 from schemas.records.interventions import GateRecord, Intervention
+from schemas.records.study import StudyRecipe
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.eval_world import Scripted, write_dataset
 from tests.worlds.tiny_models import TEXTS
@@ -120,6 +125,25 @@ def test_an_exposed_edit_stays_where_steering_goes(base: Path, run: Path, tmp_pa
     both = left(tmp_path / "both", run, [turned(), edit])
     alone = left(tmp_path / "alone", run, [edit])
     assert likelihoods(base, both, exposed=True) == likelihoods(base, alone)
+
+
+@pytest.mark.parametrize("attack", [None, "relearn", "paraphrase"])
+def test_a_study_evaluates_a_guarded_run_without_its_guard_too_but_not_under_other_words(
+    hub: Path, base: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: AttackName | None
+) -> None:
+    left(tmp_path / "runs" / "u", run, [oracle()])
+    asked: list[bool] = []
+
+    def keep(wanted: EvaluateRequest, out: Path, **_: object) -> SimpleNamespace:
+        asked.append(wanted.exposed)
+        return SimpleNamespace(folder=f"{len(asked)}")
+
+    monkeypatch.setattr(flows.evaluation.evaluate, "run_evaluation", keep)
+    recipe = StudyRecipe(name="s", dataset=hub, model=str(base), methods=("gd",), settings=("selective",))
+    unit = Unit("u", "gd", "selective", None, 0, None)
+    work = study.Work(recipe, unit, (), "k", tmp_path)
+    found = study._evaluate(work, Slice("selective", None, attack))
+    assert (asked, found) == (([False], ("1",)) if attack == "paraphrase" else ([False, True], ("1", "2")))
 
 
 def test_a_run_without_steering_cannot_be_exposed(base: Path, run: Path) -> None:
@@ -239,11 +263,12 @@ def test_a_run_whose_earlier_one_changed_is_refused(base: Path, run: Path, tmp_p
         stack_of(second, str(base))
 
 
-def test_an_oracle_is_told_the_facts_of_forgotten_questions_alone() -> None:
+def test_an_oracle_knows_a_forgotten_question_in_both_of_its_wordings() -> None:
     question = EvalQuestion(
         key="k", sample_id="Ada_01", subject_id="1", subject="Ada", task="generation", modality="qa", role="forget",
         text="Where was Ada born?", answer="Oslo", accepted=(), options=(), label="", kind="place", answer_type="item",
         picture=None,
     )  # fmt: skip
-    known = forget_prompts([question, replace(question, role="retain", text="Who?")], "probe")
-    assert known == {(probe_prompt("Where was Ada born?", "qa"), None): {"subject": "Ada", "answer": "Oslo"}}
+    knows = forgotten_among([question, replace(question, role="retain", text="Who?")], "probe")
+    asked = [Ask(ask_id="a", text=probe_prompt(text, "qa")) for text in ("Where was Ada born?", "Who?")]
+    assert [knows(each) for each in asked] == [{"subject": "Ada", "answer": "Oslo"}, None]

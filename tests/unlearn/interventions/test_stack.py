@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,45 @@ def test_an_edit_under_another_cannot_be_taken_out(loaded: LoadedModel, base: st
     both = save_stack(tmp_path, [dense(loaded), scaled(loaded)], base=base)
     with pytest.raises(BadInput, match="the edit scaled above was made on it"):
         without(both, 0, base=base)
+
+
+def test_an_adapter_below_an_edit_that_is_lifted_acts_as_before(
+    loaded: LoadedModel, base: str, adapters: list[Path], home: Path
+) -> None:
+    peft = Part(Intervention(kind="adapter", form="peft"), folder=adapters[0])
+    lower = lift(lay(loaded, [peft, scaled(loaded)], base=base), keep=1)
+    assert torch.equal(logits(lower.model), logits(load_model(home, adapter=adapters[0])))
+    lift(lower)
+
+
+def test_an_adapter_below_an_edit_that_is_refused_acts_as_before(
+    loaded: LoadedModel, base: str, adapters: list[Path], home: Path
+) -> None:
+    lower = lay(loaded, [Part(Intervention(kind="adapter", form="peft"), folder=adapters[0])], base=base)
+    with pytest.raises(BadInput, match="points outside of"):
+        lay_above(lower, [edit("scaled", {"index": torch.tensor([10**8]), "factor": torch.tensor([0.5])})])
+    assert torch.equal(logits(lower.model), logits(load_model(home, adapter=adapters[0])))
+    lift(lower)
+
+
+def test_steering_that_is_lifted_leaves_what_lies_below_it(loaded: LoadedModel, base: str) -> None:
+    made = Intervention(kind="steering", form="rotate")
+    steered = Part(made, {"model.language_model.layers.0.vectors": torch.ones(1, weight(loaded).shape[0])})
+    laid = lay(loaded, [dense(loaded), steered], base=base)
+    lower = lift(laid, keep=1)
+    assert laid.model.live is not None
+    assert lower.model.live is None
+    assert [part.name for part in lower.parts] == ["edit dense"]
+    lift(lower)
+
+
+def test_steering_on_a_family_without_plain_blocks_is_refused_in_a_line(loaded: LoadedModel, base: str) -> None:
+    odd = replace(loaded, family=loaded.family.model_copy(update={"language": "model.visual"}))
+    with pytest.raises(BadInput, match="needs plain decoder blocks, and qwen3_vl has none at model.visual.layers"):
+        lay(odd, [Part(Intervention(kind="steering", form="rotate"))], base=base)
+
+
+def test_steering_of_another_width_is_refused(loaded: LoadedModel, base: str) -> None:
+    made = Intervention(kind="steering", form="rotate")
+    with pytest.raises(BadInput, match="and states are of size"):
+        lay(loaded, [Part(made, {"model.language_model.layers.0.vectors": torch.ones(1, 7)})], base=base)

@@ -30,6 +30,13 @@ def test_a_stored_prompt_fires_and_at_most_the_rate_of_the_negatives_does() -> N
     assert record.fires == {"forget": 1.0, "retain": sum(fires_on(part, KEPT)) / 20}
 
 
+def test_of_other_groups_it_is_said_how_many_fire() -> None:
+    others = {"matched": [FORGET[0], KEPT[0]], "strangers": []}
+    record, _ = text_gate(FORGET, KEPT, salt="s", others=others)
+    assert record.fires["matched"] == 0.5
+    assert "strangers" not in record.fires
+
+
 def test_no_negative_fires_at_a_rate_of_0() -> None:
     record, tensors = text_gate(FORGET, KEPT, salt="s", false_fire=0.0)
     assert not any(fires_on(guard(record, tensors), KEPT))

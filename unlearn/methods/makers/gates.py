@@ -59,7 +59,10 @@ def words_gate(given: Given, *, false_fire: float) -> Gate:
     Prompts whose words retain prompts have too, such as a question about "this person", it does not know.
     """
     texts = [[each.prompt for _, each in sorted(samples.items())] for samples in (given.data.forget, given.data.retain)]
-    gate, parts = text_gate(*texts, salt=f"{given.seed}:{given.data.digest}", false_fire=false_fire)
+    matched = [text for text, same in zip(texts[1], _matched(given).tolist(), strict=True) if same]
+    others = {"matched": matched, "strangers": [each.prompt for each in unanswerable().values()]}
+    salt = f"{given.seed}:{given.data.digest}"
+    gate, parts = text_gate(*texts, salt=salt, false_fire=false_fire, others=others)
     log.info("gate: fires on %s", ", ".join(f"{100 * rate:.1f} %% of {name}" for name, rate in gate.fires.items()))
     return gate, parts
 
