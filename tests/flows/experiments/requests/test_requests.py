@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from curation.probing.prompt import probe_prompt
 from flows.cli import main
 from flows.experiments.requests.draw import draw_requests
 from flows.experiments.requests.known_facts import KnownFact, read_known_facts
@@ -23,7 +24,7 @@ from schemas.records.requests import RemovalRequest
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
-from unlearn.data import read_samples
+from unlearn.data import read_samples, reword
 from unlearn.models.adapters import merged
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
@@ -215,15 +216,14 @@ def test_the_reference_of_a_run_is_the_model_that_the_run_before_left(
     world: Path, base: Path, chained: tuple[Path, list[Served]]
 ) -> None:
     home, served = chained
-    before = merged(open_run(home / "run0", str(base)))
-    data = read_samples(
-        world, setting="personalized", modality="qa", roles=roles_of(served[1].requests, read_known_facts(world))
-    )
     loaded = open_run(home / "run0", str(base))
-    network = AnswerModel(before, loaded.family)
-    keys = probe_keys(data.retain, limit=4, seed=0)
-    forget = [data.forget[key] for key in probe_keys(data.forget, limit=4, seed=0)]
-    found = probe(network, Encoder(loaded.processor, loaded.family), forget, [data.retain[key] for key in keys])
+    roles = roles_of(served[1].requests, read_known_facts(world))
+    data = reword(read_samples(world, setting="personalized", modality="qa", roles=roles), probe_prompt)
+    forget, retain = (
+        [group[key] for key in probe_keys(group, limit=4, seed=0)] for group in (data.forget, data.retain)
+    )
+    network = AnswerModel(merged(loaded), loaded.family)
+    found = probe(network, Encoder(loaded.processor, loaded.family), forget, retain)
     assert found.retain_nll == pytest.approx(served[1].record.start.retain_nll, rel=1e-5)
 
 
