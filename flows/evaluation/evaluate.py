@@ -23,6 +23,7 @@ from flows.evaluation.model import (
     as_served,
     check_attack,
     check_named,
+    check_reads,
     check_thinks,
     identify,
     open_evaluated,
@@ -77,6 +78,8 @@ def run_evaluation(wanted: EvaluateRequest, out: Path, *, progress: Progress = s
     if wanted.lmms_eval:
         check_lmms_eval(evaluated)
     plain, request = _requests(wanted, hub, evaluated, cut, own)
+    shown = any(each.picture is not None for each in request.questions)
+    check_reads(evaluated, pictures=shown, trust_remote_code=wanted.trust_remote_code)
     return _evaluate(request, plain if wanted.attack else None, out, Running(wanted, progress))
 
 

@@ -99,6 +99,9 @@ def prepare(
     loaded = under.loaded
     inner = loaded.model
     _check_trainable(loaded, method, modality)
+    if not loaded.family.pictures and any(each.image for each in (*data.forget.values(), *data.retain.values())):
+        found = f"model type {loaded.family.model_type} takes no picture, and some samples have one"
+        raise BadInput(model, found, "unlearn with --modality qa")
     if method.prunes:
         inner.requires_grad_(False)
     elif numbers.trained == "full":
