@@ -11,7 +11,7 @@ from flows.commands.terminal import Json, app, print_json, setting_named, showin
 from flows.evaluation.evaluate_request import LONGEST, LONGEST_THINKING, EvaluateRequest
 from schemas.errors import BadInput
 from schemas.records.evaluation import ATTACK_NAMES, AttackName
-from schemas.vocabulary import TASKS, Task
+from schemas.vocabulary import MODALITIES, TASKS, Task
 
 if TYPE_CHECKING:
     from schemas.records.evaluation import EvaluationRecord
@@ -54,6 +54,7 @@ class EvaluateOptions:
         bool, typer.Option("--exposed", help="Take off the run's steering and guards: what a thief of weights gets.")
     ] = False
     tasks: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TASKS)
+    modality: Annotated[str, typer.Option(help="both, qa or vqa.")] = "both"
     metric: Annotated[list[str] | None, typer.Option(help="A figure of your own, FILE.py:NAME.")] = None
     identity: Annotated[int, typer.Option(min=0, help="People whose picture is shown and whose name is asked.")] = 0
     label: Annotated[
@@ -109,12 +110,16 @@ def _request(options: EvaluateOptions) -> EvaluateRequest:
     """What is asked for; raises BadInput for a word that is none of those it may be."""
     if options.prompts not in ("probe", "published"):
         raise BadInput(f"prompts {options.prompts!r}", "are not a prompt set", "choose probe or published")
+    modalities = tuple(each for each in MODALITIES if options.modality in (each, "both"))
+    if not modalities:
+        raise BadInput(f"modality {options.modality!r}", "is not a modality", "choose both, qa or vqa")
     same = {
         each.name: getattr(options, each.name) for each in fields(options) if each.name in EvaluateRequest.model_fields
     }
     read = {
         "setting": setting_named(options.setting),
         "tasks": _tasks(options.tasks),
+        "modalities": modalities,
         "attack": _attack(options.attack),
         "metrics": tuple(options.metric or ()),
         "label": options.label.strip(),

@@ -24,6 +24,7 @@ from flows.evaluation.model import (
     as_served,
     check_attack,
     check_named,
+    check_reads,
     check_thinks,
     identify,
     open_evaluated,
@@ -89,7 +90,10 @@ def settle(wanted: EvaluateRequest, out: Path) -> tuple[Request | None, Request]
     evaluated = as_served(evaluated, thinking=wanted.thinking)
     if wanted.lmms_eval:
         check_lmms_eval(evaluated)
-    return _requests(wanted, hub, evaluated, cut, own)
+    plain, request = _requests(wanted, hub, evaluated, cut, own)
+    shown = any(each.picture is not None for each in request.questions)
+    check_reads(evaluated, pictures=shown, trust_remote_code=wanted.trust_remote_code)
+    return plain, request
 
 
 @dataclass(frozen=True)

@@ -285,6 +285,20 @@ def _opened(evaluated: Evaluated, *, device: str, trust_remote_code: bool) -> "t
     return Laid(loaded, loaded, ""), []
 
 
+def check_reads(evaluated: Evaluated, *, pictures: bool, trust_remote_code: bool = False) -> None:
+    """Raise BadInput where pictures are asked about of a local language model that takes none."""
+    if not (pictures and evaluated.local):
+        return
+    from transformers import AutoConfig
+
+    from unlearn.models.anatomy import takes_no_picture
+
+    config = AutoConfig.from_pretrained(evaluated.spec, trust_remote_code=trust_remote_code)
+    if takes_no_picture(config):
+        found = f"model type {config.model_type} takes no picture, and some questions show one"
+        raise BadInput(evaluated.spec, found, "ask by text alone (--modality qa)")
+
+
 def check_attack(evaluated: Evaluated, attack: AttackName | None) -> None:
     """Raise BadInput for an attack on weights that are not at hand."""
     if attack in MODEL_ATTACKS and not evaluated.local:

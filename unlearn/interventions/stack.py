@@ -172,16 +172,6 @@ def _edit(change: Callable[[LoadedModel, Part, Kept], None], *, fuses: bool) -> 
     return lay_edit
 
 
-def merged(loaded: LoadedModel) -> LoadedModel:
-    """The model with all adapters over it made part of its weights, for good: what is trained next stands upon them."""
-    from peft import PeftModel
-
-    model: nn.Module = loaded.model
-    if not isinstance(model, PeftModel):
-        return loaded
-    return replace(loaded, model=cast("PreTrainedModel", model.merge_and_unload()))
-
-
 def _adapted(loaded: LoadedModel) -> bool:
     from peft import PeftModel
 

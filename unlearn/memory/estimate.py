@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from schemas.errors import BadInput, first_line
-from unlearn.models.anatomy import anatomy_of, check_decoder, language_linears
+from unlearn.models.anatomy import anatomy_of, check_decoder, language_linears, takes_no_picture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,7 +58,7 @@ def memory_estimate(
 
     `rank` is the LoRA rank, None for training all weights. Reads config.json only; raises BadInput if it cannot.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     try:
         config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust_remote_code)
@@ -68,7 +68,7 @@ def memory_estimate(
         raise BadInput(str(path), found, "name a model folder or a Hub id") from error
     check_decoder(config, where=str(path))
     with torch.device("meta"):
-        load = AutoModelForImageTextToText.from_config
+        load = (AutoModelForCausalLM if takes_no_picture(config) else AutoModelForImageTextToText).from_config
         model = cast("PreTrainedModel", load(config, trust_remote_code=trust_remote_code))  # type: ignore[no-untyped-call]
     count = sum(weight.numel() for weight in model.parameters())
     if rank is None:

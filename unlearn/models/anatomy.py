@@ -15,6 +15,14 @@ _PICTURES = re.compile(r"(^|\.)(vision|visual|image|perceiver|audio|speech)[^.]*
 """Names of modules within a language model that are for pictures or sound."""
 
 
+def takes_no_picture(config: "PreTrainedConfig") -> bool:
+    """Whether a configuration is of a language model without eyes (AutoModelForCausalLM)."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as VISION_LANGUAGE
+
+    return config.model_type in CAUSAL and config.model_type not in VISION_LANGUAGE
+
+
 def check_decoder(config: "PreTrainedConfig", *, where: str) -> None:
     """Raise BadInput for an encoder-decoder, whose answer is no continuation of its prompt."""
     text = config.get_text_config()

@@ -26,6 +26,8 @@ class Family(Record):
     form: PromptForm = PromptForm()
     pattern: Pattern | None = None
     """How it attends, where samples may share rows (unlearn/rows): the checks found them equal to samples apart."""
+    pictures: bool = True
+    """It takes pictures; a language model without eyes is asked and taught by text alone."""
     keeps_pictures: bool = False
     """What its vision tower makes of a picture can be kept and handed to it again (unlearn/rows/features.py)."""
     plain_head: bool = True

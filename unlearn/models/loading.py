@@ -1,4 +1,4 @@
-"""Loading vision-language models and their processors; one line where a folder or its weights will not do."""
+"""Loading models, with eyes or without, and their processors; one line where a folder or its weights will not do."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ from torch import nn
 from schemas.errors import BadInput, first_line
 from schemas.records.interventions import Intervention
 from unlearn.models.adapter_loading import check_finite, load_adapter
-from unlearn.models.anatomy import check_decoder
+from unlearn.models.anatomy import check_decoder, takes_no_picture
 from unlearn.models.families import Family
 from unlearn.models.model_folder import check_adapter, check_model_folder
 from unlearn.models.processors import load_processor
@@ -64,7 +64,8 @@ def load_model(
     """Load a model folder or Hub id, in eval mode, with its processor and, if given, an adapter around it.
 
     dtype None is bf16 on hardware that has it and fp32 on a CPU. Raises BadInput for a missing folder, a model that is
-    not vision-language or that no family describes, a missing processor, pickled weights, an adapter of another base.
+    neither vision-language nor a language model or that no family describes, a missing processor, pickled weights, an
+    adapter of another base.
     """
     quiet_bars()
     where = str(path)
@@ -86,10 +87,12 @@ def load_model(
 def _load_weights(where: str, *, dtype: torch.dtype, trust_remote_code: bool) -> "PreTrainedModel":
     """All of a model's weights; raises BadInput where one is missing, of another shape or not finite."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
+    config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
+    kind = AutoModelForCausalLM if takes_no_picture(config) else AutoModelForImageTextToText
     # Its annotation does not know `output_loading_info`.
-    load = cast("Callable[..., tuple[PreTrainedModel, _Told]]", AutoModelForImageTextToText.from_pretrained)
+    load = cast("Callable[..., tuple[PreTrainedModel, _Told]]", kind.from_pretrained)
     try:
         model, told = load(
             where, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
@@ -132,10 +135,10 @@ def check_model(where: str, *, trust_remote_code: bool) -> None:
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise BadInput(where, f"cannot be read ({first_line(error)})", "name a model folder or a Hub id") from error
-    if config.model_type not in VISION_LANGUAGE and not trust_remote_code:
-        raise BadInput(
-            where, f"model type {config.model_type!r} is not a vision-language model", "name one that takes pictures"
-        )
+    known = config.model_type in VISION_LANGUAGE or takes_no_picture(config)
+    if not known and not trust_remote_code:
+        found = f"model type {config.model_type!r} is neither a vision-language nor a causal language model"
+        raise BadInput(where, found, "name one that continues a text, with pictures or without")
     check_decoder(config, where=where)
 
 

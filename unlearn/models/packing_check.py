@@ -33,7 +33,8 @@ def with_pattern(model: "PreTrainedModel", processor: "ProcessorMixin", family: 
     found = _pattern(model, processor, family)
     if isinstance(found, Pattern):
         packs = family.model_copy(update={"pattern": found})
-        return packs.model_copy(update={"keeps_pictures": _keeps_pictures(model, processor, packs)})
+        keeps = family.pictures and _keeps_pictures(model, processor, packs)
+        return packs.model_copy(update={"keeps_pictures": keeps})
     return family.model_copy(update={"notes": (*family.notes, f"samples stand in rows of their own: {found}")})
 
 
@@ -127,6 +128,8 @@ def _samples(family: Family) -> list[list[TrainingSample]]:
     """What is tried: samples of two pictures, with texts where they may stand together, else texts by themselves."""
     shown = [_sample(number, _picture(turn)) for turn in (False, True) for number in range(len(_QUESTIONS))]
     texts = [_sample(number, None) for number in range(len(_QUESTIONS))]
+    if not family.pictures:
+        return [texts]
     if not family.form.stacked:
         shown = shown[: len(_QUESTIONS)]
     return [[*shown, *texts]] if family.mixed else [shown, texts]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from schemas.errors import BadInput, first_line
+from unlearn.models.anatomy import takes_no_picture
 
 if TYPE_CHECKING:
-    from transformers import ProcessorMixin
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 _PIP_NAMES = {"PIL": "pillow", "cv2": "opencv-python", "TorchVision": "torchvision", "Torchvision": "torchvision"}
 
@@ -69,19 +70,61 @@ def missing_package(error: Exception) -> str:
     return _PIP_NAMES.get(named, named.lower())
 
 
+class TextProcessor:
+    """A tokenizer in a processor's place, for models without eyes: a prompt is its text, and pictures have no place."""
+
+    image_processor = None
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self.tokenizer = tokenizer
+        self.chat_template = tokenizer.chat_template
+
+    def __call__(
+        self, *, text: list[str], images: object = None, add_special_tokens: bool, return_tensors: str
+    ) -> object:
+        """The tokenizer's tensors; `images` must be None."""
+        if images is not None:
+            raise ValueError("a language model without eyes takes no picture")
+        return self.tokenizer(text=text, add_special_tokens=add_special_tokens, return_tensors=return_tensors)
+
+    def apply_chat_template(self, turns: list[dict[str, object]], **told: object) -> object:
+        """The tokenizer's, whose templates want each turn as one text."""
+        plain = [{**turn, "content": _text_of(turn["content"])} for turn in turns]
+        return self.tokenizer.apply_chat_template(plain, **told)  # type: ignore[arg-type]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the tokenizer's files."""
+        self.tokenizer.save_pretrained(folder)
+
+
+def _text_of(content: object) -> str:
+    return (
+        content
+        if isinstance(content, str)
+        else "".join(str(part.get("text", "")) for part in cast("list[dict[str, object]]", content))
+    )
+
+
 def load_processor(path: str | Path, *, trust_remote_code: bool = False) -> "ProcessorMixin":
-    """The processor of a model folder or Hub id; raises BadInput if it has none that takes pictures."""
-    from transformers import AutoProcessor
+    """The processor of a model folder or Hub id; of a model without eyes its tokenizer.
+
+    Raises BadInput if it has none, or none that takes pictures though the model does.
+    """
+    from transformers import AutoConfig, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
 
     register_video_stub()
     where, advice = str(path), "copy the processor's files of the original model into the folder"
     try:
-        found = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)  # type: ignore[no-untyped-call]
+        text = takes_no_picture(AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code))
+        kind = AutoTokenizer if text else AutoProcessor
+        found = kind.from_pretrained(where, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         if package := missing_package(error):
             advice = f"pip install {package}, or all that families need: pip install 'ppubench[families]'"
             raise BadInput(where, f"its processor needs the package {package}", advice) from error
         raise BadInput(where, f"has no processor that loads ({first_line(error)})", advice) from error
+    if text and isinstance(found, PreTrainedTokenizerBase):
+        return cast("ProcessorMixin", TextProcessor(found))
     if getattr(found, "image_processor", None) is None or getattr(found, "tokenizer", None) is None:
         raise BadInput(str(path), "has a tokenizer but no image processor", advice)
     return cast("ProcessorMixin", found)

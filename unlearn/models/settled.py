@@ -62,7 +62,8 @@ def family_key(model: "PreTrainedModel", processor: "ProcessorMixin") -> str:
 
     tokenizer = processor.tokenizer
     configuration: JsonValue = json.loads(json.dumps(model.config.to_dict(), default=str))
-    images = json.loads(json.dumps(processor.image_processor.to_dict(), default=str))
+    scaling = getattr(processor, "image_processor", None)
+    images: JsonValue = None if scaling is None else json.loads(json.dumps(scaling.to_dict(), default=str))
     template = getattr(processor, "chat_template", None) or tokenizer.chat_template
     special = sorted(map(str, tokenizer.all_special_tokens))
     tokens: list[JsonValue] = [len(tokenizer), *special, type(tokenizer).__name__]

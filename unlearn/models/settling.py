@@ -46,19 +46,25 @@ def settle(model: "PreTrainedModel", processor: "ProcessorMixin", *, where: str)
     its tokenizer, or a template that does not render.
     """
     family = anatomy_of(model, where=where)
-    form, placeholders = picture_form(processor, written_form(processor, where=where), where=where)
-    family = family.model_copy(update={"placeholders": placeholders})
+    form = written_form(processor, where=where)
+    looks = getattr(processor, "image_processor", None) is not None
+    placeholders: tuple[str, ...] = ()
+    if looks:
+        form, placeholders = picture_form(processor, form, where=where)
+    else:
+        form = form.model_copy(update={"text_by_processor": False})
+    family = family.model_copy(update={"placeholders": placeholders, "pictures": looks})
     ask = _Asker(model, processor, form)
-    shown, text = ask.row(QUESTION, _picture(1)), ask.row(QUESTION, None)
-    answered = ask.row(QUESTION, _picture(1), answer=ANSWER)
-    _check_answer(processor, form, answered, where=where)
+    shown, text = ask.row(QUESTION, _picture(1) if looks else None), ask.row(QUESTION, None)
+    answered = ask.row(QUESTION, _picture(1) if looks else None, answer=ANSWER)
+    _check_answer(processor, form, answered, shows=looks, where=where)
     with torch.no_grad():
         notes, untrained = _linears(model, family, ask, shown, text, where=where)
         _check_causal(ask, shown, answered, where=where)
-        if _same(ask.logits(shown)[:, -1], ask.logits(ask.row(QUESTION, _picture(2)))[:, -1], exactly=True):
+        if looks and _same(ask.logits(shown)[:, -1], ask.logits(ask.row(QUESTION, _picture(2)))[:, -1], exactly=True):
             notes.append("another picture changed nothing in the checks: it may not look at pictures at all")
         plain, narrow = _head(model, family, ask, answered)
-        rows = [shown, ask.row(LONGER, _picture(3, (40, 90)))]
+        rows = [shown, ask.row(LONGER, _picture(3, (40, 90)) if looks else None)]
         stacked = all(_batch_agrees(ask, rows, side=side) for side in ("left", "right"))
         mixed = stacked and _batch_agrees(ask, [shown, ask.row(LONGER, None)], side="right")
     if not stacked:
@@ -160,9 +166,9 @@ class _Asker:
         return {n: t.to(device, kind) if t.is_floating_point() else t.to(device) for n, t in row.items()}
 
 
-def _check_answer(processor: "ProcessorMixin", form: PromptForm, row: Row, *, where: str) -> None:
+def _check_answer(processor: "ProcessorMixin", form: PromptForm, row: Row, *, shows: bool, where: str) -> None:
     """Raise BadInput for a processor whose tokens of an answer, or after it, are not those of its tokenizer."""
-    prompt = prompt_text(processor, form, QUESTION, shows=True)
+    prompt = prompt_text(processor, form, QUESTION, shows=shows)
     prompt_ids, ids = (
         processor.tokenizer(text, add_special_tokens=adds_special(processor, text))["input_ids"]
         for text in (prompt, answered_text(form, prompt, ANSWER, closed=True))

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,6 @@ from schemas.storage.artifacts import digest
 from schemas.vocabulary import Modality
 from unlearn.answers.groups import AnswerGroups
 from unlearn.data import Assigned, Modalities, hold_out, reword
-from unlearn.interventions.stack import merged
 from unlearn.losses.bao import matched_subjects
 from unlearn.losses.hidden_terms import HIDDEN_TERMS
 from unlearn.memory.estimate import memory_estimate
@@ -25,7 +24,7 @@ from unlearn.methods.hidden_states import freeze_beyond, layer_of
 from unlearn.methods.mmunlearner import freeze_first_matrices
 from unlearn.methods.phases import check_phases
 from unlearn.methods.rows.method import Method
-from unlearn.models.adapters import add_lora
+from unlearn.models.adapters import add_lora, merged
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel, bare
 from unlearn.models.loading import LoadedModel, best_dtype, load_model
@@ -101,6 +100,9 @@ def prepare(
     loaded = under.loaded
     inner = loaded.model
     _check_trainable(loaded, method, modality)
+    if not loaded.family.pictures and any(each.image for each in (*data.forget.values(), *data.retain.values())):
+        found = f"model type {loaded.family.model_type} takes no picture, and some samples have one"
+        raise BadInput(model, found, "unlearn with --modality qa")
     if not method.trains:
         inner.requires_grad_(False)
     elif numbers.trained == "full":
@@ -155,7 +157,12 @@ def _under(model: str, after: Path | None, *, out: Path, device: str, trust_remo
     digest_of_all = beneath(weights, [part.intervention for part in parts])
     seen = Path(os.path.relpath(after.resolve(), out.resolve())).as_posix()
     log.info("%s: what %s left is part of the weights that this run starts from", out, after)
-    return _Under(merged(laid.model), after=seen, beneath=digest_of_all, weights="" if start == model else weights)
+    return _Under(
+        replace(laid.model, model=merged(laid.model)),
+        after=seen,
+        beneath=digest_of_all,
+        weights="" if start == model else weights,
+    )
 
 
 def _check_trainable(loaded: LoadedModel, method: Method, modality: Modalities) -> None:

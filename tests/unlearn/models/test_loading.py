@@ -146,9 +146,9 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "absent")
 
 
-def test_a_text_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    with pytest.raises(BadInput, match="not a vision-language model|is not known here"):
+def test_a_model_that_continues_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip"}))
+    with pytest.raises(BadInput, match="'clip' is neither a vision-language nor a causal language model"):
         load_model(tmp_path)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from curation.probing.prompt import probe_prompt
 from flows.cli import main
 from flows.experiments.requests.draw import draw_requests
 from flows.experiments.requests.known_facts import KnownFact, read_known_facts
@@ -23,8 +24,13 @@ from schemas.records.requests import RemovalRequest
 from sources.sandbox.tiny_model import make_tiny_model
 from tests.worlds.tiny_models import TEXTS
 from tests.worlds.unlearn_world import write_world
+from unlearn.data import read_samples, reword
+from unlearn.models.adapters import merged
+from unlearn.models.encoding import Encoder
+from unlearn.models.forward import AnswerModel
 from unlearn.models.model_folder import base_digest
-from unlearn.runs.record import chain, open_run
+from unlearn.runs.record import RunRecord, chain, open_run
+from unlearn.training.callbacks import probe, probe_keys
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4,
@@ -187,6 +193,38 @@ def test_a_run_starts_where_the_run_before_it_ended(chained: tuple[Path, list[Se
     assert served[1].record.start.retain_nll != served[0].record.start.retain_nll
     assert [record.after for _, record in chain(home / "run2")] == ["", "../run0", "../run1"]
     assert math.isfinite(served[2].record.start.retain_nll)
+
+
+def test_a_run_on_top_of_whole_weights_opens_on_those_weights(
+    world: Path, base: Path, tmp_path: Path, chained: tuple[Path, list[Served]]
+) -> None:
+    asked = unlearn(world, base)
+    request = chained[0] / "r0.toml"
+    serve(replace(asked, overrides={**SMALL, "trained": "full"}), tmp_path / "whole", request=request)
+    on_top = replace(asked, after=tmp_path / "whole")
+    serve(on_top, tmp_path / "top", request=chained[0] / "r1.toml")
+    opened = open_run(tmp_path / "top", str(base))
+    assert Path(opened.path).resolve() == tmp_path / "whole" / "weights"
+    assert record_of(tmp_path / "top").start != record_of(tmp_path / "whole").start
+
+
+def record_of(run: Path) -> RunRecord:
+    return chain(run)[-1][1]
+
+
+def test_the_reference_of_a_run_is_the_model_that_the_run_before_left(
+    world: Path, base: Path, chained: tuple[Path, list[Served]]
+) -> None:
+    home, served = chained
+    loaded = open_run(home / "run0", str(base))
+    roles = roles_of(served[1].requests, read_known_facts(world))
+    data = reword(read_samples(world, setting="personalized", modality="qa", roles=roles), probe_prompt)
+    forget, retain = (
+        [group[key] for key in probe_keys(group, limit=4, seed=0)] for group in (data.forget, data.retain)
+    )
+    network = AnswerModel(merged(loaded), loaded.family)
+    found = probe(network, Encoder(loaded.processor, loaded.family), forget, retain)
+    assert found.retain_nll == pytest.approx(served[1].record.start.retain_nll, rel=1e-5)
 
 
 def test_one_request_is_the_plain_run_byte_for_byte(world: Path, base: Path, tmp_path: Path) -> None:
