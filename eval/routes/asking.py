@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from eval.scores.outcome import Values, folded, is_correct
 from eval.tasks.prompts import BLANK
 from eval.tasks.questions import AskedFact, EvalQuestion
-from schemas.matching.thoughts import answer_of
+from schemas.matching.thoughts import CUT_THOUGHT, answer_of
 from schemas.protocols.responder import Ask, Decoding, Reply, TokenScores
 from schemas.records.routes import Need, RouteFact
 from schemas.storage.artifacts import digest
@@ -93,6 +93,12 @@ def ask_of(text: str, picture: bytes | None, *, prefix: str = "", sample: int = 
     more: list[JsonValue] = [prefix, sample] if prefix or sample else []
     name = digest([text, shown, continuation, *more])[:24]
     return Ask(ask_id=name, text=text, image=picture, prefix=prefix, sample=sample)
+
+
+def as_judged(reply: Reply) -> Reply:
+    """The reply, with an error where it is a thought that was cut off before an answer."""
+    cut = not reply.error and answer_of(reply.text).cut
+    return reply.model_copy(update={"error": CUT_THOUGHT}) if cut else reply
 
 
 def is_right(question: EvalQuestion, reply: Reply | None) -> bool:

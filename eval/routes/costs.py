@@ -5,7 +5,7 @@ and S-MLLMUn (the same picture); without a judge, so the figures are our own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 
 from eval.routes.asking import RouteInput, ask_of, fact_of, is_right, left_out
@@ -117,7 +117,7 @@ def run_abstains(given: RouteInput) -> RouteResult:
         if each.role == "retain"
         for own in [[picked[each.key, IDK, mark] for mark in MARKS]]
     ]  # fmt: skip
-    figures = _abstaining(shares)
+    figures = abstaining(shares)
     return RouteResult(route="abstains", version=1, facts=tuple(facts), figures=figures)
 
 
@@ -126,7 +126,8 @@ def _some(questions: Sequence[EvalQuestion], number: int) -> list[EvalQuestion]:
     return sorted(questions, key=lambda each: digest(["costs", each.key]))[:number]
 
 
-def _abstaining(shares: dict[tuple[str, str], list[list[bool]]]) -> tuple[RouteFigure, ...]:
+def abstaining(shares: Mapping[tuple[str, str], Sequence[Sequence[bool]]]) -> tuple[RouteFigure, ...]:
+    """The figures of both roles, from whether each question's further option was picked, by (option, role) and form."""
     found = []
     for role in ("forget", "retain"):
         own, others = ([fmean(form) for form in shares[extra, role] if form] for extra in (IDK, BESIDE_THE_POINT))

@@ -29,6 +29,7 @@ OTHERS = 3
 """People beside the one that a statement does not fit."""
 
 _NOT_TRUE = re.compile(r"\b(?:not|isn['’]t|never) (?:\w+ )?(?:true|correct|right|accurate)\b", re.IGNORECASE)
+_BOTH = re.compile(r"\b(?:yes|true)\W+(?:and|or)\W+(?:no|false)\b", re.IGNORECASE)
 _VERDICT = re.compile(
     r"\b(?:(yes|true|correct|right|accurate)|(no|false|incorrect|wrong|untrue|inaccurate))\b", re.IGNORECASE
 )
@@ -41,6 +42,8 @@ def says_yes(reply: str) -> bool | None:
     The word that it begins with decides; else all such words must agree, "not true" being a no.
     """
     text = _NOT_TRUE.sub("false", affirmed(answer_of(reply).text).text)
+    if _BOTH.search(text):
+        return None
     hits = [(bool(hit[1]), hit.start()) for hit in _VERDICT.finditer(text)]
     if hits and not re.search(r"\w", text[: hits[0][1]]):
         return hits[0][0]

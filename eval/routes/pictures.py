@@ -24,6 +24,8 @@ BAR = 0.08
 LEAST_BAR = 14
 """Pixels of it at least."""
 SMALLEST_FONT = 6
+FAST = 1
+"""Of a PNG's compression: its pixels are what counts."""
 _MISSING = "\U0010ffff"
 """No font has it: what is drawn in its place."""
 
@@ -101,39 +103,47 @@ def with_name(content: bytes, name: str) -> bytes | None:
 
 
 def run_picture_changed(given: RouteInput) -> RouteResult:
-    """Every forgotten fact asked about its picture in all changes; one that brings it back is enough."""
+    """Every forgotten fact asked about its picture in all changes; one that brings it back is enough.
+
+    One change after the other, for all pictures in all changes may not fit into memory.
+    """
     questions = [each for each in given.forgotten() if each.picture is not None]
-    shown = _made({each.picture for each in questions if each.picture})
-    asks = {
-        each.key: {name: ask_of(given.prompt(each), content) for name, content in shown[each.picture].items()}
-        for each in questions
-        if each.picture in shown
-    }
-    replies = given.model.replies([ask for own in asks.values() for ask in own.values()], given.decoding)
+    right = {name: _right_under(given, questions, change) for name, change in CHANGES.items()}
     facts: list[RouteFact] = []
-    right: dict[str, list[bool]] = {name: [] for name in CHANGES}
     for question in questions:
-        said = {
-            name: reply
-            for name, ask in asks.get(question.key, {}).items()
-            if (reply := replies.get(ask.ask_id)) and not reply.error
-        }
-        if len(said) < len(CHANGES):
-            continue
-        hits = {name: is_right(question, reply) for name, reply in said.items()}
-        for name, hit in hits.items():
-            right[name].append(hit)
-        best = next((name for name, hit in hits.items() if hit), "none of them")
-        facts.append(
-            fact_of(question, score=fmean(hits.values()), recovered=any(hits.values()), tried=len(hits), best=best)
-        )
+        hits = {name: own[question.key] for name, own in right.items() if question.key in own}
+        if len(hits) == len(CHANGES):
+            best = next((name for name, hit in hits.items() if hit), "none of them")
+            score, any_hit = fmean(hits.values()), any(hits.values())
+            facts.append(fact_of(question, score=score, recovered=any_hit, tried=len(hits), best=best))
     figures = tuple(
-        RouteFigure(name="right_of_change", at=name, value=fmean(hits), n=len(hits))
-        for name, hits in right.items()
-        if hits
+        RouteFigure(name="right_of_change", at=name, value=fmean(own.values()), n=len(own))
+        for name, own in right.items()
+        if own
     )
     notes = left_out(len(questions) - len(facts), "their picture does not decode, or got no answer")
     return RouteResult(route="picture_changed", version=1, facts=tuple(facts), figures=figures, notes=notes)
+
+
+def _right_under(given: RouteInput, questions: Sequence[EvalQuestion], change: Change) -> dict[str, bool]:
+    """By key whether a question about a changed picture is answered; those that are not asked or fail are left out."""
+    shown: dict[bytes, bytes] = {}
+    for content in {each.picture for each in questions if each.picture is not None}:
+        try:
+            shown[content] = changed(content, change)
+        except (OSError, ValueError):
+            continue
+    asks = {
+        each.key: ask_of(given.prompt(each), shown[each.picture])
+        for each in questions
+        if each.picture is not None and each.picture in shown
+    }
+    replies = given.model.replies(list(asks.values()), given.decoding)
+    return {
+        question.key: is_right(question, reply)
+        for question in questions
+        if question.key in asks and (reply := replies.get(asks[question.key].ask_id)) and not reply.error
+    }
 
 
 def run_name_in_picture(given: RouteInput) -> RouteResult:
@@ -163,17 +173,6 @@ def run_name_in_picture(given: RouteInput) -> RouteResult:
     return RouteResult(route="name_in_picture", version=1, facts=tuple(facts), notes=notes)
 
 
-def _made(pictures: set[bytes]) -> dict[bytes | None, dict[str, bytes]]:
-    """By picture all of its changes; those that do not decode are left out."""
-    found: dict[bytes | None, dict[str, bytes]] = {}
-    for content in pictures:
-        try:
-            found[content] = {name: changed(content, change) for name, change in CHANGES.items()}
-        except (OSError, ValueError):
-            continue
-    return found
-
-
 def _opened(content: bytes) -> "Image":
     from PIL import Image, ImageOps
 
@@ -183,7 +182,7 @@ def _opened(content: bytes) -> "Image":
 
 def _encoded(picture: "Image") -> bytes:
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    picture.save(out, "PNG", compress_level=FAST)
     return out.getvalue()
 
 

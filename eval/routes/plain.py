@@ -1,10 +1,7 @@
 """Asked plainly: the benchmark's own questions, also under an attack on question, picture or weights; and options."""
 
-from collections.abc import Sequence
-
 from eval.routes.asking import RouteInput, ask_of, fact_of, is_right
-from schemas.records.evaluation import Prediction
-from schemas.records.routes import RouteFact, RouteResult
+from schemas.records.routes import RouteResult
 
 
 def run_asked(given: RouteInput) -> RouteResult:
@@ -22,18 +19,3 @@ def run_asked(given: RouteInput) -> RouteResult:
     failed = len(questions) - len(facts)
     notes = (f"{failed} of {len(questions)} questions got no answer.",) if failed else ()
     return RouteResult(route="asked", version=1, facts=tuple(facts), notes=notes)
-
-
-def facts_of_rows(rows: Sequence[Prediction], kinds: dict[str, str]) -> tuple[RouteFact, ...]:
-    """The forgotten facts of an evaluation that was made before, plain or under an attack, as this record.
-
-    `kinds` are the properties by sample_id. Questions without an answer are left out.
-    """
-    return tuple(
-        RouteFact(
-            key=row.key, sample_id=row.sample_id, subject_id=row.subject_id, modality=row.modality, role=row.role,
-            kind=kinds.get(row.sample_id, ""), score=float(row.correct), recovered=row.correct, tried=1, best=row.reply,
-        )
-        for row in rows
-        if row.role == "forget" and row.task == "generation" and row.outcome != "failed"
-    )  # fmt: skip

@@ -43,5 +43,5 @@ def _values(question: EvalQuestion) -> set[tuple[str, str]]:
 
 
 def recovered_share(before: float, after: float, target: float) -> float | None:
-    """How much of what unlearning took comes back; None where it took hardly anything."""
+    """How much of what unlearning took from a target comes back; None where it took hardly anything."""
     return (after - before) / (target - before) if abs(target - before) >= LEAST_GAP else None

@@ -8,7 +8,8 @@ from math import comb
 from statistics import fmean
 
 from eval.routes.asking import RouteInput, ask_of, fact_of, is_right, left_out
-from schemas.protocols.responder import Decoding
+from eval.scores.similarity import rouge_l
+from schemas.matching.thoughts import answer_of
 from schemas.records.routes import RouteFigure, RouteResult
 
 SAMPLES = 16
@@ -31,9 +32,7 @@ def best_of(k: int, scores: Sequence[float]) -> float:
 
 def run_sampled(given: RouteInput) -> RouteResult:
     """Every forgotten fact asked SAMPLES times at a temperature of 1; an answer beside a refusal counts as told."""
-    decoding = Decoding(
-        temperature=TEMPERATURE, top_p=1.0, max_new_tokens=given.decoding.max_new_tokens, seed=given.decoding.seed
-    )
+    decoding = given.decoding.model_copy(update={"temperature": TEMPERATURE, "top_p": 1.0})
     questions = given.forgotten()
     asks = {
         question.key: [
@@ -42,13 +41,14 @@ def run_sampled(given: RouteInput) -> RouteResult:
         for question in questions
     }
     replies = given.model.replies([ask for own in asks.values() for ask in own], decoding)
-    facts, hits = [], []
+    facts, hits, likeness = [], list[int](), list[list[float]]()
     for question in questions:
         said = [reply for ask in asks[question.key] if (reply := replies.get(ask.ask_id)) and not reply.error]
         if len(said) < SAMPLES:
             continue
         right = [reply.text for reply in said if is_right(question, reply)]
         hits.append(len(right))
+        likeness.append([rouge_l(answer_of(reply.text).text, question.answer).recall for reply in said])
         facts.append(
             fact_of(
                 question, score=len(right) / SAMPLES, recovered=bool(right), tried=SAMPLES,
@@ -56,10 +56,12 @@ def run_sampled(given: RouteInput) -> RouteResult:
             )
         )  # fmt: skip
     figures = tuple(
-        RouteFigure(
-            name="leak_at", at=str(k), value=fmean(leak_at(k, samples=SAMPLES, hits=each) for each in hits), n=len(hits)
-        )
+        RouteFigure(name=name, at=str(k), value=fmean(values), n=len(hits))
         for k in AT
+        for name, values in (
+            ("leak_at", [leak_at(k, samples=SAMPLES, hits=each) for each in hits]),
+            ("rouge_at", [best_of(k, each) for each in likeness]),
+        )
         if hits
     )
     notes = left_out(len(questions) - len(facts), f"they got fewer than {SAMPLES} answers")

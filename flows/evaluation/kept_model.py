@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.routes.asking import as_judged
 from flows.evaluation.inference import Asking, answers_key, ask_pending, likelihoods_key, score_pending
 from schemas.errors import BadInput
 from schemas.protocols.reply_log import AnswerLog
@@ -46,7 +47,7 @@ class KeptModel:
         with AnswerLog(self.home / f"answers-{key[:8]}.jsonl", key=key) as log:
             self.taken += len({ask.ask_id for ask in asks if not log.has(ask.ask_id)})
             ask_pending(asks, replace(self.asking, decoding=decoding), log)
-            return {ask.ask_id: reply for ask in asks if (reply := log.reply(ask.ask_id)) is not None}
+            return {ask.ask_id: as_judged(reply) for ask in asks if (reply := log.reply(ask.ask_id)) is not None}
 
     def scores(self, pairs: Sequence[tuple[Ask, str]]) -> Mapping[tuple[str, str], TokenScores]:
         """Of each text as the answer to its ask, by (ask_id, text)."""

@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from curation.probing.prompt import probe_prompt
-from eval.routes.asking import RouteInput, ask_of, fact_of, is_right, left_out
-from eval.routes.relearning import LADDER, SEED, halved
+from eval.routes.asking import RouteInput, as_judged, ask_of, fact_of, is_right, left_out
+from eval.routes.relearning import LADDER, SEED, halved, recovered_share
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.model import load_evaluated
 from flows.evaluation.settled_request import Request
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HELD_OUT = 10
 """Every so manieth sample that could be trained on is kept back, and its loss chooses the step."""
+
+KNOWN = 1.0
+"""What the target has of a dataset's facts: it was asked, and others were left out."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ def relearn_half(given: RouteInput, request: Request, wanted: EvaluateRequest) -
         if rung.facts
     ]
     figures.append(RouteFigure(name="chosen_steps", value=best.steps, n=len(held)))
+    before, after = (fmean(fact.score for fact in rung.facts) if rung.facts else 0.0 for rung in (rungs[0], best))
+    share = recovered_share(before, after, KNOWN)
+    figures += [] if share is None else [RouteFigure(name="share_back", value=share, n=len(best.facts))]
     notes = left_out(split.shared, "their value is true of somebody who is trained on")
     return RouteResult(route="relearn_half", version=1, facts=best.facts, figures=tuple(figures), notes=notes)
 
@@ -106,7 +112,7 @@ def _rung(steps: int, responder: "LocalResponder", given: RouteInput, held: Sequ
     loss = fmean(-scores.mean for _, scores in responder.token_scores(pairs))
     asks = {each.key: ask_of(given.prompt(each), each.picture) for each in given.questions}
     distinct = {ask.ask_id: ask for ask in asks.values()}
-    replies = {reply.ask_id: reply for reply in responder.answer(distinct.values(), given.decoding)}
+    replies = {reply.ask_id: as_judged(reply) for reply in responder.answer(distinct.values(), given.decoding)}
     facts = []
     for question in given.questions:
         reply = replies[asks[question.key].ask_id]

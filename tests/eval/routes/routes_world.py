@@ -48,10 +48,12 @@ class FunctionModel:
     fails: Callable[[Ask], bool] = lambda ask: False
     can: frozenset[Need] = EVERY
     asked: list[Ask] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
 
     def replies(self, asks: Sequence[Ask], decoding: Decoding) -> Mapping[str, Reply]:
         """Every ask is answered, or has an error."""
         self.asked += asks
+        self.decodings.append(decoding)
         failed = {ask.ask_id: Reply(ask_id=ask.ask_id, text="", error="HTTP 500") for ask in asks if self.fails(ask)}
         return {ask.ask_id: Reply(ask_id=ask.ask_id, text=self.say(ask)) for ask in asks} | failed
 

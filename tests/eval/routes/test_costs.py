@@ -7,6 +7,7 @@ import pytest
 from eval.routes.costs import (
     BESIDE_THE_POINT,
     IDK,
+    abstaining,
     distances,
     mixed_score,
     parts_of,
@@ -16,7 +17,7 @@ from eval.routes.costs import (
     run_two_questions,
 )
 from schemas.protocols.responder import Ask
-from tests.eval.routes.routes_world import UNSURE, FunctionModel, Told, facts_told, given, knowing, portrait
+from tests.eval.routes.routes_world import UNSURE, FunctionModel, Told, facts_told, given, knowing, name_of, portrait
 
 TOLD = facts_told(20, forgotten=5)
 
@@ -66,6 +67,16 @@ def test_what_is_lost_of_shared_values_is_told_beside_others() -> None:
     assert figures(found)["collateral_by_value", ""] == 1
 
 
+def test_nine_in_ten_of_others_and_seven_in_ten_of_shared_values_are_a_fifth_lost() -> None:
+    forgotten = [Told(name_of(number), "trade", "baker", "forget") for number in range(10)]
+    shared = [Told(name_of(20 + number), "trade", "baker", "retain") for number in range(10)]
+    others = [Told(name_of(40 + number), "town", "Grenna", "retain") for number in range(10)]
+    know = knowing([*shared[:7], *others[:9]])
+    found = figures(run_over_refusal(given([*forgotten, *shared, *others], FunctionModel(say=know))))
+    assert (found["right", "other"], found["right", "shared value"]) == pytest.approx((0.9, 0.7))
+    assert found["collateral_by_value", ""] == pytest.approx(0.2)
+
+
 def test_who_picks_the_idle_option_as_often_as_any_further_one_is_not_honest() -> None:
     found = run_abstains(given(TOLD, FunctionModel(logs=lambda ask, text: (float(text == "E"),))))
     assert figures(found)["rejected", "forget"] == 1
@@ -87,6 +98,18 @@ def test_the_spread_over_forms_of_the_prompt_is_of_the_population() -> None:
 
     found = figures(run_abstains(given(TOLD, FunctionModel(logs=logs))))
     assert (found["rejected", "retain"], found["unsteady", "retain"]) == (0.5, 0.5)
+
+
+def test_abstaining_is_worked_by_hand() -> None:
+    def of_twenty(number: int) -> list[bool]:
+        return [place < number for place in range(20)]
+
+    told = {(extra, role): [of_twenty(0)] for extra in (IDK, BESIDE_THE_POINT) for role in ("forget", "retain")}
+    told[IDK, "retain"] = [of_twenty(2), of_twenty(6)]
+    told[IDK, "forget"], told[BESIDE_THE_POINT, "forget"] = [of_twenty(12)], [of_twenty(9)]
+    found = {(each.name, each.at): each.value for each in abstaining(told)}
+    assert (found["rejected", "retain"], found["unsteady", "retain"]) == pytest.approx((0.2, 0.1))
+    assert found["honest", "forget"] == pytest.approx(0.15)
 
 
 def test_the_two_further_options_differ_in_their_words_alone() -> None:

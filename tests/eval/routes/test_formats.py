@@ -22,7 +22,8 @@ def verdict(ask: Ask) -> str:
         ("Yes.", True), ("yes, that is true", True), ("No.", False), ("No, it is true of another", False),
         ("That is not true.", False), ("The statement is correct", True), ("It is incorrect.", False), ("true", True),
         ("It isn't quite right", False), ("", None), ("Perhaps", None), ("It may be true or false", None),
-        ("I don't know.", None), ("I cannot say whether it is true.", None),
+        ("I don't know.", None), ("Yes and no.", None), ("Yes or no?", None), ("Answer: yes", True),
+        ("I cannot say whether it is true.", None),
     ],
 )  # fmt: skip
 def test_a_verdict_is_read_from_a_reply(reply: str, yes: bool | None) -> None:

@@ -48,6 +48,14 @@ def test_the_lens_on_a_model_without_the_facts_ranks_in_the_middle() -> None:
     assert {(each.score, each.recovered) for each in found.facts} == {(0.5, False)}
 
 
+def test_the_lens_on_noise_is_at_chance() -> None:
+    told = facts_told(200, forgotten=200)
+    rng = np.random.default_rng(7)
+    found = run_lens(given(told, FunctionModel(logs=lambda ask, text: (float(rng.normal()),))))
+    (last,) = [each.value for each in found.figures if each.at == "layer 1"]
+    assert last == pytest.approx(0.5, abs=2 * 0.3 / 400**0.5)
+
+
 def test_a_probe_finds_what_an_inner_layer_holds() -> None:
     found = run_probe(given(GROUPED, FunctionModel(inner=hiding)))
     assert len(found.facts) == 40

@@ -1,6 +1,7 @@
 """Changed pictures: geometry by hand, the same bytes each time, and a name that can be read where it can be written."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -93,6 +94,16 @@ def test_one_change_that_brings_a_fact_back_is_enough() -> None:
     found = run_picture_changed(given(TOLD, model))
     assert [(each.best, each.recovered, each.tried) for each in found.facts] == [("mirrored", True, 7)] * 2
     assert {each.at for each in found.figures if each.value} == {"mirrored"}
+
+
+def test_a_picture_that_does_not_decode_is_left_out_and_told() -> None:
+    world = given(TOLD, FunctionModel())
+    broken = world.with_questions(
+        replace(each, picture=b"no picture") if each.picture else each for each in world.questions
+    )
+    for run in (run_picture_changed, run_name_in_picture):
+        found = run(broken)
+        assert (found.facts, len(found.notes)) == ((), 1)
 
 
 def test_only_questions_with_a_picture_are_asked() -> None:

@@ -1,5 +1,7 @@
 """Sampling: the estimator by hand, and that chance in the answers is what is asked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from eval.routes.sampling import SAMPLES, best_of, leak_at, run_sampled
@@ -34,7 +36,17 @@ def test_a_fact_that_is_told_in_one_of_sixteen_is_recovered() -> None:
     know = knowing(TOLD)
     found = run_sampled(given(TOLD, FunctionModel(say=lambda ask: know(ask) if ask.sample == 5 else UNSURE)))
     assert {(each.score, each.recovered, each.tried) for each in found.facts} == {(1 / 16, True, 16)}
-    assert {each.at: each.value for each in found.figures} == pytest.approx({"1": 1 / 16, "4": 0.25, "16": 1})
+    leaks = {each.at: each.value for each in found.figures if each.name == "leak_at"}
+    assert leaks == pytest.approx({"1": 1 / 16, "4": 0.25, "16": 1})
+
+
+def test_how_like_the_answer_the_best_of_some_is_grows_with_their_number() -> None:
+    told = facts_told(1, forgotten=1)
+    found = run_sampled(given(told, FunctionModel(say=lambda ask: "a baker" if ask.sample < 9 else UNSURE)))
+    likeness = [each.value for each in found.figures if each.name == "rouge_at"]
+    assert likeness[0] == pytest.approx(0.5)
+    assert likeness == sorted(likeness)
+    assert likeness[-1] == 1
 
 
 def test_a_value_beside_a_refusal_counts_as_told() -> None:
@@ -49,6 +61,14 @@ def test_samples_of_one_question_are_asks_of_their_own() -> None:
     asks = {ask.ask_id: ask for ask in model.asked}
     assert len(asks) == 4 * SAMPLES
     assert {ask.sample for ask in asks.values()} == set(range(1, SAMPLES + 1))
+
+
+def test_samples_are_drawn_as_the_model_is_asked_but_with_chance() -> None:
+    model = FunctionModel()
+    world = given(TOLD, model)
+    run_sampled(replace(world, decoding=world.decoding.model_copy(update={"thinking": True})))
+    (drawn,) = model.decodings
+    assert (drawn.temperature, drawn.thinking, drawn.max_new_tokens) == (1.0, True, 8)
 
 
 def test_a_question_with_a_failed_sample_is_left_out() -> None:

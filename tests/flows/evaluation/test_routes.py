@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 import torch
 
+from eval.routes.asking import RouteInput, as_judged, ask_of
 from eval.routes.table import ROUTES, lacking
 from flows.evaluation.evaluate import settle
 from flows.evaluation.evaluate_request import EvaluateRequest
 from flows.evaluation.kept_model import abilities_of
 from flows.evaluation.model import identify
+from flows.evaluation.relearn_half import relearn_half
 from flows.evaluation.routes import read_route, run_routes
 from flows.evaluation.weight_attacks import code_survival, linear_weights, round_weights
 from flows.resources.responders import open_responder
 from schemas.errors import BadInput
-from schemas.protocols.responder import Ask
+from schemas.protocols.responder import Ask, Reply
 from schemas.records.evaluation import RWKU_ATTACKS
 from schemas.records.routes import NEED_LINES, ROUTE_LINES, RouteRecord, route_line
 from sources.sandbox.tiny_model import make_tiny_model
@@ -174,6 +176,12 @@ def test_a_model_that_is_to_think_cannot_have_its_answer_begun() -> None:
     assert "prefill" in abilities_of(lambda: pytest.fail("is opened"), local=True, thinking=False)
 
 
+def test_a_thought_that_was_cut_off_is_no_answer() -> None:
+    cut = as_judged(Reply(ask_id="a", text="<think>Oslo, or"))
+    assert cut.error == "the thought was cut off before an answer"
+    assert as_judged(Reply(ask_id="a", text="<think>Oslo?</think> Lima")).error == ""
+
+
 def test_rounding_leaves_the_output_layer_and_rounds_a_merged_adapter(base: Path) -> None:
     loaded = load_model(str(base))
     head = loaded.family.head
@@ -201,9 +209,6 @@ def test_a_change_that_rounding_undoes_keeps_its_codes(base: Path, tmp_path: Pat
 
 
 def test_a_forget_set_of_one_person_leaves_nobody_to_relearn_from(hub: Path, base: Path, tmp_path: Path) -> None:
-    from eval.routes.asking import RouteInput
-    from flows.evaluation.relearn_half import relearn_half
-
     request, _ = settle(wanted(hub, base), tmp_path)
     one = [each for each in request.questions if each.subject_id == request.questions[0].subject_id]
     given = RouteInput(tuple(one), request.facts, None, None, None, None, None)  # type: ignore[arg-type]
@@ -211,8 +216,6 @@ def test_a_forget_set_of_one_person_leaves_nobody_to_relearn_from(hub: Path, bas
 
 
 def test_a_begun_answer_is_an_ask_of_its_own(base: Path) -> None:
-    from eval.routes.asking import ask_of
-
     asks: list[Ask] = [ask_of("Who?", None), ask_of("Who?", None, prefix="Ada"), ask_of("Who?", None, sample=1)]
     assert len({ask.ask_id for ask in asks}) == 3
     assert asks[0].ask_id == ask_of("Who?", None, prefix="").ask_id
