@@ -42,6 +42,8 @@ SETTING: Setting = "personalized"
 OTHER_LR = 1.8e-3
 """Of the oracle that is audited, so that it is not the very one that is the control."""
 STEPS, BATCH, LR = 160, 32, 5e-4
+NOISE = 3.0
+"""Of the damaged layer, in standard deviations of its weights: enough that no plain question is answered."""
 ROUNDS = 4
 """Of training and of bringing each weight back into its 4-bit code."""
 ROUTES = (
@@ -148,7 +150,7 @@ def damage_last_layer(loaded: "LoadedModel") -> None:
     with torch.no_grad():
         for weight in layers[-1].parameters():
             if weight.ndim == 2:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.std())
+                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.std() * NOISE)
 
 
 def make_models(build: Path, out: Path) -> Iterator[tuple[str, Path]]:
