@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 
 from schemas.matching.match import contains, normalise
 from schemas.matching.thoughts import answer_of
@@ -148,8 +149,9 @@ def parse_choice(reply: str, options: Sequence[str] = ()) -> str:
 
 
 def likeliest(scores: Mapping[str, float]) -> str:
-    """The letter with the highest mean log-probability per token; the first of equals. "" where there is none."""
-    return max(sorted(scores), key=lambda letter: scores[letter]) if scores else ""
+    """The letter with the highest mean log-probability per token; the first of equals. "" where none is a number."""
+    known = {letter: score for letter, score in scores.items() if not isnan(score)}
+    return max(sorted(known), key=lambda letter: known[letter]) if known else ""
 
 
 def _beside_its_option(text: str, options: Sequence[str]) -> set[str]:
