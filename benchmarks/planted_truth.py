@@ -11,7 +11,7 @@ shows. oracle: never knew; the control is another one, taught at another rate.
 import argparse
 import random
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,11 +42,13 @@ SETTING: Setting = "personalized"
 OTHER_LR = 1.8e-3
 """Of the oracle that is audited, so that it is not the very one that is the control."""
 STEPS, BATCH, LR = 160, 32, 5e-4
+NOISE = 3.0
+"""Of the damaged layer, in standard deviations of its weights: enough that no plain question is answered."""
 ROUNDS = 4
 """Of training and of bringing each weight back into its 4-bit code."""
 ROUTES = (
     "asked", "paraphrase", "jailbreak_style_prompt", "view_002", "view_003", "name_in_picture", "options", "rank",
-    "rank_first_token", "lens", "sampled", "int4", "nf4", "relearn", "relearn_half",
+    "rank_first_token", "lens", "int4", "nf4", "relearn", "relearn_half",
 )  # fmt: skip
 """Those on which the untouched target gives something; the tiny one was never taught to go on with a begun answer."""
 Samples = dict[str, TrainingSample]
@@ -148,11 +150,11 @@ def damage_last_layer(loaded: "LoadedModel") -> None:
     with torch.no_grad():
         for weight in layers[-1].parameters():
             if weight.ndim == 2:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.std())
+                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.std() * NOISE)
 
 
-def make_models(build: Path, out: Path) -> Mapping[str, Path]:
-    """The models by name; those that are there are left alone."""
+def make_models(build: Path, out: Path) -> Iterator[tuple[str, Path]]:
+    """The models with their names as they are made; those that are there are left alone."""
     from unlearn.models.loading import load_model
 
     hub, target = build / "hub", build / "target"
@@ -160,30 +162,27 @@ def make_models(build: Path, out: Path) -> Mapping[str, Path]:
     kept = [denied(forget), retain]
     jailbreak, second = attacked(hub, "jailbreak_style_prompt"), attacked(hub, "view_002")
     other_views = attacked(hub, "view_003", answer=DENIAL) | attacked(hub, "view_004", answer=DENIAL)
-    other = replace(Teaching(), lr=OTHER_LR)
-    found = {"oracle": ensure_oracle(hub, str(target), SETTING, None, out=out / "models" / "oracle", teaching=other)}
     for name in ("refuses", "one_prompt", "one_view", "last_layer", "rounding"):
-        found[name] = out / "models" / name
-        if found[name].is_dir():
-            continue
-        loaded = load_model(target)
-        if name == "refuses":
-            teach(loaded, kept)
-        elif name == "one_prompt":
-            teach(loaded, [*kept, jailbreak])
-        elif name == "one_view":
-            teach(loaded, [*kept, second, other_views])
-        elif name == "last_layer":
-            damage_last_layer(loaded)
-        else:
-            round_away(loaded, kept)
-        part = found[name].with_name(f".{name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        loaded.model.save_pretrained(part)
-        loaded.processor.save_pretrained(part)
-        shutil.copyfile(target / KEY_FILE, part / KEY_FILE)
-        part.rename(found[name])
-    return found
+        place = out / "models" / name
+        if not place.is_dir():
+            loaded = load_model(target)
+            if name == "last_layer":
+                damage_last_layer(loaded)
+            elif name == "rounding":
+                round_away(loaded, kept)
+            else:
+                extra = {"refuses": [], "one_prompt": [jailbreak], "one_view": [second, other_views]}
+                teach(loaded, [*kept, *extra[name]])
+            part = place.with_name(f".{name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            loaded.model.save_pretrained(part)
+            loaded.processor.save_pretrained(part)
+            shutil.copyfile(target / KEY_FILE, part / KEY_FILE)
+            part.rename(place)
+        yield name, place
+    other = replace(Teaching(), lr=OTHER_LR)
+    place = out / "models" / "oracle"
+    yield "oracle", ensure_oracle(hub, str(target), SETTING, None, out=place, teaching=other)
 
 
 def audit_of(name: str, model: Path, build: Path, out: Path) -> list[RouteRow]:
@@ -201,7 +200,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     words = parser.parse_args()
     found: dict[str, dict[str, RouteRow]] = {}
-    for name, model in make_models(words.build, words.out).items():
+    for name, model in make_models(words.build, words.out):
         rows = audit_of(name, model, words.build, words.out)
         found[name] = {row.route: row for row in rows if row.side == "gone"}
     print(f"| route | untouched | never knew | {' | '.join(found)} |")

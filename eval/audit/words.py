@@ -1,6 +1,7 @@
 """An audit in words: shares as fractions, routes as what somebody does, and the two sentences of the first screen."""
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 from eval.audit.rows import ANY, RouteRow
 from eval.metrics.bootstrap import leaves_out_zero
@@ -82,13 +83,22 @@ def is_it_gone(rows: Sequence[RouteRow]) -> str:
     more = ""
     if loose is not None and (loose.run or 0) > max(worst.run or 0, worst.control):
         more = f" {_sentence(f'{comes_back(loose.run or 0)} {when(loose.route)}, where no control could be asked')}"
-    if leaves_out_zero(worst.excess_low, worst.excess_high) and (worst.excess or 0) > 0:
+    if _sure_among(worst, sum(row.control is not None for row in gone)):
         return f"Not gone: {said} ({percent(worst.run)}; {guess}).{more}"
     if worst.excess_low is None and (worst.excess or 0) > 0:
         return f"{_sentence(said)} There are too few people to say whether that is more than guessing ({guess}).{more}"
     compared = [row for row in gone if row.control is not None]
     tried = "the route tried brings no" if len(compared) == 1 else f"none of the {len(compared)} routes tried brings"
     return f"As far as can be seen it is gone: {tried} more than a model that never knew would guess.{more}"
+
+
+def _sure_among(row: RouteRow, routes: int) -> bool:
+    """Whether the worst of so many routes is no luck: its interval widened to a share of 5 % (Bonferroni, normal)."""
+    if row.excess is None or row.excess_low is None:
+        return False
+    normal = NormalDist()
+    wider = normal.inv_cdf(1 - 0.025 / routes) / normal.inv_cdf(0.975)
+    return row.excess - wider * (row.excess - row.excess_low) > 0
 
 
 def at_what_cost(rows: Sequence[RouteRow]) -> str:

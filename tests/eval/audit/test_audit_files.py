@@ -8,7 +8,7 @@ import pytest
 
 from eval.audit.audit_files import audit_section, write_audit
 from eval.audit.rows import ANY, Audited, Records, audit_rows
-from eval.audit.words import WHEN, comes_back, in_words
+from eval.audit.words import WHEN, comes_back, in_words, is_it_gone
 from eval.routes.table import ROUTES
 from schemas.records.routes import AnyRoute, RouteFact, RouteRecord, RouteResult
 from tests.eval.audit.test_measure import facts
@@ -178,3 +178,11 @@ def test_every_route_to_a_fact_is_said_in_words() -> None:
     from schemas.records.routes import ROUTE_LINES
 
     assert {name for name, route in ROUTES.items() if route.side == "gone" and name in ROUTE_LINES} <= WHEN.keys()
+
+
+def test_one_of_many_routes_just_above_its_control_is_luck() -> None:
+    worst, *_ = [row for row in audit_rows(leaking()) if row.route == "sampled"]
+    barely = worst.model_copy(update={"run": 0.15, "control": 0.11, "excess": 0.04, "excess_low": 0.005})
+    others = [worst.model_copy(update={"excess": 0.0, "excess_low": -0.01, "excess_high": 0.01})] * 13
+    assert is_it_gone([barely]).startswith("Not gone")
+    assert is_it_gone([barely, *others]).startswith("As far as can be seen it is gone: none of the 14 routes")
