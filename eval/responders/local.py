@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from eval.guards.live import Live, fired, steered
 from eval.responders.greedy import decode_greedily, decodes_plainly
-from eval.responders.prefix_cache import (
-    Opening,
-    SharedOpening,
-    alike,
-    joined_cache,
-    may_share,
-    open_with,
-    shared_opening,
-)
+from eval.responders.prefix_cache import Opening, Sharing, alike, joined_cache, may_share, open_with, sharing
 from eval.responders.prompt_encoding import PromptEncoder, Row, UnreadablePicture, pad_left, stack_pixels
 from schemas.errors import BadInput
 from schemas.matching.thoughts import is_frame
@@ -81,12 +73,12 @@ class LocalResponder:
         order = self._order(given)
         shares = decoding.temperature == 0 and self._shares
         sets, others = alike([_beginning(ask) for ask in given], order) if shares else ([], order)
-        prepared: list[tuple[SharedOpening, list[Ask]]] = []
+        prepared: list[tuple[Sharing, list[Ask]]] = []
         for members in sets:
             rows, failed = self._rows([given[index] for index in members], encoder)
             yield from failed
             if rows:
-                shared = shared_opening([row for _, row in rows], left_apart=[1] * len(rows))
+                shared = sharing([row for _, row in rows], apart=[1] * len(rows))
                 prepared.append((shared, [ask for ask, _ in rows]))
         for batch, opening in self._shared_batches(prepared, more=decoding.max_new_tokens):
             yield from self._generate(batch, opening, decoding, opens_thought=encoder.opens_thought)
@@ -110,10 +102,10 @@ class LocalResponder:
         order = self._order([ask for ask, _ in pairs])
         scores: dict[int, TokenScores] = {}
         sets, others = alike([_beginning(ask) for ask, _ in pairs], order) if self._shares else ([], order)
-        prepared: list[tuple[SharedOpening, list[tuple[int, int]]]] = []
+        prepared: list[tuple[Sharing, list[tuple[int, int]]]] = []
         for members in sets:
             scored = [self._scored_row(*pairs[index]) for index in members]
-            shared = shared_opening([row for row, _ in scored], left_apart=[length + 1 for _, length in scored])
+            shared = sharing([row for row, _ in scored], apart=[length + 1 for _, length in scored])
             prepared.append((shared, [(index, length) for index, (_, length) in zip(members, scored, strict=True)]))
         for batch, opening in self._shared_batches(prepared, more=0):
             values = self._score([(row, length) for (_, length), row in batch], opening)
@@ -148,7 +140,7 @@ class LocalResponder:
         return self._model
 
     def _shared_batches(
-        self, prepared: Sequence[tuple[SharedOpening, list[Mark]]], *, more: int
+        self, prepared: Sequence[tuple[Sharing, list[Mark]]], *, more: int
     ) -> Iterator[tuple[list[tuple[Mark, Row]], Opening | None]]:
         """Batches of rows, each row with its mark, and what each batch begins with. Ask nothing else in between.
 
@@ -156,7 +148,7 @@ class LocalResponder:
         """
         import torch
 
-        by_kind: dict[Hashable, list[tuple[SharedOpening, list[Mark]]]] = {}
+        by_kind: dict[Hashable, list[tuple[Sharing, list[Mark]]]] = {}
         for shared, marks in prepared:
             by_kind.setdefault(shared.kind, []).append((shared, marks))
         for alike_ones in by_kind.values():

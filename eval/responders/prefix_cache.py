@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
     from transformers.generation.utils import GenerateDecoderOnlyOutput
 
-LEAST_SHARING = 6
+FEWEST = 6
 """Fewest prompts for which a common beginning is worth a pass of its own."""
 
 
 @dataclass(frozen=True)
-class SharedOpening:
+class Sharing:
     """Prompts with a common beginning and one picture, or none: what follows from their tokens alone."""
 
     rows: tuple[Row, ...]
@@ -47,9 +47,9 @@ class Opening:
     """How many rows of the batch go on from each."""
 
 
-def shared_opening(rows: Sequence[Row], *, left_apart: Sequence[int]) -> SharedOpening:
-    """Rows that show one picture, or none, with what they share, as far as it leaves each of them `left_apart` tokens."""
-    return SharedOpening(tuple(rows), shared_length(rows, left_apart=left_apart) if len(rows) >= LEAST_SHARING else 0)
+def sharing(rows: Sequence[Row], *, apart: Sequence[int]) -> Sharing:
+    """Rows that show one picture, or none, with what they share, as far as it leaves each of them `apart` tokens."""
+    return Sharing(tuple(rows), shared_length(rows, apart=apart) if len(rows) >= FEWEST else 0)
 
 
 def joined_cache(openings: "Sequence[Cache]", rows: Sequence[int]) -> "Cache":
@@ -86,13 +86,13 @@ def alike(keys: Sequence[Hashable], order: Sequence[int]) -> tuple[list[list[int
     by_key: dict[Hashable, list[int]] = {}
     for index in order:
         by_key.setdefault(keys[index], []).append(index)
-    sets = [members for members in by_key.values() if len(members) >= LEAST_SHARING]
+    sets = [members for members in by_key.values() if len(members) >= FEWEST]
     taken = {index for members in sets for index in members}
     return sets, [index for index in order if index not in taken]
 
 
-def shared_length(rows: Sequence[Row], *, left_apart: Sequence[int]) -> int:
-    """How many tokens all rows begin with, at least `left_apart` being left to each; 0 if their pictures lie beyond that.
+def shared_length(rows: Sequence[Row], *, apart: Sequence[int]) -> int:
+    """How many tokens all rows begin with, at least `apart` being left to each; 0 if their pictures lie beyond that.
 
     The rows show one picture, or none.
     """
@@ -103,11 +103,11 @@ def shared_length(rows: Sequence[Row], *, left_apart: Sequence[int]) -> int:
         if one != other:
             break
         length += 1
-    length = min(length, *(len(ids) - least for ids, least in zip(lists, left_apart, strict=True)))
+    length = min(length, *(len(ids) - least for ids, least in zip(lists, apart, strict=True)))
     return 0 if any(row.settled is None or row.settled > length for row in rows) else length
 
 
-def open_with(model: "PreTrainedModel", shared: SharedOpening, *, place: "Callable[[Tensor], Tensor]") -> "Cache":
+def open_with(model: "PreTrainedModel", shared: Sharing, *, place: "Callable[[Tensor], Tensor]") -> "Cache":
     """What the model makes of a beginning, its picture with it: keys and values, a batch of one.
 
     By `generate`, whose first step settles what a family keeps between a picture and the tokens after it (Qwen: how far

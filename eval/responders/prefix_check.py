@@ -6,7 +6,7 @@ from dataclasses import replace
 from PIL import Image
 
 from eval.responders.local import LocalModel, LocalResponder
-from eval.responders.prefix_cache import LEAST_SHARING
+from eval.responders.prefix_cache import FEWEST
 from schemas.protocols.prompt_form import written_form
 from schemas.protocols.responder import Ask, Decoding
 
@@ -25,7 +25,7 @@ def openings_agree(local: LocalModel) -> bool:
     asks = [
         Ask(ask_id=f"{shown}{number}", text=f"Look and answer:\nWho is it?{' Really?' * number}", image=picture)
         for shown, picture in (("picture", _picture()), ("text", None))
-        for number in range(LEAST_SHARING + 1)
+        for number in range(FEWEST + 1)
     ]
     pairs = [(ask, "London") for ask in asks]
     singly = LocalResponder(alone, batch=1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eval.responders.local import LocalModel, LocalResponder
-from eval.responders.prefix_cache import LEAST_SHARING, alike, shared_length, shared_opening
+from eval.responders.prefix_cache import FEWEST, alike, shared_length, sharing
 from eval.responders.prompt_encoding import PromptEncoder
 from flows.resources.responders import load_local
 from schemas.protocols.responder import Ask, Decoding
@@ -29,7 +29,7 @@ def asks() -> list[Ask]:
             image=picture(shown) if shown else None,
         )
         for shown in (0, 1, 2)
-        for number in range(LEAST_SHARING + 1)
+        for number in range(FEWEST + 1)
     ]
 
 
@@ -67,7 +67,7 @@ def test_pictures_of_other_shapes_do_not_stand_in_one_batch(models: dict[str, Lo
     mixed = [
         Ask(ask_id=f"{side}-{n}", text=f"Look:\n{TAILS[n % 4]}", image=picture(n // 9, side=side))
         for side in (32, 64)
-        for n in range(LEAST_SHARING)
+        for n in range(FEWEST)
     ]
     together = {reply.ask_id: reply.text for reply in LocalResponder(local, batch=64).answer(mixed, GREEDY)}
     for ask in mixed:
@@ -89,24 +89,24 @@ def test_sampled_prompts_share_nothing(models: dict[str, LocalModel], monkeypatc
 
 
 def test_few_prompts_are_left_over() -> None:
-    keys = ["a"] * LEAST_SHARING + ["b"] * (LEAST_SHARING - 1)
+    keys = ["a"] * FEWEST + ["b"] * (FEWEST - 1)
     assert alike(keys, range(len(keys))) == (
-        [list(range(LEAST_SHARING))],
-        list(range(LEAST_SHARING, 2 * LEAST_SHARING - 1)),
+        [list(range(FEWEST))],
+        list(range(FEWEST, 2 * FEWEST - 1)),
     )
 
 
 def test_a_shared_beginning_leaves_every_prompt_what_it_needs(models: dict[str, LocalModel]) -> None:
     encoder = PromptEncoder(models["qwen3_vl"].processor)
     rows = [encoder.row(encoder.render("Who is Ada?" + " Yes" * n, shows=False), None) for n in range(2)]
-    shared = shared_length(rows, left_apart=[1, 1])
+    shared = shared_length(rows, apart=[1, 1])
     assert rows[0].ids[:shared] == rows[1].ids[:shared]
     assert rows[0].ids[: shared + 1] != rows[1].ids[: shared + 1]
-    assert shared_length(rows, left_apart=[len(rows[0].ids) - 2, 1]) == 2
+    assert shared_length(rows, apart=[len(rows[0].ids) - 2, 1]) == 2
 
 
 def test_a_picture_behind_the_shared_tokens_keeps_them_apart(models: dict[str, LocalModel]) -> None:
     encoder = PromptEncoder(models["qwen3_vl"].processor)
-    rows = [encoder.row(encoder.render("Who?", shows=True), picture(1)) for _ in range(LEAST_SHARING)]
-    assert shared_opening(rows, left_apart=[1] * LEAST_SHARING).length > 0
-    assert shared_opening(rows, left_apart=[len(rows[0].ids) - 2] * LEAST_SHARING).length == 0
+    rows = [encoder.row(encoder.render("Who?", shows=True), picture(1)) for _ in range(FEWEST)]
+    assert sharing(rows, apart=[1] * FEWEST).length > 0
+    assert sharing(rows, apart=[len(rows[0].ids) - 2] * FEWEST).length == 0

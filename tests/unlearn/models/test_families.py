@@ -8,7 +8,7 @@ import torch
 from transformers.utils.import_utils import BACKENDS_MAPPING
 
 from eval.responders.local import LocalResponder
-from eval.responders.prefix_cache import LEAST_SHARING
+from eval.responders.prefix_cache import FEWEST
 from flows.resources.responders import as_local
 from schemas.dataset.samples import TrainingSample
 from schemas.errors import BadInput
@@ -108,10 +108,10 @@ def test_two_steps_of_gd_move_every_language_linear_that_runs_and_nothing_else(h
 def test_batched_answers_and_shared_openings_equal_single_ones(home: Path, name: str) -> None:
     local = as_local(load_model(folder(home, name)), name)
     greedy = Decoding(max_new_tokens=4)
-    given = asks(LEAST_SHARING)
+    given = asks(FEWEST)
     together = {reply.ask_id: reply.text for reply in LocalResponder(local, batch=7).answer(given, greedy)}
     singly = LocalResponder(local, batch=1)
-    for ask in given[:: LEAST_SHARING - 1]:
+    for ask in given[:: FEWEST - 1]:
         (alone,) = singly.answer([ask], greedy)
         assert together[ask.ask_id] == alone.text, ask.ask_id
 
@@ -287,7 +287,7 @@ def test_a_window_shorter_than_the_prompt_shares_nothing_and_answers_stay_those_
     tmp_path: Path, name: str
 ) -> None:
     local = as_local(load_model(tiny_family(name, tmp_path / name, sliding_window=16)), name)
-    given = asks(LEAST_SHARING)
+    given = asks(FEWEST)
     greedy = Decoding(max_new_tokens=4)
     together = {reply.ask_id: reply.text for reply in LocalResponder(local, batch=7).answer(given, greedy)}
     singly = LocalResponder(local, batch=1)
