@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from eval.annotators.budget import KeptAnswer, Ledger, tokens_of
 from schemas.errors import BadInput, Unfinished
-from schemas.matching.thoughts import answer_of
+from schemas.matching.thoughts import without_thoughts
 from schemas.progress import Progress, silent
 from schemas.protocols.annotator import Effort, Estimate, F, Filled, Form, Request, WorkerAnswer
 from schemas.protocols.responder import Ask, Completer, Decoding
@@ -262,7 +262,7 @@ def _repair(prompt: str, text: str, problem: str) -> str:
 
 def _read(text: str, form: type[F]) -> tuple[F | None, str]:
     """The form in an answer, which may stand in a code block or after some words; or None and what is wrong."""
-    text = answer_of(text).text
+    text = without_thoughts(text)
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         return None, "holds no JSON object"

@@ -52,7 +52,7 @@ class AuditOptions:
     as_json: Json = False
 
 
-@app.command("audit", short_help="Say whether it is really gone, by every known route, and at what cost.")
+@app.command("audit", short_help="Say whether it is really gone, and at what cost.")
 @taking(AuditOptions)
 def audit_command(options: AuditOptions) -> None:
     """Try every route to the forgotten facts that fits the time, beside the untouched model and one that never knew."""

@@ -188,8 +188,9 @@ def _check_trains(method: str, numbers: Mapping[str, float | None]) -> None:
     """Refuse numbers of training for a method that does not train, which would be taken for heeded."""
     from unlearn.methods.table import METHODS
 
-    given = [word for word, value in numbers.items() if value is not None]
-    if given and method in METHODS and not METHODS[method].trains and not METHODS[method].tunes:
+    tunes = method in METHODS and METHODS[method].tunes
+    given = [word for word, value in numbers.items() if value is not None and not (tunes and word != "--memory")]
+    if given and method in METHODS and not METHODS[method].trains:
         does = "prunes" if METHODS[method].prunes else "computes what it leaves"
         raise BadInput(f"{given[0]} with {method}", f"it {does} and does not train", "leave it out")
 

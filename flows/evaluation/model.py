@@ -333,15 +333,12 @@ def _finished_run(folder: Path, base: str) -> "RunRecord | None":
 
 
 def _overlay_digest(folder: Path, run: "RunRecord | None") -> str:
+    """Of what lies over a base, where that is no stack."""
     from unlearn.models.digests import folder_digest
     from unlearn.runs.record import ADAPTER, PRUNED, WEIGHTS
 
     if run is None:
         return folder_digest(folder)
-    if run.beneath:  # the same change upon another run is another model
-        return digest([run.beneath, _overlay_digest(folder, run.model_copy(update={"beneath": ""}))])
-    if run.outcome == "interventions":
-        return file_sha256(folder / INTERVENTIONS)[:32]
     if run.outcome == "pruned":
         return file_sha256(folder / PRUNED)[:32]
     return folder_digest(folder / (WEIGHTS if run.outcome == "weights" else ADAPTER))

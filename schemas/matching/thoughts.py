@@ -105,6 +105,14 @@ def answer_of(reply: str) -> Answer:
     return Answer(text.strip())
 
 
+def without_thoughts(reply: str) -> str:
+    """A reply after its thoughts, in whatever form it is; "" where it is still in them."""
+    text, cut = _out_of_channels(reply)
+    if not cut:
+        text, cut = _out_of_thoughts(text)
+    return "" if cut else text.strip()
+
+
 def opens_thought(prompt: str) -> bool:
     """Whether a prompt ends inside a thought, so that the reply to it begins there."""
     marks = list(_MARK.finditer(prompt[-200:]))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
@@ -22,7 +21,7 @@ from unlearn.methods.fisher import batch_fisher, erase_set, preserve_set, sample
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 from unlearn.presets import Numbers
-from unlearn.training.checkpoints import trainable, write_tensors
+from unlearn.training.checkpoints import read_tensors, trainable, write_tensors
 
 TINY = 1e-15
 """Added to both Fishers, as published, so that their ratio exists where both are zero."""
@@ -163,17 +162,11 @@ def save_mask(path: Path, mask: Mask) -> None:
 
 def load_mask(path: Path, *, base: str, data: str) -> Mask:
     """Read a mask; raises BadInput if it cannot be read or was taken for another base or other samples."""
+    metadata, tensors = read_tensors(path, "mask", base=base, data=data)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         shapes = json.loads(metadata["shapes"])
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise BadInput(str(path), f"is not a mask ({error})", "delete it and take the mask anew") from error
-    for what, wanted in (("base", base), ("data", data)):
-        if metadata[what] != wanted:
-            found = f"was taken with {what} {metadata[what]}, not {wanted}"
-            raise BadInput(str(path), found, "delete it and take the mask anew")
+    except (KeyError, json.JSONDecodeError) as error:
+        raise BadInput(str(path), f"is no mask ({error})", "delete it and begin anew") from error
     keep = {name: _unpack(tensors[f"keep/{name}"], shape) for name, shape in shapes.items()}
     prefix = "initial/"
     initial = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

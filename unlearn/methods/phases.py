@@ -33,6 +33,10 @@ def check_phases(method: Method, numbers: Numbers) -> None:
     if whole and numbers.trained == "full" and numbers.weight_decay:
         found_there = "would move the weights that the mask holds"
         raise BadInput(f"weight_decay with {method.name}, trained = full", found_there, "take weight_decay = 0")
+    grouped = next((name for name in ("group_weight", "group_drop") if getattr(numbers, name)), None)
+    if grouped and (numbers.adapter_start != "zero" or numbers.trained == "full"):
+        found_there = "looks at what an adapter adds to a block, and here more than that one changes it"
+        raise BadInput(grouped, found_there, 'take adapter_start = "zero" and trained = "lora"')
     if numbers.trained == "full" and (numbers.adapter_start != "zero" or numbers.transport_weight):
         asked = "adapter_start" if numbers.adapter_start != "zero" else "transport_weight"
         raise BadInput(f"{asked} with trained = full", "there is no adapter to start or hold", 'take trained = "lora"')

@@ -21,7 +21,7 @@ from unlearn.methods.phases import phase_of
 from unlearn.methods.reference_model import Reference, measure_reference
 from unlearn.methods.rows.method import Method
 from unlearn.models.forward import bare, core_model
-from unlearn.presets import Numbers
+from unlearn.presets import Numbers, numbers_at_default
 from unlearn.runs.prepare import Prepared
 from unlearn.runs.record import TEACHER
 from unlearn.schedules import turns
@@ -105,6 +105,8 @@ def check_whole_weights(numbers: Numbers) -> None:
         f"optimiser = {numbers.optimiser}": numbers.optimiser in ("zeroth", "adam-zeroth"),
         "transport_weight": numbers.transport_weight > 0,
         "overlap_weight": numbers.overlap_weight > 0,
+        "group_weight": numbers.group_weight > 0,
+        "group_drop": numbers.group_drop > 0,
     }
     for name, asked in wanted.items():
         if asked and fsdp_wanted(processes()):
@@ -161,9 +163,8 @@ def _second_teacher(ready: Prepared) -> Reference:
             epochs=numbers.teacher_epochs, seed=ready.seed,
         )
     ]  # fmt: skip
-    identity = digest(
-        {"base": ready.base, "data": ready.data.digest, "numbers": numbers.model_dump(mode="json"), "seed": ready.seed}
-    )
+    told = numbers.model_dump(mode="json", exclude=set(numbers_at_default(numbers)))  # later versions have more numbers
+    identity = digest({"base": ready.base, "data": ready.data.digest, "numbers": told, "seed": ready.seed})
     train(
         ready.network,
         ready.encoder,

@@ -215,6 +215,26 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping
     part.replace(path)
 
 
+def read_tensors(path: Path, kind: str, **taken_with: str) -> "tuple[dict[str, str], dict[str, Tensor]]":
+    """Metadata and tensors of a file that write_tensors wrote.
+
+    Raises BadInput if it cannot be read as one of its `kind`, or was taken with something else than `taken_with`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        found = {name: metadata[name] for name in taken_with}
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise BadInput(str(path), f"is no {kind} ({error})", "delete it and begin anew") from error
+    for what, wanted in taken_with.items():
+        if found[what] != wanted:
+            raise BadInput(str(path), f"was taken with {what} {found[what]}, not {wanted}", "delete it and begin anew")
+    return metadata, tensors
+
+
 def _flush(file: Path) -> None:
     handle = os.open(file, os.O_RDONLY)
     try:

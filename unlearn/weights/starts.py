@@ -5,7 +5,6 @@ The papers rewrite the base weight instead, which is the same function; so the m
 one, nothing is rounded away where the base is in bf16, and what is saved is one adapter of the base itself.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import torch
 from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import LoraModel
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from schemas.errors import BadInput
@@ -24,7 +22,7 @@ from unlearn.methods.fisher import only_moving, sample_fisher
 from unlearn.models.encoding import Encoder
 from unlearn.models.forward import bare
 from unlearn.presets import Numbers
-from unlearn.training.checkpoints import write_tensors
+from unlearn.training.checkpoints import read_tensors, write_tensors
 from unlearn.weights.covariances import input_covariances, output_covariances
 
 ORIGIN = "origin"
@@ -231,16 +229,7 @@ def save_start(path: Path, start: Start, *, base: str, data: str) -> None:
 
 def load_start(path: Path, *, base: str, data: str) -> Start:
     """Read a start; raises BadInput if it cannot be read or was taken for another base or other samples."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        found = {name: metadata[name] for name in ("base", "data")}
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise BadInput(str(path), f"is no start of an adapter ({error})", "delete it and begin anew") from error
-    for what, wanted in (("base", base), ("data", data)):
-        if found[what] != wanted:
-            raise BadInput(str(path), f"was taken with {what} {found[what]}, not {wanted}", "delete it, begin anew")
+    _, tensors = read_tensors(path, "start of an adapter", base=base, data=data)
     parts: dict[str, dict[str, Tensor]] = {"first": {}, "second": {}, "basis": {}}
     for name, tensor in tensors.items():
         part, _, layer = name.partition("/")

@@ -91,6 +91,7 @@ REFUSALS = {
     f"{UNLEARN} --model some/model --method gd --modality nope": "modality 'nope'",
     f"{UNLEARN} --model some/model --method manu --steps 5": "--steps with manu: it prunes and does not train",
     f"{UNLEARN} --model some/model --method manu --memory 5": "--memory with manu: it prunes and does not train",
+    f"{UNLEARN} --model some/model --method msa --memory 1": "--memory with msa: it computes what it leaves",
     f"{UNLEARN} --model some/model --method ssd --lr 1": "--lr with ssd: it computes what it leaves and does not train",
     f"{UNLEARN} --model some/model --method ga --boundary": "--boundary with ga",
     f"{UNLEARN} --model some/model --method gd --lr=-1": "lr: Input should be greater than 0",

@@ -21,7 +21,7 @@ from flows.evaluation.inference import forgotten_among
 from flows.evaluation.merge import merge_run
 from flows.evaluation.model import check_named, identify, open_evaluated
 from flows.evaluation.weight_attacks import quantise
-from flows.experiments import study
+from flows.experiments import study_unit
 from flows.experiments.study_plan import Slice, Unit
 from flows.experiments.unlearn_run import UnlearnRequest, run_unlearning
 from schemas.errors import BadInput
@@ -141,8 +141,8 @@ def test_a_study_evaluates_a_guarded_run_without_its_guard_too_but_not_under_oth
     monkeypatch.setattr(flows.evaluation.evaluate, "run_evaluation", keep)
     recipe = StudyRecipe(name="s", dataset=hub, model=str(base), methods=("gd",), settings=("selective",))
     unit = Unit("u", "gd", "selective", None, 0, None)
-    work = study.Work(recipe, unit, (), "k", tmp_path)
-    found = study._evaluate(work, Slice("selective", None, attack))
+    work = study_unit.Work(recipe, unit, (), "k", tmp_path)
+    found = study_unit._evaluate(work, Slice("selective", None, attack))
     assert (asked, found) == (([False], ("1",)) if attack == "paraphrase" else ([False, True], ("1", "2")))
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.matching.match import match
-from schemas.matching.thoughts import Answer, answer_of, is_frame, opens_thought
+from schemas.matching.thoughts import Answer, answer_of, is_frame, opens_thought, without_thoughts
 from schemas.records.build_rows import AcceptedAnswer
 
 
@@ -96,3 +96,8 @@ def test_a_prompt_may_end_inside_a_thought(prompt: str, opened: bool) -> None:
 )
 def test_marks_of_frames_are_told_from_other_special_tokens(token: str, frame: bool) -> None:
     assert is_frame(token) is frame
+
+
+def test_without_its_thoughts_a_reply_keeps_its_form() -> None:
+    assert without_thoughts('<think>Which town?</think>\n{"town": "Arnvik"}') == '{"town": "Arnvik"}'
+    assert without_thoughts("<think>Which town?") == ""

@@ -189,7 +189,7 @@ def test_a_mask_of_another_base_or_other_samples_is_refused(tmp_path: Path, base
 
 def test_a_file_that_is_no_mask_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mask.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(BadInput, match="is not a mask"):
+    with pytest.raises(BadInput, match="is no mask"):
         load_mask(tmp_path / "mask.safetensors", base="b", data="d")
 
 

@@ -182,18 +182,19 @@ def test_a_penalty_is_taken_in_full_precision_also_under_autocast(data: Assigned
     assert found[0]["transport"] == found[1]["transport"]
 
 
+@pytest.mark.parametrize("method", ["gd", "rkld"])
 def test_a_run_of_an_earlier_version_with_fewer_numbers_is_gone_on_with(
-    data: Assigned, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Assigned, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    whole = run(data, base, tmp_path / "whole", "gd")
+    whole = run(data, base, tmp_path / "whole", method)
     dump = Numbers.model_dump
     with monkeypatch.context() as earlier:
         earlier.setattr(Numbers, "model_dump", lambda self, **how: {
             name: value for name, value in dump(self, **how).items() if name not in {"optimiser", "retain_held"}
         })  # fmt: skip
-        begun = run(data, base, tmp_path / "cut", "gd", stop_after=2)
+        begun = run(data, base, tmp_path / "cut", method, stop_after=2)
     assert begun.identity != whole.identity
-    ended = run(data, base, tmp_path / "cut", "gd", found=read_record(tmp_path / "cut"))
+    ended = run(data, base, tmp_path / "cut", method, found=read_record(tmp_path / "cut"))
     assert (ended.identity, ended.steps) == (begun.identity, 3)
     expected, found = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
@@ -215,6 +216,15 @@ def test_what_a_run_without_a_step_left_makes_way_with_it(data: Assigned, base: 
     assert (tmp_path / "teacher").is_dir()
     run(data, base, tmp_path, "gd", found=read_record(tmp_path))
     assert not (tmp_path / "teacher").exists()
+
+
+@pytest.mark.parametrize("number", ["group_weight", "group_drop"])
+@pytest.mark.parametrize("beside", [{"adapter_start": "fila"}, {"trained": "full"}], ids=["start", "full"])
+def test_groups_of_an_adapter_that_is_not_all_that_changes_a_block_are_refused(
+    data: Assigned, base: Path, tmp_path: Path, number: str, beside: dict[str, JsonValue]
+) -> None:
+    with pytest.raises(BadInput, match=f"{number}: looks at what an adapter adds to a block"):
+        ready_for(data, base, tmp_path, "gd", **{number: 0.5}, **beside)
 
 
 @pytest.mark.parametrize("method", ["mmunlearner", "bao-mmunlearner"])

@@ -30,7 +30,7 @@ from unlearn.models.encoding import Encoder
 from unlearn.models.forward import AnswerModel
 from unlearn.models.model_folder import base_digest
 from unlearn.runs.record import RunRecord, chain, open_run
-from unlearn.training.callbacks import probe, probe_keys
+from unlearn.training.callbacks import Probed, probe, probe_keys
 
 SMALL: dict[str, JsonValue] = {
     "batch": 4,
@@ -223,7 +223,7 @@ def test_the_reference_of_a_run_is_the_model_that_the_run_before_left(
         [group[key] for key in probe_keys(group, limit=4, seed=0)] for group in (data.forget, data.retain)
     )
     network = AnswerModel(merged(loaded), loaded.family)
-    found = probe(network, Encoder(loaded.processor, loaded.family), forget, retain)
+    found = probe(network, Encoder(loaded.processor, loaded.family), Probed(forget, retain))
     assert found.retain_nll == pytest.approx(served[1].record.start.retain_nll, rel=1e-5)
 
 
