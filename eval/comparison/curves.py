@@ -143,18 +143,25 @@ def _interval(values: Shares) -> tuple[float | None, float | None]:
 
 
 def kept_score(curve: Curve) -> float:
-    """Harmonic mean of forgotten and retained share at the point whose weights were kept, 0-1.
-
-    Where samples were kept from training, the retained share is that of those which no method is compared on.
-    """
+    """Harmonic mean of forgotten and retained share at the point whose weights were kept, 0-1."""
     forget, retain = _shares(curve)
-    if all(point.choosing is not None for point in curve.points):
-        retain = np.array([point.choosing for point in curve.points])
     if forget[0] <= 0 or retain[0] <= 0:
         return 0.0
     positions = [point.position for point in curve.points]
     at = positions.index(curve.kept) if curve.kept in positions else len(positions) - 1
     return harmonic(1 - min(1.0, float(forget[at] / forget[0])), min(1.0, float(retain[at] / retain[0])))
+
+
+def choosing_score(curve: Curve, *, left: float) -> float:
+    """By what a method's numbers are chosen, 0-1.
+
+    Where samples were kept from training to choose by, it is what of them is retained when no more than `left` of the
+    forget set is left, 0 if the run never forgets so much; no method is compared on those. Else it is the kept score.
+    """
+    if not all(point.choosing is not None for point in curve.points):
+        return kept_score(curve)
+    forget, _ = _shares(curve)
+    return retained_at(forget, np.array([point.choosing for point in curve.points]), left=left) or 0.0
 
 
 def harmonic(one: float, other: float) -> float:

@@ -9,7 +9,7 @@ from eval.audit.rows import Audited
 from eval.comparison.arm_labels import TARGET, arm_names
 from eval.comparison.attack_recovery import Attacked, AttackRow, asked_model, attack_rows
 from eval.comparison.comparable import check_attacked, check_evaluations, on_common_tasks
-from eval.comparison.curves import check_comparable, kept_score, matched_rows
+from eval.comparison.curves import check_comparable, choosing_score, matched_rows
 from eval.comparison.paired import PairRow, pair_rows
 from eval.comparison.ranking import Arm, DuelRow, duel_rows, rank_arms
 from eval.metrics.failures import answered, why_not_compared
@@ -158,7 +158,7 @@ def _condition(findings: Findings, setting: Setting, ratio: int | None) -> Condi
         key=lambda pair: (pair[0] != TARGET, pair[0], pair[1].record.attack or "", pair[1].record.seed or 0)
     )
     labels = tuple(sorted({name for name, _ in (*named_curves, *named)} - {TARGET}))
-    best_of = _chosen(named_curves)
+    best_of = _chosen(named_curves, left=min(findings.matched))
     methods = {name: each.record.method for name, each in named} | {name: each.method for name, each in named_curves}
     controls = {name for name, each in named if each.record.exposed or each.record.oracle}
     best = tuple(name for name in labels if best_of.get(names.family(name, methods[name]), name) == name)
@@ -243,11 +243,11 @@ def _grouped(named: Sequence[tuple[str, Evaluated]]) -> dict[str, list[Evaluated
     return found
 
 
-def _chosen(curves: Sequence[tuple[str, Curve]]) -> dict[str, str]:
-    """Of each method the arm (numbers of its run) whose kept weights did best by the runs' own probes, over seeds."""
+def _chosen(curves: Sequence[tuple[str, Curve]], *, left: float) -> dict[str, str]:
+    """Of each method the arm (numbers of its run) that did best by the runs' own probes, over seeds."""
     scores: dict[str, dict[str, list[float]]] = {}
     for name, curve in curves:
-        scores.setdefault(curve.method, {}).setdefault(name, []).append(kept_score(curve))
+        scores.setdefault(curve.method, {}).setdefault(name, []).append(choosing_score(curve, left=left))
     return {
         method: max(sorted(arms), key=lambda name: sum(arms[name]) / len(arms[name])) for method, arms in scores.items()
     }

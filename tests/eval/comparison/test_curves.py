@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.comparison.curves import check_comparable, harmonic, kept_score, matched_rows, retained_at
+from eval.comparison.curves import check_comparable, choosing_score, harmonic, kept_score, matched_rows, retained_at
 from eval.report.conclusions import verdict
 from eval.report.findings import Condition
 from schemas.errors import BadInput
@@ -116,13 +116,15 @@ def test_the_kept_score_is_that_of_the_kept_point() -> None:
     assert harmonic(0, 0) == 0
 
 
-def test_where_facts_are_kept_for_choosing_the_kept_score_is_theirs_and_the_matched_figure_is_not() -> None:
+def test_where_facts_are_kept_for_choosing_numbers_are_chosen_by_them_and_compared_on_the_others() -> None:
     plain = curve("gd", [(1.0, 1.0), (0.5, 0.8)], kept=10)
     points = tuple(
         point.model_copy(update={"choosing": share}) for point, share in zip(plain.points, (0.8, 0.2), strict=True)
     )
     held = plain.model_copy(update={"points": points})
-    assert kept_score(held) == pytest.approx(2 * 0.5 * 0.25 / 0.75)
+    assert choosing_score(held, left=0.5) == pytest.approx(0.25)
+    assert choosing_score(held, left=0.25) == 0
+    assert choosing_score(plain, left=0.5) == kept_score(plain)
     assert only([held]) == only([plain])
 
 
