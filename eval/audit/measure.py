@@ -52,7 +52,8 @@ def compare(
     """The figures of one route, over the facts that all of run, target and oracle were asked; None without any.
 
     Intervals draw subjects anew, in all columns the same. Facts that the target does not know are about other facts, so
-    their subjects are drawn apart.
+    their subjects are drawn apart; they were found by wrong answers, so where a guess is expected to get more of them
+    (one in four options), that is the control.
     """
     found = {"run": _by_key(run, measure)}
     if target is not None:
@@ -65,7 +66,13 @@ def compare(
     subject = {fact.key: fact.subject_id for fact in run}
     kind: ControlKind = "oracle" if oracle is not None else "unknown" if unknown else ""
     by_chance = {fact.key: fact.chance for fact in run if fact.chance is not None}
-    if not kind and measure == "score" and all(key in by_chance for key in keys):
+    guessed = all(key in by_chance for key in keys) and (
+        measure == "score" or all(fact.score == float(fact.recovered) for fact in run)
+    )
+    if guessed and kind == "unknown" and unknown:
+        expected = float(np.mean([by_chance[key] for key in keys]))
+        kind = "" if float(np.mean([_value(fact, measure) for fact in unknown])) < expected else kind
+    if guessed and not kind and (measure == "score" or unknown):
         kind, found["control"] = "chance", by_chance
     columns = {
         name: Drawn.of(np.array([own[key] for key in keys]), [subject[key] for key in keys], seed="routes")

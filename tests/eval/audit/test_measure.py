@@ -77,6 +77,17 @@ def test_what_a_route_expects_of_a_guess_is_the_control_of_its_score() -> None:
     assert recovered.kind == ""
 
 
+def test_facts_chosen_by_wrong_answers_are_no_control_below_what_guessing_gets() -> None:
+    run = facts(0.6, chance=0.25)
+    low, high = (compare(run, target=facts(1.0), unknown=facts(share, each=10)) for share in (0.1, 0.4))
+    assert low is not None
+    assert high is not None
+    assert low.control is not None
+    assert high.control is not None
+    assert (low.kind, low.control.value) == ("chance", 0.25)
+    assert (high.kind, high.control.value) == ("unknown", pytest.approx(0.4))
+
+
 def test_only_facts_that_all_were_asked_count() -> None:
     found = compare(facts(0.5), target=facts(1.0, people=5), oracle=facts(0.0, people=15))
     assert found is not None
