@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from eval.audit.rows import Audited, Records
 from eval.routes.table import ROUTES
 from flows.audit.audit_request import AuditRequest
 from flows.audit.time_budget import TimeBudget, in_order_of_yield
 from flows.audit.unknown_facts import asked_of_unknown
 from flows.evaluation.evaluate_request import EvaluateRequest
+from flows.pipeline.build_identity import locked
 from flows.resources.datasets import open_dataset
 from schemas.dataset.folder import config_names
 from schemas.errors import BadInput
@@ -46,13 +45,7 @@ def run_audit(request: AuditRequest, out: Path, *, progress: Progress = silent) 
     routes_named(request.routes)
     if out.exists() and not out.is_dir():
         raise BadInput(str(out), "is a file", "choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
-    with lock:
+    with locked(out):
         return _audit(request, out, progress)
 
 

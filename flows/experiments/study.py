@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from eval.evaluation_folder import standing
 from flows.experiments.study_plan import Unit, check_named, check_recipe, plan_units, slices_of, unit_keys
 from flows.experiments.study_unit import EVALUATIONS, RUNS, Work, do_unit, failed_unit, kept_unit
+from flows.pipeline.build_identity import locked
 from flows.resources.datasets import open_dataset
 from schemas.errors import BadInput
 from schemas.progress import Lines, Progress, reporting, silent
@@ -61,13 +60,7 @@ def run_study(recipe_path: Path, out: Path, *, progress: Progress = silent) -> S
     check_recipe(recipe)
     units = plan_units(recipe)
     keys = unit_keys(recipe, units)
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
-    with lock:
+    with locked(out):
         done: dict[str, UnitRecord] = {}
         todo: list[Work] = []
         for unit in units:

@@ -31,7 +31,7 @@ class BuildIdentity(Record):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a build folder; the lock goes with the process, so a killed build leaves none."""
+    """Hold the folder of a build, study or audit; the lock goes with the process, so a killed one leaves none."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:

@@ -225,19 +225,28 @@ class _Share(Record):
     score: float
 
 
+def begin_sweep(ready: Prepared, *, found: RunRecord | None) -> tuple[Probed, RunRecord]:
+    """The samples that a run without training is probed on, and its record: `found` itself where that has ended."""
+    asked = probed(ready)
+    start = probe(ready.network, ready.encoder, asked)
+    record = start_record(ready, start, asked_of(asked), planned=0, found=found)
+    check_same_run(ready.out, found, record)
+    if found is not None and found.outcome:
+        return asked, found
+    write_record(ready.out, record)
+    return asked, record
+
+
 def prune_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     """Score all neurons in one pass over each set, try every share, and keep the best by the frontier rule."""
     began = time.monotonic()
     numbers = ready.numbers
     if not numbers.prune_shares:
         raise BadInput("prune_shares", "is empty", "give at least one share of neurons to prune")
-    asked = probed(ready)
-    start = probe(ready.network, ready.encoder, asked)
-    record = start_record(ready, start, asked_of(asked), planned=0, found=found)
-    check_same_run(ready.out, found, record)
-    if found is not None and found.outcome:
-        return found
-    write_record(ready.out, record)
+    asked, record = begin_sweep(ready, found=found)
+    if record.outcome:
+        return record
+    start = record.start
     candidates, seen = _candidates(ready)
     tried: list[_Share] = []
     model = bare(ready.network)

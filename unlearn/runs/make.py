@@ -16,8 +16,8 @@ from unlearn.interventions.text_gates import fires_on
 from unlearn.methods.makers.maker import Given, Made
 from unlearn.methods.makers.table import MAKERS
 from unlearn.rows.live import Live
-from unlearn.runs.execute import probed
-from unlearn.runs.prepare import Prepared, check_same_run, start_record
+from unlearn.runs.execute import begin_sweep
+from unlearn.runs.prepare import Prepared
 from unlearn.runs.record import RunRecord, write_record
 from unlearn.training.callbacks import PROBE_BATCH, Probed, asked_of, frontier_score, probe
 from unlearn.training.probes import Probe
@@ -36,13 +36,10 @@ def make_run(ready: Prepared, *, found: RunRecord | None) -> RunRecord:
     began = time.monotonic()
     if not ready.numbers.tried:
         raise BadInput("tried", "is empty", "give at least one value to try")
-    asked = probed(ready)
-    start = probe(ready.network, ready.encoder, asked)
-    record = start_record(ready, start, asked_of(asked), planned=0, found=found)
-    check_same_run(ready.out, found, record)
-    if found is not None and found.outcome:
-        return found
-    write_record(ready.out, record)
+    asked, record = begin_sweep(ready, found=found)
+    if record.outcome:
+        return record
+    start = record.start
     given = Given(ready.network, ready.encoder, ready.data, ready.numbers, ready.base, ready.seed, ready.out)
     candidates = MAKERS[ready.method.makes](given)
     made_s = time.monotonic() - began

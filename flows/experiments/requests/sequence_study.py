@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from eval.evaluation_folder import read_evaluation
@@ -19,6 +18,7 @@ from flows.experiments.requests.resolution import read_request, resolve
 from flows.experiments.requests.serve import serve
 from flows.experiments.study_plan import check_named
 from flows.experiments.unlearn_run import UnlearnRequest
+from flows.pipeline.build_identity import locked
 from flows.resources.datasets import open_dataset
 from schemas.errors import BadInput
 from schemas.progress import Progress, report, silent
@@ -70,13 +70,7 @@ def run_sequences(recipe_path: Path, out: Path, *, progress: Progress = silent) 
     hub = open_dataset(recipe.dataset, revision=recipe.revision, splits=recipe.splits)
     facts = read_known_facts(hub, recipe.target)
     study = _Study(recipe, recipe.requests, hub, asked_in_turn(recipe.requests, facts), _key(recipe, facts), out)
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(str(out), "another ppubench is at work on it", "wait for it, or choose another --out") from None
-    with lock:
+    with locked(out):
         _write_inputs(study, facts)
         return _run(study, progress)
 
