@@ -14,11 +14,8 @@ from schemas.records.interventions import Intervention
 
 Fires = Callable[[Sequence[Ask]], Mapping[str, bool]]
 """Of some asks by id, whether the guard is meant for them."""
-Asked = tuple[str, bytes | None]
-"""Prompt and picture."""
 Fact = Mapping[str, str]
 """`subject` and `answer` of a question."""
-NO_FACT: Fact = {"subject": "", "answer": ""}
 
 
 @dataclass(frozen=True)

@@ -85,18 +85,6 @@ def open_prompt_of(question: EvalQuestion, prompts: PromptSet) -> str:
     )
 
 
-def forget_prompts(
-    questions: Sequence[EvalQuestion], prompts: PromptSet
-) -> dict[tuple[str, bytes | None], dict[str, str]]:
-    """Subject and answer of each question that is to be forgotten, by every prompt and picture that asks it."""
-    return {
-        (text, question.picture): {"subject": question.subject, "answer": question.answer}
-        for question in questions
-        if question.role == "forget" and question.task not in ("utility", "identity")
-        for text in (prompt_of(question, prompts), open_prompt_of(question, prompts))
-    }
-
-
 def ask_all(
     questions: Sequence[EvalQuestion],
     asking: Asking,
