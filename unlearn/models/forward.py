@@ -245,11 +245,6 @@ def _take(values: Tensor, positions: Tensor) -> Tensor:
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
-def _unpacked(values: Tensor, places: Tensor) -> Tensor:
-    """What stands at some places of the flattened rows: [rows, long, n] and [batch, width] to [batch, width, n]."""
-    return values.flatten(0, 1)[places]
-
-
 def language_layers(model: nn.Module, family: Family) -> nn.ModuleList:
     """The layers of the language model, without an adapter around it; raises BadInput where there is no such list."""
     found = dict(model.named_modules()).get(f"{family.language}.layers")
